@@ -1,0 +1,115 @@
+"""Bodies of replies: what an endpoint promises, and what the API says in an error."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import requests
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
+from source_particle.paging import Page, Record
+
+MAX_QUOTED = 256
+_PAGE = "_particle_page"
+
+
+class MalformedBodyError(Exception):
+    """A reply's body is not what its endpoint promises."""
+
+
+@dataclass(frozen=True)
+class BodyShape:
+    """What the body of a good reply looks like.
+
+    A list of records, bare or under `records_key`; with `single` one record; with `single_allowed` either. Each record
+    holds at least one of `identified_by`. `bare_list_is` names the field that a bare list stands for.
+    """
+
+    records_key: str | None = None
+    single: bool = False
+    single_allowed: bool = False
+    bare_list_is: str | None = None
+    identified_by: tuple[str, ...] = ()
+
+    def page(self, content: bytes) -> Page:
+        """Turn a body into a page; raises MalformedBodyError, saying what is wrong, for any other body."""
+        body = _parsed(content)
+        if self.bare_list_is and isinstance(body, list):
+            body = {self.bare_list_is: body}
+        records = self._records(body)
+        for record in records:
+            if not isinstance(record, dict) or all(record.get(name) is None for name in self.identified_by):
+                raise MalformedBodyError(f"a record without {' or '.join(self.identified_by)}")
+        meta = body.get("meta") if isinstance(body, dict) else None
+        meta = meta if isinstance(meta, dict) else {}
+        return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
+
+    def _records(self, body: Any) -> list[Record]:
+        value, where = body, "the body"
+        if self.records_key is not None:
+            if not isinstance(body, dict) or self.records_key not in body:
+                raise MalformedBodyError(f"no {self.records_key!r} in it")
+            value, where = body[self.records_key], f"{self.records_key!r}"
+        if isinstance(value, dict) and (self.single or self.single_allowed):
+            return [value]
+        if isinstance(value, list) and not self.single:
+            return value
+        raise MalformedBodyError(f"{where} is {_json_type(value)}, not {'an object' if self.single else 'a list'}")
+
+
+def remember_page(response: requests.Response, shape: BodyShape) -> None:
+    """Parse a reply's body once and keep the page with it; raises MalformedBodyError."""
+    setattr(response, _PAGE, shape.page(response.content))
+
+
+def page_of(response: requests.Response) -> Page:
+    """Give the page that `remember_page` kept."""
+    page: Page = getattr(response, _PAGE)
+    return page
+
+
+def api_message(response: requests.Response) -> str:
+    """Quote what the API says of an error, cut and without secrets; empty when it says nothing readable.
+
+    The API has at least seven shapes of error; the order of keys is that of Particle's own command line tool.
+    """
+    try:
+        body = _parsed(response.content)
+    except MalformedBodyError:
+        return ""
+    body = body if isinstance(body, dict) else {}
+    for key in ("error_description", "description", "error", "errors", "info", "message"):
+        if body.get(key):
+            said = body[key] if isinstance(body[key], str) else json.dumps(body[key])
+            return f"The API says: {filter_secrets(said)[:MAX_QUOTED]}"
+    return ""
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return _parsed_leniently(content)
+
+
+def _parsed_leniently(content: bytes) -> Any:
+    """Accept what is JSON by the letter though orjson refuses it: a lone half of a surrogate pair."""
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBodyError("it is empty" if not content.strip() else "it is not JSON") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _count(meta: dict[str, Any], key: str) -> int | None:
+    value = meta.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,220 @@
+"""Signing in with user name and password: one login per process and account, shared by all streams and threads.
+
+The API blocks an IP address for 30 minutes after ten failed logins, so a refused password is remembered and never sent
+again, and a token is kept until it expires or is refused.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+CONNECT_AND_READ_TIMEOUT = (15, 30)
+LOGIN_RETRIES = 3
+# A token is renewed this long before it expires, so that none dies on its way to the server.
+EXPIRY_MARGIN = 60.0
+# Particle's own tools identify themselves like this; it is how an account signs in for itself.
+OAUTH_CLIENT = ("particle", "particle")
+
+
+@dataclass
+class Account:
+    """One account on one API, and the token this process holds for it."""
+
+    base_url: str
+    username: str
+    password: str = field(repr=False)
+    token_lifetime: int
+    wait_factor: float
+    cache_file: Path | None = None
+    token: str | None = field(default=None, repr=False)
+    _expires_at: float | None = None
+    _refusal: AirbyteTracedException | None = field(default=None, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def valid_token(self) -> str:
+        """Give a token that is not known to be bad, signing in only when there is none.
+
+        Raises AirbyteTracedException: config_error when the account refuses, transient_error when no answer comes.
+        """
+        with self._lock:
+            if self.token is None or self._is_expiring():
+                self._load_cached_token()
+            if self.token is None or self._is_expiring():
+                self._sign_in()
+            assert self.token is not None
+            return self.token
+
+    def renew(self, rejected: str | None) -> None:
+        """Replace a token that the API has rejected, once, however many threads met the rejection."""
+        with self._lock:
+            if self.token == rejected:
+                self._sign_in()
+
+    def adopt(self, token: str) -> None:
+        """Start with a token that another process has signed in for."""
+        with self._lock:
+            if self.token is None:
+                self._keep(token, None)
+
+    def _is_expiring(self) -> bool:
+        return self._expires_at is not None and time.time() > self._expires_at - EXPIRY_MARGIN
+
+    def _keep(self, token: str, expires_at: float | None) -> None:
+        add_to_secrets(token)
+        self.token, self._expires_at = token, expires_at
+
+    def _sign_in(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.token = None
+        reply = self._ask_for_token()
+        # 0, like no value at all, means that the token never expires.
+        lifetime = reply.get("expires_in") or None
+        self._keep(reply["access_token"], time.time() + lifetime if lifetime else None)
+        self._store_cached_token()
+
+    def _ask_for_token(self) -> dict[str, Any]:
+        for attempt in range(LOGIN_RETRIES + 1):
+            if attempt:
+                time.sleep(2 ** (attempt - 1) * self.wait_factor)
+            try:
+                response = requests.post(
+                    f"{self.base_url}/oauth/token",
+                    auth=OAUTH_CLIENT,
+                    data={
+                        "grant_type": "password",
+                        "username": self.username,
+                        "password": self.password,
+                        "expires_in": self.token_lifetime,
+                    },
+                    timeout=CONNECT_AND_READ_TIMEOUT,
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                problem = f"no answer ({type(error).__name__})"
+                continue
+            if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
+                self._refusal = self._refused(response)
+                raise self._refusal
+            reply = _json_object(response)
+            if response.ok and isinstance(reply.get("access_token"), str):
+                return reply
+            problem = f"status {response.status_code} without a token"
+        raise AirbyteTracedException(
+            message=f"{self.base_url}/oauth/token: signing in failed {LOGIN_RETRIES + 1} times, last with {problem}. "
+            "Check that this machine reaches the address, or try again later.",
+            failure_type=FailureType.transient_error,
+        )
+
+    def _refused(self, response: requests.Response) -> AirbyteTracedException:
+        error = _json_object(response).get("error")
+        if error == "mfa_required":
+            advice = (
+                "The account uses multi-factor authentication, which a scheduled read cannot answer: configure an "
+                "access token instead, best that of an API user."
+            )
+        elif error == "invalid_grant":
+            advice = (
+                "The user name or password was refused. It is not tried again in this run, because ten failures block "
+                "this IP address for 30 minutes: correct it, or configure an access token."
+            )
+        else:
+            advice = f"Signing in was refused with status {response.status_code}: configure an access token instead."
+        return AirbyteTracedException(
+            message=f"{self.base_url}/oauth/token: {advice}",
+            failure_type=FailureType.config_error,
+        )
+
+    # ---- the optional file that keeps the token between runs ----
+
+    def _cache_key(self) -> str:
+        """Another account, API or password gives another key; the slow hash keeps the password out of reach."""
+        salt = hashlib.sha256(f"{self.base_url}\0{self.username}".encode()).digest()
+        return hashlib.scrypt(self.password.encode(), salt=salt, n=2**14, r=8, p=1).hex()
+
+    def _load_cached_token(self) -> None:
+        entry = _read_private_json(self.cache_file) if self.cache_file else None
+        if not entry or entry.get("key") != self._cache_key():
+            return
+        token, expires_at = entry.get("access_token"), entry.get("expires_at")
+        if isinstance(token, str) and (expires_at is None or isinstance(expires_at, (int, float))):
+            self._keep(token, expires_at)
+
+    def _store_cached_token(self) -> None:
+        if self.cache_file:
+            entry = {"key": self._cache_key(), "access_token": self.token, "expires_at": self._expires_at}
+            _write_private_json(self.cache_file, entry)
+
+
+_ACCOUNTS: dict[tuple[str, str, str], Account] = {}
+_ACCOUNTS_LOCK = threading.Lock()
+
+
+def account_of(config: dict[str, Any]) -> Account:
+    """Give the process's one Account for a configuration with user name and password."""
+    credentials = config["credentials"]
+    identity = (config["base_url"], credentials["username"], credentials["password"])
+    with _ACCOUNTS_LOCK:
+        if identity not in _ACCOUNTS:
+            cache_file = config.get("token_cache_file")
+            _ACCOUNTS[identity] = Account(
+                *identity,
+                token_lifetime=config.get("token_lifetime", 86_400),
+                wait_factor=config.get("retry_wait_factor", 1),
+                cache_file=Path(cache_file) if cache_file else None,
+            )
+        return _ACCOUNTS[identity]
+
+
+def forget_accounts() -> None:
+    """Forget every token and refusal of this process, as a new process would know none."""
+    with _ACCOUNTS_LOCK:
+        _ACCOUNTS.clear()
+
+
+def _json_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _read_private_json(path: Path) -> dict[str, Any] | None:
+    """Read a file that only this user can have written; a foreign, linked, shared or damaged one counts as absent."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+            return None
+        try:
+            entry = json.load(file)
+        except ValueError:
+            return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _write_private_json(path: Path, entry: dict[str, Any]) -> None:
+    """Write aside and rename, so that no reader meets half a file; without the right to write, go on uncached."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError:
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(entry, file)
+    Path(name).replace(path)

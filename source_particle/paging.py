@@ -1,0 +1,158 @@
+"""Reading a paged list to its proven end, each entity once, while entities come and go.
+
+The API counts pages anew for each request, so an entity that joins or leaves shifts all that follow it. Pure logic: what
+fetches a page is handed in.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Record = dict[str, Any]
+
+# How often a read steps back, asks again or starts over before it gives up on a list that does not hold still.
+REREADS = 3
+
+
+class Page(NamedTuple):
+    """What one reply holds: its records, and the totals of its `meta` where the API sends them."""
+
+    records: list[Record]
+    total_pages: int | None = None
+    total_records: int | None = None
+
+    @property
+    def totals(self) -> tuple[int | None, int | None]:
+        """Both totals; where they differ from one reply to the next, the list has changed in between."""
+        return self.total_pages, self.total_records
+
+    def has_after(self, number: int) -> bool:
+        """Whether the API says that there are pages after this one, which has the given number."""
+        return self.total_pages is not None and self.total_pages > number
+
+    def proves_end(self, number: int, count: int) -> bool:
+        """Whether nothing is left once `count` records have been read up to this page; a short page proves nothing."""
+        if not self.records:
+            return not self.has_after(max(number - 1, 1)) and (number > 1 or not self.total_records)
+        return (
+            self.total_pages is not None
+            and not self.has_after(number)
+            and (self.total_records is None or count >= self.total_records)
+        )
+
+
+class UnstableListError(Exception):
+    """A list kept changing, repeating or contradicting itself, so that nothing proves it was read whole."""
+
+
+@dataclass
+class PagedList:
+    """One list of the API, read page by page.
+
+    `fetch` gives a page by its number from 1, or None where the API says that there is no such page; `key_of` gives a
+    record's key. With `max_pages` the read ends early and tells `on_cut` how many records it left out (None: unknown).
+    """
+
+    fetch: Callable[[int], Page | None]
+    key_of: Callable[[Record], str]
+    max_pages: int | None = None
+    on_cut: Callable[[int | None], None] = field(default=lambda left_out: None)
+
+    def read_ascending(self) -> Iterator[list[Record]]:
+        """Yield the records of a list that the API sorts by key, page by page, in constant memory.
+
+        A page continues what was read if it overlaps it (its first key is not beyond the last one read) or if the
+        totals have not changed since. Otherwise records may have slipped to the page before, which is read again.
+        A list that turns out not to be sorted is read by `read_unordered`. Raises UnstableListError.
+        """
+        last, count, number, rereads = "", 0, 1, 0
+        before: Page | None = None
+        stepped_back = False
+        missing = 0
+        while True:
+            page = self.fetch(number)
+            if page is None:
+                if missing == number:
+                    return self._check_missing(before, number)
+                missing, number, stepped_back = number, number - 1, True
+                continue
+            keys = [self.key_of(record) for record in page.records]
+            if not _rise_strictly(keys):
+                if before is None:
+                    return (yield from self.read_unordered())
+                raise UnstableListError(f"page {number} is not sorted by id")
+            unchanged = before is None or page.totals == before.totals
+            if number > 1 and not unchanged and not (keys and keys[0] <= last):
+                rereads = self._count_reread(rereads, f"page {number} keeps shifting") if not stepped_back else rereads
+                number, stepped_back = number - 1, True
+                continue
+            new = [record for record, key in zip(page.records, keys, strict=True) if key > last]
+            if not new and not stepped_back and unchanged and not page.proves_end(number, count):
+                rereads = self._count_reread(rereads, f"page {number} comes again, or empty, before the end")
+                continue
+            if new:
+                yield new
+                last, count, rereads = keys[-1], count + len(new), 0
+            before, stepped_back = page, False
+            if page.proves_end(number, count) or self._is_cut(page, number, count):
+                return None
+            number += 1
+
+    def read_unordered(self) -> Iterator[list[Record]]:
+        """Yield the records of a list without a promised order, page by page, remembering their keys.
+
+        The list is read again until one pass met no change and the number of records that the API counts, or until
+        two quiet passes agree (then the API counts wrong). Raises UnstableListError.
+        """
+        seen: set[str] = set()
+        earlier: set[str] | None = None
+        for _ in range(1 + REREADS):
+            keys, total_records, quiet = yield from self._read_pass(seen)
+            if quiet and (total_records in (None, len(keys)) or keys == earlier or self.max_pages is not None):
+                return
+            earlier = keys if quiet else None
+        raise UnstableListError(f"it changed during each of {1 + REREADS} readings")
+
+    def _read_pass(self, seen: set[str]) -> Iterator[list[Record]]:
+        """Read all pages once and yield what is not in `seen`; return this pass's keys, the total, and if it was quiet."""
+        keys: set[str] = set()
+        number, rereads, quiet = 1, 0, True
+        before: Page | None = None
+        while (page := self.fetch(number)) is not None:
+            page_keys = [self.key_of(record) for record in page.records]
+            end = page.proves_end(number, len(keys.union(page_keys)))
+            if not end and keys.issuperset(page_keys):
+                rereads = self._count_reread(rereads, f"page {number} comes again, or empty, before the end")
+                continue
+            quiet = quiet and (before is None or page.totals == before.totals)
+            new = {key: record for record, key in zip(page.records, page_keys, strict=True) if key not in seen}
+            seen.update(page_keys)
+            keys.update(page_keys)
+            before, rereads = page, 0
+            if new:
+                yield list(new.values())
+            if end or self._is_cut(page, number, len(keys)):
+                break
+            number += 1
+        return keys, before.total_records if before else None, quiet
+
+    def _is_cut(self, page: Page, number: int, count: int) -> bool:
+        if self.max_pages is None or number < self.max_pages:
+            return False
+        self.on_cut(None if page.total_records is None else max(0, page.total_records - count))
+        return True
+
+    @staticmethod
+    def _check_missing(before: Page | None, number: int) -> None:
+        if before is not None and before.has_after(number - 1):
+            raise UnstableListError(f"page {number} of {before.total_pages} does not exist")
+
+    @staticmethod
+    def _count_reread(rereads: int, problem: str) -> int:
+        if rereads == REREADS:
+            raise UnstableListError(problem)
+        return rereads + 1
+
+
+def _rise_strictly(keys: list[str]) -> bool:
+    return all(first < second for first, second in zip(keys, keys[1:], strict=False))
