@@ -11,12 +11,15 @@ import stat
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
+from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -162,7 +165,7 @@ _ACCOUNTS: dict[tuple[str, str, str], Account] = {}
 _ACCOUNTS_LOCK = threading.Lock()
 
 
-def account_of(config: dict[str, Any]) -> Account:
+def account_of(config: Mapping[str, Any]) -> Account:
     """Give the process's one Account for a configuration with user name and password."""
     credentials = config["credentials"]
     identity = (config["base_url"], credentials["username"], credentials["password"])
@@ -182,6 +185,58 @@ def forget_accounts() -> None:
     """Forget every token and refusal of this process, as a new process would know none."""
     with _ACCOUNTS_LOCK:
         _ACCOUNTS.clear()
+
+
+@dataclass
+class ParticleAuthenticator(DeclarativeAuthenticator):
+    """Sends an access token: the configured one, or one signed in for with user name and password.
+
+    The CDK's OAuthAuthenticator has no timeout, signs in once per stream, alters passwords that look like numbers and
+    takes `expires_in: 0`, which means never here, for expired.
+    """
+
+    config: Config
+    parameters: InitVar[Mapping[str, Any]]
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        credentials = self.config.get("credentials", {})
+        self._account = account_of(self.config) if credentials.get("auth_type") == "password" else None
+        self._fixed_token = credentials.get("access_token")
+        self._last_sent = threading.local()
+        planned = self.config.get("plan", {}).get("access_token")
+        if self._account and planned:
+            self._account.adopt(planned)
+
+    @property
+    def auth_header(self) -> str:
+        """The header that carries the token."""
+        return "Authorization"
+
+    @property
+    def token(self) -> str:
+        """The header's value; signs in first where that is needed."""
+        token = self._account.valid_token() if self._account else self._fixed_token
+        self._last_sent.token = token
+        return f"Bearer {token}"
+
+    def refresh_and_set_access_token(self) -> None:
+        """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
+        if self._account is None:
+            raise AirbyteTracedException(
+                message=f"{self.config['base_url']}: the access token was refused (401): it is mistyped, expired or "
+                "revoked. Create one in the Particle Console and put it into the configuration.",
+                failure_type=FailureType.config_error,
+            )
+        self._account.renew(rejected=self._last_sent.token)
+
+
+def sign_in(config: Mapping[str, Any]) -> str:
+    """Give the access token that a configuration stands for, signing in if it names a user and password.
+
+    Raises AirbyteTracedException when the account refuses (config_error) or does not answer (transient_error).
+    """
+    authenticator = ParticleAuthenticator(config=config, parameters={})
+    return authenticator.token.removeprefix("Bearer ")
 
 
 def _json_object(response: requests.Response) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Reading a paged list to its proven end, each entity once, while entities come and go.
 
-The API counts pages anew for each request, so an entity that joins or leaves shifts all that follow it. Pure logic: what
-fetches a page is handed in.
+The API counts pages anew for each request, so an entity that joins or leaves shifts all that follow it. Pure logic:
+what fetches a page is handed in.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,13 +74,15 @@ class PagedList:
             page = self.fetch(number)
             if page is None:
                 if missing == number:
-                    return self._check_missing(before, number)
+                    self._check_missing(before, number)
+                    return
                 missing, number, stepped_back = number, number - 1, True
                 continue
             keys = [self.key_of(record) for record in page.records]
             if not _rise_strictly(keys):
                 if before is None:
-                    return (yield from self.read_unordered())
+                    yield from self.read_unordered()
+                    return
                 raise UnstableListError(f"page {number} is not sorted by id")
             unchanged = before is None or page.totals == before.totals
             if number > 1 and not unchanged and not (keys and keys[0] <= last):
@@ -95,7 +98,7 @@ class PagedList:
                 last, count, rereads = keys[-1], count + len(new), 0
             before, stepped_back = page, False
             if page.proves_end(number, count) or self._is_cut(page, number, count):
-                return None
+                return
             number += 1
 
     def read_unordered(self) -> Iterator[list[Record]]:
@@ -113,8 +116,8 @@ class PagedList:
             earlier = keys if quiet else None
         raise UnstableListError(f"it changed during each of {1 + REREADS} readings")
 
-    def _read_pass(self, seen: set[str]) -> Iterator[list[Record]]:
-        """Read all pages once and yield what is not in `seen`; return this pass's keys, the total, and if it was quiet."""
+    def _read_pass(self, seen: set[str]) -> Generator[list[Record], None, tuple[set[str], int | None, bool]]:
+        """Read all pages once and yield what is not in `seen`; return its keys, its total and whether it was quiet."""
         keys: set[str] = set()
         number, rereads, quiet = 1, 0, True
         before: Page | None = None
@@ -155,4 +158,4 @@ class PagedList:
 
 
 def _rise_strictly(keys: list[str]) -> bool:
-    return all(first < second for first, second in zip(keys, keys[1:], strict=False))
+    return all(first < second for first, second in itertools.pairwise(keys))

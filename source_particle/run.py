@@ -7,7 +7,7 @@ from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
-from airbyte_cdk.sources.source import BaseSource, Source
+from airbyte_cdk.sources.source import Source
 
 from source_particle.source import SourceParticle
 
@@ -40,4 +40,4 @@ def _catalog(path: str | None) -> ConfiguredAirbyteCatalog | None:
 
 
 def _state(path: str | None) -> list[AirbyteStateMessage] | None:
-    return BaseSource.read_state(path) if path else None
+    return Source.read_state(path) if path else None

@@ -1,0 +1,186 @@
+"""Fanning out over a fleet: which products, devices and SIMs a table is read from."""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import InitVar, dataclass
+from typing import Any, cast
+from urllib.parse import quote
+
+from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+from airbyte_cdk.sources.types import Config, StreamSlice
+
+from source_particle.errors import REFUSALS, Refused
+from source_particle.paging import Record
+
+LOGGER = logging.getLogger("airbyte.source_particle")
+EVERYTHING = "*"
+
+
+@dataclass
+class FleetRouter(PartitionRouter):
+    """Names what to read one by one: products, or the devices or SIMs (`entity`) of products or of the user.
+
+    Options take one value, several separated by commas, or `*` for everything that the token can see. What the user
+    named and the API refuses is an error, after the rest has been read; what `*` found and the API then refuses is
+    skipped, counted and named at the end. No stock router tells the two apart, and a parent's refusal would end them.
+    """
+
+    config: Config
+    parameters: InitVar[Mapping[str, Any]]
+    table: str
+    products: Retriever
+    entity: str | None = None
+    own_entities: Retriever | None = None
+    product_entities: Retriever | None = None
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+        self._enumerated = False
+        self._skipped: dict[str, int] = {}
+
+    # ---- naming ----
+
+    def stream_slices(self) -> Iterable[StreamSlice]:
+        """Yield one slice for each thing to read, each once; raises Refused at the end for a named one."""
+        failures: list[Refused] = []
+        try:
+            for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
+                with self._lock:
+                    self._open += 1
+                yield stream_slice
+        finally:
+            self._report_when_done(enumerated=True)
+        if failures:
+            raise failures[0]
+
+    def _option(self, name: str) -> list[str] | None:
+        """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
+        value = (self.config.get(self.table) or {}).get(name)
+        values = [part.strip() for part in str(value).split(",")] if value else []
+        return list(dict.fromkeys(part for part in values if part)) or None
+
+    def _product_slices(self) -> Iterator[StreamSlice]:
+        named = self._option("product_id_or_slug") or [EVERYTHING]
+        if named != [EVERYTHING]:
+            yield from (_product_slice(product, found=False) for product in named)
+            return
+        for record in records_of(self.products):
+            yield _product_slice(str(record["id"]), found=True)
+
+    def _entity_slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
+        wanted = self._option(str(self.entity)) or [EVERYTHING]
+        products = self._option("product_id_or_slug")
+        if wanted != [EVERYTHING] and (products is None or (len(products) == 1 and products != [EVERYTHING])):
+            product = products[0] if products else None
+            yield from (self._entity_slice(name, product, found=False) for name in wanted)
+            return
+        seen: set[str] = set()
+        for name, found_in in self._found_entities(products, failures):
+            if name not in seen and (wanted == [EVERYTHING] or name in wanted):
+                yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
+            seen.add(name)
+        failures.extend(self._not_found(name) for name in wanted if name != EVERYTHING and name not in seen)
+
+    def _found_entities(self, products: list[str] | None, failures: list[Refused]) -> Iterator[tuple[str, str | None]]:
+        """List entities with the product they were found in, None for the user's own list."""
+        assert self.own_entities is not None
+        assert self.product_entities is not None
+        if products is not None:
+            for product in self._product_slices():
+                name = product.partition["product_id_or_slug"]
+                try:
+                    for record in records_of(self.product_entities, product):
+                        yield _entity_name(record), name
+                except Refused as refusal:
+                    if product.extra_fields["found"] and refusal.status in REFUSALS:
+                        self.skip(f"product {name}", refusal)
+                    else:
+                        failures.append(refusal)
+        if products is None or products == [EVERYTHING]:
+            try:
+                for record in records_of(self.own_entities):
+                    yield _entity_name(record), None
+            except Refused as refusal:
+                if products is None:
+                    raise
+                self.skip("the user's own list", refusal)
+
+    def _entity_slice(self, name: str, product: str | None, *, found: bool) -> StreamSlice:
+        return StreamSlice(
+            partition={str(self.entity): name},
+            cursor_slice={},
+            extra_fields={
+                f"{self.entity}_path": path_segment(name),
+                "product_id_or_slug": product,
+                "product_prefix": f"products/{path_segment(product)}/" if product else "",
+                "found": found,
+            },
+        )
+
+    def _not_found(self, name: str) -> Refused:
+        return Refused(
+            f"{self.table}: {self.entity} {name} is in none of the products "
+            f"{self.config[self.table]['product_id_or_slug']}. Correct {self.entity} or product_id_or_slug.",
+            404,
+        )
+
+    # ---- counting what was skipped ----
+
+    def skip(self, name: str, refusal: Refused) -> None:
+        """Note that something which `*` found was refused."""
+        LOGGER.info("%s: skipped %s: %s", self.table, name, refusal.message)
+        with self._lock:
+            self._skipped[name] = refusal.status
+
+    def finished(self) -> None:
+        """Note that a slice has been read, skipped or given up."""
+        with self._lock:
+            self._open -= 1
+        self._report_when_done()
+
+    def _report_when_done(self, *, enumerated: bool = False) -> None:
+        with self._lock:
+            self._enumerated = self._enumerated or enumerated
+            if self._open or not self._enumerated or not self._skipped:
+                return
+            skipped, self._skipped = self._skipped, {}
+        named = ", ".join(f"{name} ({status})" for name, status in sorted(skipped.items()))
+        LOGGER.warning("%s: skipped %d that * found, because the API refused them: %s", self.table, len(skipped), named)
+
+    # ---- a router also offers request options and state; this one has none ----
+
+    def get_stream_state(self) -> None:
+        """Parents are read in full each time: they keep no state."""
+
+    def get_request_params(self, **_: Any) -> Mapping[str, Any]:
+        """Everything goes into the path."""
+        return {}
+
+    get_request_headers = get_request_body_data = get_request_body_json = get_request_params
+
+
+def records_of(retriever: Retriever, stream_slice: StreamSlice | None = None) -> Iterator[Record]:
+    """Read through one of this package's retrievers, which give plain dictionaries."""
+    return cast(Iterator[Record], iter(retriever.read_records({}, stream_slice)))
+
+
+def path_segment(name: str) -> str:
+    """Encode a name so that it stays one segment of the path; dots alone would climb to another endpoint."""
+    if not name.strip(".") or not name.isprintable():
+        raise Refused(f"{name!r} cannot be the id or name of a product, device or SIM. Correct the option.", 400)
+    return quote(name, safe="")
+
+
+def _entity_name(record: Record) -> str:
+    return str(record.get("id") or record.get("_id") or record.get("iccid"))
+
+
+def _product_slice(product: str, *, found: bool) -> StreamSlice:
+    return StreamSlice(
+        partition={"product_id_or_slug": product},
+        cursor_slice={},
+        extra_fields={"product_path": path_segment(product), "found": found},
+    )

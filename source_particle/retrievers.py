@@ -1,0 +1,221 @@
+"""Reading the endpoints: one page or many, the list of products, the token itself."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import InitVar, dataclass, field
+from typing import Any, cast
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
+from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+from airbyte_cdk.sources.declarative.transformations import RecordTransformation
+from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
+from airbyte_cdk.sources.types import Config, StreamSlice
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_particle.body import page_of
+from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
+from source_particle.fleet import FleetRouter, path_segment, records_of
+from source_particle.paging import Page, PagedList, Record, UnstableListError
+
+LOGGER = logging.getLogger("airbyte.source_particle")
+
+
+@dataclass
+class ParticleRetriever(Retriever):
+    """Reads an endpoint to its proven end.
+
+    The CDK's pagination ends at the first short page, which a server that caps pages makes of every page, and pages
+    shift while devices come and go; see `paging`.
+    """
+
+    requester: HttpRequester
+    config: Config
+    parameters: InitVar[Mapping[str, Any]]
+    transformations: list[RecordTransformation] = field(default_factory=list)
+    partition_router: PartitionRouter | None = None
+    paged: bool = False
+    # The field by which pages rise, and the request parameters that make the API sort by it.
+    ascending_by: str | None = None
+    ascending_parameters: Mapping[str, str] = field(default_factory=dict)
+    # The table whose options apply, and which of them become request parameters.
+    options: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    order: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        self._options: Mapping[str, Any] = (self.config.get(self.options) or {}) if self.options else {}
+        self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
+        self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
+
+    def read_records(
+        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
+    ) -> Iterable[Record]:
+        """Yield a slice's records.
+
+        Raises Refused for what the user named; AirbyteTracedException (transient_error, system_error) when retries or
+        rereads are used up.
+        """
+        stream_slice = stream_slice or StreamSlice(partition={}, cursor_slice={})
+        try:
+            for record in self._records(stream_slice):
+                for transformation in self.transformations:
+                    transformation.transform(record, self.config, {}, stream_slice)
+                yield record
+        except Refused as refusal:
+            if not self._router or not stream_slice.extra_fields["found"] or refusal.status not in REFUSALS:
+                raise
+            self._router.skip(next(iter(stream_slice.partition.values())), refusal)
+        finally:
+            if self._router:
+                self._router.finished()
+
+    def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
+        if not self.paged:
+            yield from self.fetch(stream_slice, self._filters()).records
+            return
+        pages = self._paged_list(stream_slice)
+        try:
+            for records in pages.read_ascending() if self._keeps_order() else pages.read_unordered():
+                yield from records
+        except UnstableListError as error:
+            raise AirbyteTracedException(
+                message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: {error}. "
+                "Nothing proves that all of it was read: start the sync again, when fewer devices come and go.",
+                failure_type=FailureType.transient_error,
+            ) from error
+
+    def _paged_list(self, stream_slice: StreamSlice) -> PagedList:
+        def fetch(number: int) -> Page | None:
+            try:
+                return self.fetch(stream_slice, {**parameters, "page": number})
+            except Refused as refusal:
+                if refusal.status == requests.codes.not_found and number > 1:
+                    return None
+                raise
+
+        def warn_of_cut(left_out: int | None) -> None:
+            LOGGER.warning(
+                "%s of %s: max_pages=%s left out %s records",
+                self.requester.name,
+                dict(stream_slice.partition),
+                max_pages,
+                "an unknown number of" if left_out is None else left_out,
+            )
+
+        per_page = self._options.get("per_page", 100)
+        max_pages = self._options.get("max_pages")
+        # The documentation names perPage, every client that is known to work sends per_page.
+        parameters = {**self._filters(), **self._order(), "per_page": per_page, "perPage": per_page}
+        return PagedList(fetch, self._key_of, max_pages, warn_of_cut)
+
+    def _filters(self) -> dict[str, Any]:
+        return {name: self._options[option] for name, option in self.filters.items() if option in self._options}
+
+    def _keeps_order(self) -> bool:
+        """Whether pages rise by key; the user's own order matters only for which rows `max_pages` keeps."""
+        wants_own_order = any(option in self._options for option in self.order.values())
+        return self.ascending_by is not None and not (wants_own_order and "max_pages" in self._options)
+
+    def _order(self) -> dict[str, Any]:
+        if self._keeps_order() or not self.order:
+            return dict(self.ascending_parameters)
+        return {name: self._options[option] for name, option in self.order.items() if option in self._options}
+
+    def _key_of(self, record: Record) -> str:
+        return str(next(record[name] for name in self._handler.identified_by if record.get(name) is not None))
+
+    def fetch(self, stream_slice: StreamSlice, parameters: Mapping[str, Any]) -> Page:
+        """Ask for one page; raises Refused for a 403 or 404, AirbyteTracedException when retries are used up."""
+        try:
+            response = self.requester.send_request(stream_slice=stream_slice, request_params=parameters)
+        except AirbyteTracedException as error:
+            # The CDK buries the handler's message in one of its own about exhausted attempts.
+            if isinstance(error.__context__, BaseBackoffException):
+                raise AirbyteTracedException(
+                    message=str(error.__context__), failure_type=error.failure_type
+                ) from error.__context__
+            raise
+        assert response is not None
+        if not response.ok:
+            resolution = self._handler.interpret_response(response)
+            raise Refused(str(resolution.error_message), response.status_code)
+        return page_of(response)
+
+
+@dataclass
+class ProductsRetriever(Retriever):
+    """Lists the products that the token can see.
+
+    `/v1/products` is what every client calls, but the current reference no longer names it: where it answers 404, the
+    user's products and those of each organization are read instead, each once.
+    """
+
+    config: Config
+    parameters: InitVar[Mapping[str, Any]]
+    all_products: Retriever
+    own_products: Retriever
+    organizations: Retriever
+    organization_products: Retriever
+
+    def read_records(
+        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
+    ) -> Iterable[Record]:
+        """Yield one record for each product; raises Refused where the token may not list products at all."""
+        seen: set[str] = set()
+        for record in self._records():
+            if str(record["id"]) not in seen:
+                seen.add(str(record["id"]))
+                yield record
+
+    def _records(self) -> Iterator[Record]:
+        try:
+            yield from records_of(self.all_products)
+            return
+        except Refused as refusal:
+            if refusal.status != requests.codes.not_found:
+                raise
+        yield from records_of(self.own_products)
+        try:
+            organizations = list(records_of(self.organizations))
+        except Refused as refusal:
+            LOGGER.warning(
+                "products: skipped those of organizations, which the API refuses to list: %s", refusal.message
+            )
+            return
+        for organization in organizations:
+            name = str(organization.get("slug") or organization["id"])
+            try:
+                yield from records_of(self.organization_products, _organization_slice(name))
+            except Refused as refusal:
+                LOGGER.warning("products: skipped those of organization %s: %s", name, refusal.message)
+
+
+def _organization_slice(name: str) -> StreamSlice:
+    return StreamSlice(partition={}, cursor_slice={}, extra_fields={"organization_path": path_segment(name)})
+
+
+@dataclass
+class TokenRetriever(ParticleRetriever):
+    """Asks the API about the token itself and tells which tables it cannot serve.
+
+    An API user's token lists its scopes, and may not read what belongs to a user; a user's own token lists none.
+    """
+
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+
+    def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
+        for record in super()._records(stream_slice):
+            scopes = record.get("scopes") or []
+            for table, reason in self._unserved(scopes):
+                LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
+            yield {"scopes": scopes}
+
+    def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
+        for table, schema in self.schemas.items() if scopes else ():
+            if not any("product" in endpoint for endpoint in schema["x-endpoint"]):
+                yield table, "it belongs to an API user, and only a user's own token may read it."
+            elif schema.get("x-scope", scopes[0]) not in scopes:
+                yield table, f"it lacks the scope {schema['x-scope']}."
