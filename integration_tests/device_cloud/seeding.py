@@ -1,0 +1,99 @@
+"""Fills a fleet from a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import account, devices, samples, sims
+from .vitals import Kind
+
+if TYPE_CHECKING:
+    from .fleet import Fleet, FleetSize
+
+_CELLULAR_KINDS: tuple[Kind, ...] = ("lte", "umts", "lte")
+_WIFI_KINDS: tuple[Kind, ...] = ("wifi", "wifi", "os_2019")
+
+
+def secret(seed: int, purpose: str) -> str:
+    """Return a 40-digit secret (a token, a client's secret) that is the same for the same seed."""
+    return hashlib.sha1(f"{seed}:{purpose}".encode(), usedforsecurity=False).hexdigest()
+
+
+def new_device(rng: random.Random, now: datetime, product: int | None, number: int) -> dict[str, Any]:
+    """Return a device that joins a running fleet."""
+    return devices.build(rng, 100_000 + number, now, product)
+
+
+def fill(fleet: Fleet, size: FleetSize) -> None:
+    """Add all that a fleet of this size has."""
+    rng = random.Random(fleet.seed)
+    for index in range(size.products):
+        _product(fleet, rng, index, size)
+    for index in range(size.user_devices):
+        _device(fleet, rng, index, None)
+    owned = _cellular(fleet, None)
+    for index in range(size.user_sims):
+        _sim(fleet, rng, index, None, owned)
+    _overlaps(fleet)
+    fleet.put("orgs", account.ORG["slug"], account.ORG)
+    for user in account.users():
+        fleet.put("users", user["username"], user)
+    for client in account.clients(secret(fleet.seed, "client of the user")):
+        fleet.put("clients", client["id"], client)
+    if size.samples:
+        samples.fill(fleet)
+
+
+def _product(fleet: Fleet, rng: random.Random, index: int, size: FleetSize) -> None:
+    wifi_only = index == 1
+    record = account.product(index, wifi_only=wifi_only, in_org=index == 2, device_count=size.devices)
+    product = record["id"]
+    fleet.put("products", str(product), record)
+    for number in range(size.devices):
+        _device(fleet, rng, number, product, wifi_only=wifi_only)
+    if not wifi_only:
+        members = _cellular(fleet, product)
+        for number in range(size.sims):
+            _sim(fleet, rng, number, product, members)
+    client = {"name": "server", "type": "installed", "id": f"server-{product}", "product_id": product}
+    fleet.put("clients", client["id"], client, product)
+
+
+def _device(fleet: Fleet, rng: random.Random, index: int, product: int | None, *, wifi_only: bool = False) -> None:
+    record = devices.build(rng, index, fleet.now, product, wifi_only=wifi_only)
+    fleet.put("devices", record["id"], record, product)
+    fleet.plan.assign(record["id"], _vitals_kind(index, product, record))
+
+
+def _vitals_kind(index: int, product: int | None, record: dict[str, Any]) -> Kind:
+    if product is None and index == 2:
+        return "month"
+    if index % 9 == 8:
+        return "none"
+    kinds = _CELLULAR_KINDS if record["platform_id"] in devices.CELLULAR else _WIFI_KINDS
+    return kinds[index % len(kinds)]
+
+
+def _cellular(fleet: Fleet, product: int | None) -> list[dict[str, Any]]:
+    return [device for device in fleet.rows("devices", product).values() if device["platform_id"] in devices.CELLULAR]
+
+
+def _sim(fleet: Fleet, rng: random.Random, index: int, product: int | None, members: list[dict[str, Any]]) -> None:
+    device = members[index] if index < len(members) else None
+    record = sims.build(rng, index, fleet.now, product, device)
+    fleet.put("sims", devices.sim_iccid(product, index), record, product)
+
+
+def _overlaps(fleet: Fleet) -> None:
+    """Put one device into two products, and one that the user has claimed into a product: each is one entity."""
+    products = fleet.product_ids
+    if not products:
+        return
+    first = list(fleet.rows("devices", products[0]).values())[:2]
+    if len(products) > 1 and first:
+        fleet.put("devices", first[0]["id"], first[0], products[1])
+    for device in first[1:]:
+        fleet.put("devices", device["id"], device, None)
