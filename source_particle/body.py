@@ -23,7 +23,8 @@ class BodyShape:
     """What the body of a good reply looks like.
 
     A list of records, bare or under `records_key`; with `single` one record; with `single_allowed` either. Each record
-    holds at least one of `identified_by`. `bare_list_is` names the field that a bare list stands for.
+    holds at least one of `identified_by`, and `lists` of objects or nothing under those names. `bare_list_is` names the
+    field that a bare list stands for.
     """
 
     records_key: str | None = None
@@ -31,6 +32,7 @@ class BodyShape:
     single_allowed: bool = False
     bare_list_is: str | None = None
     identified_by: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
     def page(self, content: bytes) -> Page:
         """Turn a body into a page; raises MalformedBodyError, saying what is wrong, for any other body."""
@@ -41,6 +43,9 @@ class BodyShape:
         for record in records:
             if not isinstance(record, dict) or all(record.get(name) is None for name in self.identified_by):
                 raise MalformedBodyError(f"a record without {' or '.join(self.identified_by)}")
+            for name in self.lists:
+                if not _is_list_of_objects(record.get(name) or []):
+                    raise MalformedBodyError(f"{name!r} is not a list of objects")
         meta = body.get("meta") if isinstance(body, dict) else None
         meta = meta if isinstance(meta, dict) else {}
         return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
@@ -108,6 +113,10 @@ def _refuse_constant(name: str) -> None:
 def _count(meta: dict[str, Any], key: str) -> int | None:
     value = meta.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _json_type(value: Any) -> str:

@@ -46,6 +46,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
     single_allowed: bool = False
     bare_list_is: str | None = None
     identified_by: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         super().__post_init__(parameters)
@@ -55,6 +56,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
             single_allowed=self.single_allowed,
             bare_list_is=self.bare_list_is,
             identified_by=tuple(self.identified_by),
+            lists=tuple(self.lists),
         )
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
@@ -64,7 +66,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
         if response_or_exception.ok:
             return self._interpret_body(response_or_exception)
         resolution = super().interpret_response(response_or_exception)
-        message = f"{resolution.error_message} {api_message(response_or_exception)}".strip()
+        message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
             # Raised here because the CDK's own way writes the whole body of the reply into the log.
             raise Refused(message, response_or_exception.status_code)
@@ -77,27 +79,33 @@ class ParticleErrorHandler(DefaultErrorHandler):
             return ErrorResolution(
                 response_action=ResponseAction.RETRY,
                 failure_type=FailureType.system_error,
-                error_message=f"{response.url}: the reply (status {response.status_code}) is not what this endpoint "
-                f"promises: {error}. If it goes on, something between answers in the API's place, or the API has "
-                f"changed: please report it. {api_message(response)}".strip(),
+                error_message=_at(
+                    response,
+                    f"The reply (status {response.status_code}) is not what this endpoint promises: {error}. If it "
+                    "goes on, something between answers in the API's place, or the API has changed: please report it.",
+                ),
             )
         return SUCCESS_RESOLUTION
 
 
+def _at(response: requests.Response, message: str) -> str:
+    """Say where it happened and what the API said about it."""
+    return f"{response.url}: {message} {api_message(response)}".strip()
+
+
 def _unanswered(error: Exception | None) -> ErrorResolution:
-    request = getattr(error, "request", None)
-    where = getattr(request, "url", None) or "the API"
+    """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
     if isinstance(error, requests.exceptions.SSLError):
         raise AirbyteTracedException(
-            message=f"{where}: the server's certificate could not be verified, so nothing was sent to it. Check "
-            "base_url, the clock and the certificate authorities of this machine.",
+            message="The server's certificate could not be verified, so nothing was sent to it. Check base_url, and "
+            "the clock and certificate authorities of this machine.",
             failure_type=FailureType.config_error,
         )
     return ErrorResolution(
         response_action=ResponseAction.RETRY,
         failure_type=FailureType.transient_error,
-        error_message=f"{where}: no whole answer came ({type(error).__name__}). Check base_url and that this machine "
-        "reaches it; if it does, start the sync again later.",
+        error_message=f"No whole answer came ({type(error).__name__}). Check base_url and that this machine reaches "
+        "it; if it does, start the sync again later.",
     )
 
 

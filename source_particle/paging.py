@@ -64,7 +64,8 @@ class PagedList:
 
         A page continues what was read if it overlaps it (its first key is not beyond the last one read) or if the
         totals have not changed since. Otherwise records may have slipped to the page before, which is read again.
-        A list that turns out not to be sorted is read by `read_unordered`. Raises UnstableListError.
+        A list that is not sorted, or whose records the API does not count, is read by `read_unordered`. Raises
+        UnstableListError.
         """
         last, count, number, rereads = "", 0, 1, 0
         before: Page | None = None
@@ -79,10 +80,11 @@ class PagedList:
                 missing, number, stepped_back = number, number - 1, True
                 continue
             keys = [self.key_of(record) for record in page.records]
+            uncounted = page.total_records is None and not page.proves_end(number, len(keys))
+            if before is None and (uncounted or not _rise_strictly(keys)):
+                yield from self.read_unordered()
+                return
             if not _rise_strictly(keys):
-                if before is None:
-                    yield from self.read_unordered()
-                    return
                 raise UnstableListError(f"page {number} is not sorted by id")
             unchanged = before is None or page.totals == before.totals
             if number > 1 and not unchanged and not (keys and keys[0] <= last):
@@ -104,20 +106,21 @@ class PagedList:
     def read_unordered(self) -> Iterator[list[Record]]:
         """Yield the records of a list without a promised order, page by page, remembering their keys.
 
-        The list is read again until one pass met no change and the number of records that the API counts, or until
-        two quiet passes agree (then the API counts wrong). Raises UnstableListError.
+        One pass is enough if it met no change and as many records as the API counts, or if one page held them all.
+        Otherwise the list is read again until two passes agree: a record that moves to a page already read is seen in
+        no other way. Raises UnstableListError.
         """
         seen: set[str] = set()
         earlier: set[str] | None = None
         for _ in range(1 + REREADS):
-            keys, total_records, quiet = yield from self._read_pass(seen)
-            if quiet and (total_records in (None, len(keys)) or keys == earlier or self.max_pages is not None):
+            keys, is_proven = yield from self._read_pass(seen)
+            if is_proven or keys == earlier or self.max_pages is not None:
                 return
-            earlier = keys if quiet else None
+            earlier = keys
         raise UnstableListError(f"it changed during each of {1 + REREADS} readings")
 
-    def _read_pass(self, seen: set[str]) -> Generator[list[Record], None, tuple[set[str], int | None, bool]]:
-        """Read all pages once and yield what is not in `seen`; return its keys, its total and whether it was quiet."""
+    def _read_pass(self, seen: set[str]) -> Generator[list[Record], None, tuple[set[str], bool]]:
+        """Read all pages once and yield what is not in `seen`; return its keys and whether they prove to be all."""
         keys: set[str] = set()
         number, rereads, quiet = 1, 0, True
         before: Page | None = None
@@ -137,7 +140,10 @@ class PagedList:
             if end or self._is_cut(page, number, len(keys)):
                 break
             number += 1
-        return keys, before.total_records if before else None, quiet
+        if page is None:
+            self._check_missing(before, number)
+        counted = before is not None and before.total_records == len(keys)
+        return keys, quiet and (counted or number == 1)
 
     def _is_cut(self, page: Page, number: int, count: int) -> bool:
         if self.max_pages is None or number < self.max_pages:

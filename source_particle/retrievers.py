@@ -82,8 +82,8 @@ class ParticleRetriever(Retriever):
                 yield from records
         except UnstableListError as error:
             raise AirbyteTracedException(
-                message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: {error}. "
-                "Nothing proves that all of it was read: start the sync again, when fewer devices come and go.",
+                message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
+                f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
                 failure_type=FailureType.transient_error,
             ) from error
 
@@ -133,11 +133,11 @@ class ParticleRetriever(Retriever):
             response = self.requester.send_request(stream_slice=stream_slice, request_params=parameters)
         except AirbyteTracedException as error:
             # The CDK buries the handler's message in one of its own about exhausted attempts.
-            if isinstance(error.__context__, BaseBackoffException):
-                raise AirbyteTracedException(
-                    message=str(error.__context__), failure_type=error.failure_type
-                ) from error.__context__
-            raise
+            last = error.__context__
+            if not isinstance(last, BaseBackoffException):
+                raise
+            where = "" if last.response is not None else f"{last.request.url}: "
+            raise AirbyteTracedException(message=f"{where}{last}", failure_type=error.failure_type) from last
         assert response is not None
         if not response.ok:
             resolution = self._handler.interpret_response(response)
