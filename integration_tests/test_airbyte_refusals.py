@@ -1,0 +1,122 @@
+"""What the user named and the API refuses is an error; what `*` found and is then refused is skipped and named."""
+
+import pytest
+
+from integration_tests.airbyte import sync, with_token
+from integration_tests.device_cloud import DeviceCloud, Fault
+
+WHOLE_FLEET = {"product_id_or_slug": "*"}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
+def test_a_product_that_is_found_and_refused_is_skipped_and_named(cloud: DeviceCloud, table: str, status: int) -> None:
+    product = cloud.fleet.product_ids[0]
+    path = {
+        "product_devices": f"/v1/products/{product}/devices",
+        "product_sims": f"/v1/products/{product}/sims",
+        "fleet_data_usage": f"/v1/products/{product}/sims/data_usage",
+    }[table]
+    cloud.faults.add(Fault("*", path=path, status=status, times=None))
+
+    result = sync(with_token(cloud), table)
+
+    assert not result.errors
+    assert f"{product} ({status})" in result.warnings
+    expected = [record for record in cloud.ledger.records(table) if record["product_id_or_slug"] != str(product)]
+    assert len(result.records[table]) == len(expected) > 0
+
+
+@pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
+def test_a_product_that_is_named_and_unknown_is_an_error_and_the_others_arrive(cloud: DeviceCloud, table: str) -> None:
+    product = str(cloud.fleet.product_ids[0])
+
+    result = sync(with_token(cloud, **{table: {"product_id_or_slug": f"no-such-product,{product}"}}), table)
+
+    assert "/v1/products/no-such-product/" in result.errors
+    assert "The API knows no such thing (404)" in result.errors
+    expected = cloud.ledger.records(table, {"product_id_or_slug": product})
+    assert len(result.records[table]) == len(expected) > 0
+
+
+def test_an_unknown_device_is_refused_with_403_and_named(cloud: DeviceCloud) -> None:
+    result = sync(with_token(cloud, diagnostics={"device_id": "0" * 24}), "diagnostics")
+
+    assert f"/v1/diagnostics/{'0' * 24}" in result.errors
+    assert "The API says the same of a device that does not exist" in result.errors
+
+
+def test_an_unknown_sim_is_an_error(cloud: DeviceCloud) -> None:
+    result = sync(with_token(cloud, sim_data_usage={"iccid": "8900000000000000000"}), "sim_data_usage")
+
+    assert "/v1/sims/8900000000000000000/data_usage" in result.errors
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_one_device_of_many_that_is_refused_does_not_cost_the_others(cloud: DeviceCloud, status: int) -> None:
+    records = cloud.ledger.records("diagnostics", WHOLE_FLEET)
+    device = next(record["device_id"] for record in records if record["product_id_or_slug"])
+    cloud.faults.add(Fault("GET /v1/products/:p/diagnostics/:id", times=None, status=status, path=_path(cloud, device)))
+
+    result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics")
+
+    assert not result.errors
+    assert f"skipped 1 that * found, because the API refused them: {device} ({status})" in result.warnings
+    expected = [record for record in records if record["device_id"] != device]
+    assert len(result.records["diagnostics"]) == len(expected)
+
+
+def _path(cloud: DeviceCloud, device: str) -> str:
+    records = cloud.ledger.records("diagnostics", WHOLE_FLEET)
+    product = next(record["product_id_or_slug"] for record in records if record["device_id"] == device)
+    return f"/v1/products/{product}/diagnostics/{device}"
+
+
+def test_a_product_whose_devices_are_refused_does_not_end_the_enumeration(cloud: DeviceCloud) -> None:
+    first = cloud.fleet.product_ids[0]
+    cloud.faults.add(Fault("GET /v1/products/:p/devices", path=f"/v1/products/{first}/devices", status=403, times=None))
+
+    result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics")
+
+    assert not result.errors
+    assert f"product {first} (403)" in result.warnings
+    own = cloud.ledger.records("diagnostics")
+    assert len(result.records["diagnostics"]) >= len(own) > 0
+
+
+def test_a_token_that_only_sees_products_reads_the_fleet_by_them(cloud: DeviceCloud) -> None:
+    config = with_token(cloud, diagnostics=WHOLE_FLEET)
+    config["credentials"]["access_token"] = cloud.api_user_token
+
+    result = sync(config, "diagnostics")
+
+    assert not result.errors
+    assert "the user's own list" in result.warnings
+    assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, result.records["diagnostics"], access="api_user")
+
+
+def test_a_table_of_a_user_tells_an_api_user_why_it_cannot_be_read(cloud: DeviceCloud) -> None:
+    config = with_token(cloud)
+    config["credentials"]["access_token"] = cloud.api_user_token
+
+    result = sync(config, "devices")
+
+    assert "API users may not read the tables of a user" in result.errors
+    assert "API users are not allowed to call this endpoint" in result.errors
+
+
+@pytest.mark.parametrize("name", ["..", "20001/../..", "20001/sims?x=", "20001%2Fsims", "a\nb"])
+def test_a_name_never_reaches_another_endpoint(cloud: DeviceCloud, name: str) -> None:
+    result = sync(with_token(cloud, product_devices={"product_id_or_slug": name}), "product_devices")
+
+    assert result.errors
+    assert {entry.route for entry in cloud.ledger.requests()} <= {"GET /v1/products/:p/devices"}
+
+
+def test_an_error_quotes_at_most_256_characters_of_a_reply(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault("GET /v1/devices", status=400, body='{"error": "%s"}' % ("x" * 10_000), times=None))
+
+    result = sync(with_token(cloud), "devices")
+
+    assert "x" * 256 in result.errors
+    assert "x" * 257 not in result.errors
