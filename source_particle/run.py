@@ -1,13 +1,16 @@
 """Console script `source-particle`: spec, check, discover and read, as Airbyte calls them."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
-from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, FailureType
 from airbyte_cdk.sources.source import Source
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.source import SourceParticle
 
@@ -16,28 +19,35 @@ def run(args: list[str] | None = None) -> None:
     """Run one Airbyte command and write its messages to standard output.
 
     The files named by `--config`, `--catalog` and `--state` are read here, because the CDK wants their contents when
-    the source is built. A file that cannot be read ends the command with the CDK's own message.
+    the source is built. Anything that goes wrong is a TRACE message and exit code 1.
     """
+    init_uncaught_exception_handler(logging.getLogger("airbyte"))
     arguments = sys.argv[1:] if args is None else args
     launch(_source(arguments), arguments)
 
 
 def _source(arguments: list[str]) -> Source:
-    parsed = AirbyteEntrypoint.parse_args(arguments)
+    paths = vars(AirbyteEntrypoint.parse_args(arguments))
+    catalog = _read_json(paths.get("catalog"), dict)
+    _read_json(paths.get("state"), (list, dict))
     return SourceParticle(
-        config=_json_file(getattr(parsed, "config", None)),
-        catalog=_catalog(getattr(parsed, "catalog", None)),
-        state=_state(getattr(parsed, "state", None)),
+        config=_read_json(paths.get("config"), dict),
+        catalog=ConfiguredAirbyteCatalogSerializer.load(catalog) if catalog is not None else None,
+        state=Source.read_state(paths["state"]) if paths.get("state") else None,
     )
 
 
-def _json_file(path: str | None) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
+def _read_json(path: str | None, expected: type | tuple[type, ...]) -> Any:
+    if path is None:
+        return None
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
+    if not isinstance(content, expected):
+        raise _unreadable(path, "it does not hold a JSON object")
+    return content
 
 
-def _catalog(path: str | None) -> ConfiguredAirbyteCatalog | None:
-    return ConfiguredAirbyteCatalogSerializer.load(_json_file(path)) if path else None
-
-
-def _state(path: str | None) -> list[AirbyteStateMessage] | None:
-    return Source.read_state(path) if path else None
+def _unreadable(path: str, problem: str) -> AirbyteTracedException:
+    return AirbyteTracedException(message=f"{path} cannot be used: {problem}.", failure_type=FailureType.config_error)
