@@ -1,0 +1,161 @@
+"""The manifest as records: which tables there are and which options they and the connection take.
+
+Pure and offline: it reads one YAML file and needs neither the network nor the Airbyte CDK. Options are described here
+as well, because the facts about them stand in the same file; `options` checks values against these descriptions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from bridge.errors import UnknownTableError
+from source_particle import MANIFEST_PATH
+
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One option: its name, the JSON schema of its value, and where it belongs."""
+
+    name: str
+    schema: JsonSchema
+    required: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value must never be shown."""
+        return bool(self.schema.get("airbyte_secret", False))
+
+    @property
+    def is_documented(self) -> bool:
+        """Whether people are told about it; the others serve tests and the connector itself."""
+        # Hidden from Airbyte's forms alone, as a hosted sync has no file to keep.
+        return self.name == "token_cache_file" or not self.schema.get("airbyte_hidden", False)
+
+    @property
+    def description(self) -> str:
+        """What it does, in full sentences."""
+        return str(self.schema.get("description", ""))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One table: what it holds, how its rows are told apart and which options narrow it."""
+
+    name: str
+    schema: JsonSchema
+    primary_key: tuple[str, ...]
+    cursor_field: str | None
+    ingestion_type: str
+    options: tuple[Option, ...]
+
+    def __reduce__(self) -> tuple[Callable[[str], "Table"], tuple[str]]:
+        """Pickle the name alone: there is one object per table and process."""
+        return table, (self.name,)
+
+    @property
+    def required_options(self) -> tuple[str, ...]:
+        """The names of the options without which the table cannot be read."""
+        return tuple(option.name for option in self.options if option.required)
+
+    @property
+    def columns(self) -> Mapping[str, JsonSchema]:
+        """The JSON schema of each column, in order."""
+        properties: Mapping[str, JsonSchema] = self.schema["properties"]
+        return properties
+
+    @property
+    def description(self) -> str:
+        """What one row is."""
+        return str(self.schema["description"])
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The paths of the API that it is read from."""
+        return tuple(self.schema["x-endpoint"])
+
+    @property
+    def scope(self) -> str | None:
+        """The scope an API user needs, None where the API names none."""
+        return self.schema.get("x-scope")
+
+
+@cache
+def manifest() -> Mapping[str, Any]:
+    """Return the manifest as it is written; callers must not change it."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with MANIFEST_PATH.open("rb") as file:
+        document: Mapping[str, Any] = yaml.load(file, loader)  # noqa: S506  (both loaders are safe ones)
+    return document
+
+
+@cache
+def tables() -> Mapping[str, Table]:
+    """Return every table by name, in the order of the manifest."""
+    # Streams under a condition serve the connection check; they hold no rows of a fleet.
+    streams = [stream for stream in manifest()["streams"] if stream["type"] == "DeclarativeStream"]
+    return {stream["name"]: _table(stream) for stream in streams}
+
+
+def table(name: str) -> Table:
+    """Return the table of that name, spelt in any case; UnknownTableError names the ones there are."""
+    known = tables()
+    if name.lower() not in known:
+        raise UnknownTableError.of(name, known)
+    return known[name.lower()]
+
+
+@cache
+def connection_options() -> tuple[Option, ...]:
+    """Return the options that concern the connection and not one table, those to sign in with first."""
+    properties = _specification()["properties"]
+    credentials = [branch["properties"] for branch in properties["credentials"]["oneOf"]]
+    signing_in = {name: schema for branch in credentials for name, schema in branch.items() if "const" not in schema}
+    others = {name: schema for name, schema in properties.items() if schema["type"] != "object"}
+    return tuple(Option(name, schema) for name, schema in {**signing_in, **others}.items())
+
+
+@cache
+def ways_to_sign_in() -> Mapping[str, tuple[str, ...]]:
+    """Return the options that each way to sign in needs, by the name the configuration has for it (`auth_type`)."""
+    branches = [branch["properties"] for branch in _specification()["properties"]["credentials"]["oneOf"]]
+    return {branch["auth_type"]["const"]: tuple(name for name in branch if name != "auth_type") for branch in branches}
+
+
+@cache
+def credential_names() -> frozenset[str]:
+    """Return the names of all options that serve to sign in."""
+    return frozenset(name for needed in ways_to_sign_in().values() for name in needed)
+
+
+def _specification() -> JsonSchema:
+    specification: JsonSchema = manifest()["spec"]["connection_specification"]
+    return specification
+
+
+def _table(stream: Mapping[str, Any]) -> Table:
+    name = stream["name"]
+    schema = _resolve(stream["schema_loader"]["schema"])
+    keys = stream["primary_key"]
+    required = schema.get("x-required-options", ())
+    options = _specification()["properties"].get(name, {}).get("properties", {})
+    return Table(
+        name=name,
+        schema=schema,
+        primary_key=(keys,) if isinstance(keys, str) else tuple(keys),
+        cursor_field=stream.get("incremental_sync", {}).get("cursor_field"),
+        ingestion_type=schema["x-ingestion-type"],
+        options=tuple(Option(key, value, key in required) for key, value in options.items()),
+    )
+
+
+def _resolve(schema: Mapping[str, str]) -> JsonSchema:
+    found: Any = manifest()
+    for step in schema["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    resolved: JsonSchema = found
+    return resolved

@@ -1,0 +1,73 @@
+"""Everything the bridge raises, sorted by what the reader of the message has to do.
+
+    ParticleError
+    ├── ConfigurationError      fix the configuration
+    │   ├── OptionError         … an option: missing, malformed, out of range or contradicting another
+    │   └── UnknownTableError   … the name of the table
+    ├── SignInError             sign in again: the password, user name or access token was refused
+    ├── TemporaryError          wait, then start again: the API, the network or its rate limit
+    └── UnexpectedError         report it: the API or this connector does what nobody foresaw
+
+Each message says what happened, where, and what to do. None holds a password, a token or more than 256 characters of
+anything that the API sent. All of them survive pickling, because Spark carries them from its workers to the driver.
+"""
+
+from collections.abc import Iterable
+
+LONGEST_QUOTE = 256
+"""Characters of foreign text that a message may quote."""
+
+
+class ParticleError(Exception):
+    """Any failure of this connector; its text is made for people."""
+
+
+class ConfigurationError(ParticleError):
+    """The configuration has to be corrected; trying again without that fails again."""
+
+
+class OptionError(ConfigurationError):
+    """An option is missing, malformed, out of range or contradicts another one."""
+
+
+class UnknownTableError(ConfigurationError):
+    """There is no table of that name."""
+
+    @classmethod
+    def of(cls, name: str, legal: Iterable[str]) -> "UnknownTableError":
+        """Name the tables there are beside the one that was asked for."""
+        return cls(f"There is no table {quoted(name)}; legal: {', '.join(legal)}.")
+
+
+class SignInError(ParticleError):
+    """The account or the access token was refused; it needs other credentials."""
+
+
+class TemporaryError(ParticleError):
+    """The API, the network or the rate limit got in the way; the same read can succeed later."""
+
+
+class UnexpectedError(ParticleError):
+    """The API or this connector does what nobody foresaw; please report the message."""
+
+
+_BY_FAILURE_TYPE: dict[str, type[ParticleError]] = {
+    "config_error": ConfigurationError,
+    "transient_error": TemporaryError,
+    "system_error": UnexpectedError,
+}
+
+
+def error_for(failure_type: str) -> type[ParticleError]:
+    """Give the error that stands for an Airbyte failure type, named by its value in the protocol."""
+    return _BY_FAILURE_TYPE[failure_type]
+
+
+def shortened(text: str, length: int = LONGEST_QUOTE) -> str:
+    """Cut a text that somebody else wrote to a length that cannot flood a log."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def quoted(value: object) -> str:
+    """Quote a value that somebody else wrote."""
+    return shortened(repr(value))

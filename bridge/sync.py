@@ -1,0 +1,187 @@
+"""All tables of a fleet → Parquet files, read through Spark: what `particle-bridge sync` does, as a function."""
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bridge
+from bridge import reader
+from bridge.catalog import JsonSchema, Table, connection_options, credential_names, table, tables
+from bridge.errors import ConfigurationError, OptionError, shortened
+from bridge.options import Options
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What became of one table; `error` is None when all of it was written."""
+
+    table: str
+    seconds: float
+    rows: int = 0
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    """One row, without nulls and without the fields marked as personal."""
+    error: str | None = None
+
+
+def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
+    to: Path,
+    connection: Mapping[str, str],
+    names: Iterable[str] = (),
+    table_options: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    spark: "SparkSession | None" = None,
+    on_start: Callable[[str], None] = lambda _table: None,
+    on_end: Callable[[TableResult], None] = lambda _result: None,
+) -> list[TableResult]:
+    """Write each table as Parquet files under `to`/<table>, replacing what is there once the new files are complete.
+
+    `names` are the tables (none: all). A required table option that is not given is `*`, because a sync means
+    everything. Without `spark` the active session is used, or else a local one is started and stopped again. A table
+    that fails leaves its old files alone and the others running, and says so in its result. Raises ConfigurationError
+    before anything is read when the options cannot work, SignInError or TemporaryError when signing in fails; it signs
+    in at most once.
+    """
+    chosen = [table(name) for name in names] or list(tables().values())
+    given = {table(name): values for name, values in (table_options or {}).items()}
+    wanted = {part: _complete(part, connection, given.get(part, {})) for part in chosen}
+    checked = [Options.parse(options, part) for part, options in wanted.items()]
+    access = _access(checked[0])
+    to.mkdir(parents=True, exist_ok=True)
+    results = []
+    with _session(spark) as session:
+        for part, options in wanted.items():
+            on_start(part.name)
+            results.append(_write(session, part, {**_without_credentials(options), **access}, to))
+            on_end(results[-1])
+    return results
+
+
+def _complete(part: Table, connection: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Join the options of the connection and of a table; here, unlike in Spark, nobody else adds options."""
+    _check_names(connection, [option.name for option in connection_options()], "the connection")
+    _check_names(own, [option.name for option in part.options], f"table {part.name}")
+    return {**connection, **dict.fromkeys(part.required_options, EVERYTHING), **own}
+
+
+def _check_names(given: Iterable[str], legal: list[str], place: str) -> None:
+    for name in given:
+        if name not in legal:
+            raise OptionError(f"There is no option {name!r} of {place}; legal: {', '.join(legal) or 'none'}.")
+
+
+def _access(options: Options) -> dict[str, str]:
+    """Sign in once for all tables: each plan of Spark would sign in for itself."""
+    token = options.credentials.get("access_token") or reader.sign_in(options.config())
+    return {"access_token": token}
+
+
+def _without_credentials(options: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in options.items() if name not in credential_names()}
+
+
+def _write(spark: "SparkSession", part: Table, options: Mapping[str, str], to: Path) -> TableResult:
+    start = time.perf_counter()
+    aside = to / f".{part.name}.partial"
+    try:
+        spark.read.format("particle").options(**options).load(part.name).write.mode("overwrite").parquet(str(aside))
+        rows, sample = _summary(aside, part)
+        _replace(to / part.name, aside)
+    except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
+        return TableResult(part.name, time.perf_counter() - start, error=_message(error))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return TableResult(part.name, time.perf_counter() - start, rows, sample)
+
+
+def _replace(target: Path, new: Path) -> None:
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _summary(folder: Path, part: Table) -> tuple[int, Mapping[str, Any]]:
+    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    rows, sample = 0, {}
+    for path in sorted(folder.glob("*.parquet")):
+        with ParquetFile(path) as file:
+            if rows == 0 and file.metadata.num_rows:
+                [sample] = next(file.iter_batches(batch_size=1)).to_pylist()
+            rows += file.metadata.num_rows
+    return rows, _presentable(sample, part.columns)
+
+
+def _presentable(row: Mapping[str, Any], columns: Mapping[str, JsonSchema]) -> dict[str, Any]:
+    shown = {}
+    for name, schema in columns.items():
+        value = row.get(name)
+        if value in (None, [], {}) or schema.get("x-sensitive"):
+            continue
+        if "properties" in schema:
+            shown[name] = _presentable(value, schema["properties"])
+        else:
+            # Arrow gives a map as its list of pairs.
+            shown[name] = dict(value) if "additionalProperties" in schema else value
+    return shown
+
+
+def _message(error: Exception) -> str:
+    # Spark hands an error of its workers on as the text of a traceback.
+    ours = re.findall(r"bridge\.errors\.\w+: (.+)", str(error))
+    return ours[-1] if ours else shortened(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _session(given: "SparkSession | None") -> Iterator["SparkSession"]:
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError("Spark is not installed: pip install 'source-particle[spark]'.") from None
+    running = given or SparkSession.getActiveSession()
+    spark = running or _local_session()
+    try:
+        bridge.register(spark)
+        yield spark
+    finally:
+        if running is None:
+            spark.stop()
+
+
+def _local_session() -> "SparkSession":
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    # Spark's workers are processes of their own, which must run this Python and find this package.
+    package = str(Path(__file__).parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    python = os.environ.get("PYSPARK_PYTHON")
+    os.environ["PYSPARK_PYTHON"] = python or sys.executable
+    try:
+        spark = (
+            SparkSession.builder.appName("particle-bridge")
+            .master("local[*]")
+            .config("spark.executorEnv.PYTHONPATH", os.pathsep.join(paths))
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .getOrCreate()
+        )
+    finally:
+        if python is None:
+            del os.environ["PYSPARK_PYTHON"]
+    # What goes wrong is in the results; Spark would tell it again, with a hundred lines of stack.
+    spark.sparkContext.setLogLevel("OFF")
+    return spark

@@ -1,0 +1,41 @@
+"""What `import bridge` offers, and what it costs."""
+
+import subprocess
+import sys
+
+import bridge
+
+
+def test_all_is_sorted_and_is_everything_importable() -> None:
+    modules = {name for name in vars(bridge) if f"bridge.{name}" in sys.modules}
+    public = {name for name in vars(bridge) if not name.startswith("_")} - modules - {"TYPE_CHECKING"}
+    assert bridge.__all__ == sorted(bridge.__all__)
+    assert public == set(bridge.__all__)
+
+
+def _loaded_by(statements: str) -> set[str]:
+    """Run statements in a fresh Python; return the heavy packages they load."""
+    code = f"{statements}; import sys; print(*(n for n in ('pyspark', 'pyarrow', 'airbyte_cdk') if n in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_bridge_loads_neither_spark_nor_the_cdk() -> None:
+    assert _loaded_by("import bridge") == set()
+
+
+def test_tables_and_options_need_neither_spark_nor_the_cdk() -> None:
+    code = (
+        "from bridge import catalog, options, schema, rows, plan, reader;"
+        "options.Options.parse({'access_token': 'x'}, catalog.table('devices'));"
+        "schema.type_name(catalog.table('devices').schema)"
+    )
+    assert _loaded_by(code) == set()
+
+
+def test_the_data_source_does_not_load_the_cdk() -> None:
+    assert "airbyte_cdk" not in _loaded_by("import bridge.datasource")
+
+
+def test_the_command_line_loads_neither_spark_nor_the_cdk() -> None:
+    assert _loaded_by("import bridge.cli") == set()

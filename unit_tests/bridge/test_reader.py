@@ -1,0 +1,201 @@
+"""The CDK as a guest: its errors, its logs and its prints."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any, cast
+
+import pytest
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http import http_client
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from bridge import reader
+from bridge.catalog import table
+from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
+from bridge.options import Options
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+
+CONFIG = {
+    "credentials": {"auth_type": "access_token", "access_token": "very-secret"},
+    "base_url": "http://127.0.0.1:9",
+}
+
+
+def raised_for(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ParticleError:
+    def fail(*_args: Any, **_options: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("source_particle.source.SourceParticle.streams", fail)
+    with pytest.raises(ParticleError) as caught:
+        list(reader.read_records(table("devices"), CONFIG))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("failure_type", "message", "kind"),
+    [
+        (FailureType.config_error, "/v1/devices: the API refuses the request.", ConfigurationError),
+        (FailureType.config_error, "https://api.particle.io: the access token was refused (401).", SignInError),
+        (FailureType.config_error, "Refreshed OAuth access token is rejected by the API.", SignInError),
+        (FailureType.config_error, "https://api.particle.io/oauth/token: The password was refused.", SignInError),
+        (FailureType.transient_error, "/v1/devices: the API failed.", TemporaryError),
+        (FailureType.system_error, "/v1/devices: the reply is not what this endpoint promises.", UnexpectedError),
+    ],
+)
+def test_failure_becomes_the_error_for_what_must_be_done(
+    failure_type: FailureType, message: str, kind: type[ParticleError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = raised_for(AirbyteTracedException(message=message, failure_type=failure_type), monkeypatch)
+    assert type(error) is kind
+    assert str(error) == f"table devices: {message}"
+
+
+def test_unforeseen_error_is_to_be_reported_and_keeps_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = raised_for(KeyError("devices"), monkeypatch)
+    assert type(error) is UnexpectedError
+    assert str(error) == "table devices: KeyError: 'devices' Please report this."
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    assert frames[-1] == "fail"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("token very-secret"),
+        AirbyteTracedException(message="token very-secret", failure_type=FailureType.config_error),
+        AirbyteTracedException(internal_message="token very-secret", failure_type=FailureType.system_error),
+    ],
+)
+def test_no_error_quotes_a_secret_nor_hides_one_in_its_causes(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = raised_for(error, monkeypatch)
+    assert "token ****" in str(found)
+    assert found.__cause__ is None
+    assert found.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("x" * 5_000),
+        AirbyteTracedException(internal_message="x" * 5_000),
+        AirbyteTracedException(message="failed. Response (body): '" + "x" * 5_000),
+    ],
+)
+def test_no_error_quotes_a_long_body(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(raised_for(error, monkeypatch)).count("x") <= 256
+
+
+def passed_on(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Give what reaches the handlers of a program; pytest also listens to the CDK's own logger."""
+    return [record for record in caplog.records if record.name == "bridge.airbyte"]
+
+
+def test_logs_of_the_source_are_passed_on_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    raised_for(RuntimeError(), monkeypatch)
+    caplog.clear()
+    try:
+        raise ValueError("very-secret")
+    except ValueError:
+        logging.getLogger("airbyte.streams.devices").exception("sent %s", "very-secret")
+    [record] = passed_on(caplog)
+    text = logging.Formatter().format(record)
+    assert text.startswith("sent ****\n")
+    assert text.endswith("ValueError: ****")
+    assert "very-secret" not in text
+
+
+def test_repeated_reads_do_not_repeat_log_messages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        raised_for(RuntimeError(), monkeypatch)
+    caplog.clear()
+    logging.getLogger("airbyte").warning("once")
+    assert len(passed_on(caplog)) == 1
+
+
+def test_the_cdk_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raised_for(RuntimeError(), monkeypatch)
+    vars(http_client)["print"]("a status message for Airbyte's platform")
+    assert capsys.readouterr().out == ""
+
+
+GUEST = """
+import logging, sys, tempfile
+handler = logging.StreamHandler(sys.stderr)
+logging.basicConfig(handlers=[handler], level=logging.INFO)
+from bridge import reader
+from bridge.catalog import table
+from bridge.errors import ParticleError
+config = {"credentials": {"auth_type": "access_token", "access_token": "very-secret"},
+          "base_url": "http://127.0.0.1:9", "retry_wait_factor": 0.0}
+try:
+    list(reader.read_records(table("devices"), config))
+except ParticleError as error:
+    print(type(error).__name__)
+assert logging.getLogger().handlers == [handler]
+"""
+
+
+def test_a_program_keeps_its_own_logging_and_standard_output() -> None:
+    run = subprocess.run([sys.executable, "-c", GUEST], capture_output=True, text=True, check=False)
+    assert run.stdout == "TemporaryError\n", run.stderr
+    assert "INFO:bridge.airbyte:" in run.stderr or "WARNING:bridge.airbyte:" in run.stderr
+    assert '"type":' not in run.stderr
+    # Each message once: under our name, not again under the CDK's.
+    assert "INFO:airbyte" not in run.stderr
+    assert "WARNING:airbyte" not in run.stderr
+    assert "very-secret" not in run.stderr
+
+
+@pytest.fixture
+def cloud() -> Iterator[DeviceCloud]:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=40, samples=False))) as cloud:
+        yield cloud
+
+
+def records(cloud: DeviceCloud, **options: str) -> Iterator[Mapping[str, Any]]:
+    part = table("product_devices")
+    given = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0", "product_id_or_slug": "*"}
+    return reader.read_records(part, Options.parse({**given, **options}, part).config())
+
+
+def test_a_reading_may_be_closed_anywhere_and_asks_for_no_more_pages(cloud: DeviceCloud) -> None:
+    reading = records(cloud, per_page="5")
+    next(reading)
+    asked = cloud.ledger.count()
+    cast("Generator[Any, None, None]", reading).close()
+    assert list(reading) == []
+    assert cloud.ledger.count() == asked < 6
+    before = threading.active_count()
+    assert len(list(records(cloud))) == 40
+    assert threading.active_count() == before
+
+
+def test_a_rate_limit_slows_down_without_a_word_on_standard_output(
+    cloud: DeviceCloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloud.faults.add(Fault("GET /v1/products/:p/devices", status=429, times=2))
+    assert len(list(records(cloud))) == 40
+    assert cloud.ledger.rejected() == 2
+    assert '"type"' not in capfd.readouterr().out.replace('"type":"LOG"', "")
+
+
+def test_a_reading_that_breaks_off_raises(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault("GET /v1/products/:p/devices", page=4, times=None, status=503))
+    reading = records(cloud, per_page="5")
+    with pytest.raises(TemporaryError, match="table product_devices: http"):
+        for _ in reading:
+            pass
+    assert list(reading) == []

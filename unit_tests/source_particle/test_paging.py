@@ -1,0 +1,321 @@
+"""Reading a paged list: whole, each entity once, or a clear error.
+
+One change cannot be seen: an entity that joins and one that leaves between the same two replies, because the totals
+stay as they were. So the tests here make one change at most between two requests.
+"""
+
+import contextlib
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_particle.paging import Page, PagedList, Record, UnstableListError
+
+Fetch = Callable[[int], Page | None]
+Edit = tuple[str, int]
+BOTH_TOTALS = ("total_pages", "total_records")
+
+each_reader = pytest.mark.parametrize("how", ["ascending", "unordered"])
+each_page_size = pytest.mark.parametrize("per_page", range(1, 8))
+each_end = pytest.mark.parametrize("past_end", ["empty", "404"])
+
+
+@dataclass
+class Listing:
+    """A list of the API that is cut into pages anew for each request; `edits` happen before the request they name."""
+
+    keys: list[str]
+    per_page: int
+    edits: Mapping[int, Edit] = field(default_factory=dict)
+    totals: tuple[str, ...] = BOTH_TOTALS
+    lies: Mapping[str, int] = field(default_factory=dict)
+    past_end: str = "empty"
+    requests: int = 0
+
+    def __post_init__(self) -> None:
+        self.throughout = set(self.keys)
+
+    def fetch(self, number: int) -> Page | None:
+        self.requests += 1
+        if self.requests in self.edits:
+            self._edit(*self.edits[self.requests])
+        self.throughout &= set(self.keys)
+        records = [{"id": key} for key in self.keys[(number - 1) * self.per_page : number * self.per_page]]
+        if not records and number > 1 and self.past_end == "404":
+            return None
+        counts = {"total_pages": -(-len(self.keys) // self.per_page), "total_records": len(self.keys)}
+        return Page(records, **{name: counts[name] + self.lies.get(name, 0) for name in self.totals})
+
+    def _edit(self, action: str, position: int) -> None:
+        if action == "delete":
+            del self.keys[position : position + 1]
+            return
+        before = self.keys[min(position, len(self.keys)) - 1] if position and self.keys else ""
+        # Counting down, so that it sorts ahead of what was inserted at the same place earlier.
+        self.keys.insert(position, f"{before}+{9999 - self.requests}")
+
+
+def names(count: int) -> list[str]:
+    return [f"{number:03}" for number in range(count)]
+
+
+def key_of(record: Record) -> str:
+    return str(record["id"])
+
+
+def paged(fetch: Fetch, how: str, max_pages: int | None = None, cuts: list[int | None] | None = None) -> list[str]:
+    pages = PagedList(fetch, key_of, max_pages, (cuts if cuts is not None else []).append)
+    batches = pages.read_ascending() if how == "ascending" else pages.read_unordered()
+    return [key_of(record) for records in batches for record in records]
+
+
+def assert_whole(listing: Listing, found: list[str]) -> None:
+    assert len(found) == len(set(found)), "Fix: an entity came twice"
+    assert listing.throughout <= set(found), "Fix: an entity that was there throughout is missing"
+
+
+def scripted(*pages: Page | None) -> Fetch:
+    """Answer from a script by page number; a number beyond it is answered with the last page."""
+    return lambda number: pages[min(number, len(pages)) - 1]
+
+
+def page(*keys: str, pages: int | None = None, records: int | None = None) -> Page:
+    return Page([{"id": key} for key in keys], pages, records)
+
+
+# ---- lists that hold still ----
+
+
+@each_reader
+@each_end
+@each_page_size
+@pytest.mark.parametrize("totals", [BOTH_TOTALS, ("total_pages",), ("total_records",), ()], ids=str)
+def test_a_still_list_is_read_whole_and_in_order(
+    how: str, past_end: str, per_page: int, totals: tuple[str, ...]
+) -> None:
+    for count in range(16):
+        listing = Listing(names(count), per_page, totals=totals, past_end=past_end)
+        assert paged(listing.fetch, how) == names(count)
+
+
+@each_reader
+def test_totals_spare_the_request_beyond_the_last_page(how: str) -> None:
+    for count, requests in ((0, 1), (1, 1), (10, 1), (11, 2), (20, 2)):
+        listing = Listing(names(count), per_page=10)
+        paged(listing.fetch, how)
+        assert listing.requests == requests
+
+
+@each_reader
+def test_a_server_that_caps_pages_below_what_was_asked_is_read_to_its_end(how: str) -> None:
+    listing = Listing(names(250), per_page=50)  # a client that asked for 100 sees nothing but short pages
+    assert paged(listing.fetch, how) == names(250)
+
+
+@each_reader
+@each_end
+@each_page_size
+@pytest.mark.parametrize(
+    ("totals", "lies"),
+    [
+        (BOTH_TOTALS, {"total_records": 3}),
+        (BOTH_TOTALS, {"total_records": -3}),
+        (BOTH_TOTALS, {"total_pages": -1}),
+        (("total_records",), {"total_records": 3}),
+    ],
+    ids=str,
+)
+def test_totals_that_lie_lose_no_record(
+    how: str, past_end: str, per_page: int, totals: tuple[str, ...], lies: Mapping[str, int]
+) -> None:
+    for count in range(1, 16):
+        listing = Listing(names(count), per_page, totals=totals, lies=lies, past_end=past_end)
+        assert paged(listing.fetch, how) == names(count)
+
+
+@each_reader
+@each_end
+def test_more_pages_promised_than_there_are_is_an_error(how: str, past_end: str) -> None:
+    """An empty page that ought to hold records looks the same, and that one may not pass."""
+    listing = Listing(names(9), 3, lies={"total_pages": 2, "total_records": 6}, past_end=past_end)
+    with pytest.raises(UnstableListError):
+        paged(listing.fetch, how)
+
+
+# ---- lists that change while they are read ----
+
+
+@pytest.mark.parametrize(("how", "past_end"), [("ascending", "empty"), ("ascending", "404"), ("unordered", "empty")])
+@pytest.mark.parametrize("per_page", range(2, 8))
+@pytest.mark.parametrize("action", ["insert", "delete"])
+def test_one_change_at_any_place_between_any_two_requests_loses_nothing(
+    how: str, past_end: str, per_page: int, action: str
+) -> None:
+    for request, position in itertools.product(range(2, 8), range(8)):
+        listing = Listing(names(7), per_page, {request: (action, position)}, past_end=past_end)
+        assert_whole(listing, paged(listing.fetch, how))
+
+
+@each_reader
+@each_end
+@each_page_size
+@pytest.mark.parametrize("totals", [("total_pages",), ("total_records",), ()], ids=str)
+def test_one_change_in_a_list_that_is_not_fully_counted_loses_nothing_or_says_so(
+    how: str, past_end: str, per_page: int, totals: tuple[str, ...]
+) -> None:
+    for action, request, position in itertools.product(["insert", "delete"], range(2, 10), range(6)):
+        listing = Listing(names(5), per_page, {request: (action, position)}, totals=totals, past_end=past_end)
+        with contextlib.suppress(UnstableListError):
+            assert_whole(listing, paged(listing.fetch, how))
+
+
+@each_end
+@pytest.mark.parametrize("action", ["insert", "delete"])
+def test_an_ordered_list_survives_a_change_even_with_pages_of_one(past_end: str, action: str) -> None:
+    for request, position in itertools.product(range(2, 10), range(8)):
+        listing = Listing(names(7), 1, {request: (action, position)}, past_end=past_end)
+        assert_whole(listing, paged(listing.fetch, "ascending"))
+
+
+@each_reader
+@each_end
+@pytest.mark.parametrize("per_page", range(1, 5))
+@pytest.mark.parametrize("actions", [*itertools.product(["insert", "delete"], repeat=2)], ids="-then-".join)
+def test_two_changes_anywhere_lose_nothing_or_say_so(
+    how: str, past_end: str, per_page: int, actions: tuple[str, str]
+) -> None:
+    for first, second in itertools.combinations(range(2, 9), 2):
+        for positions in itertools.product(range(6), repeat=2):
+            edits = dict(zip((first, second), zip(actions, positions, strict=True), strict=True))
+            listing = Listing(names(5), per_page, edits, past_end=past_end)
+            with contextlib.suppress(UnstableListError):
+                assert_whole(listing, paged(listing.fetch, how))
+
+
+edits_between_requests = st.dictionaries(
+    st.integers(2, 30), st.tuples(st.sampled_from(["insert", "delete"]), st.integers(0, 20)), max_size=15
+)
+
+
+@settings(max_examples=400, deadline=None, database=None)
+@given(
+    count=st.integers(0, 20),
+    per_page=st.integers(1, 7),
+    edits=edits_between_requests,
+    past_end=st.sampled_from(["empty", "404"]),
+    how=st.sampled_from(["ascending", "unordered"]),
+)
+def test_any_history_of_changes_loses_and_repeats_nothing_or_says_so(
+    count: int, per_page: int, edits: dict[int, Edit], past_end: str, how: str
+) -> None:
+    listing = Listing(names(count), per_page, edits, past_end=past_end)
+    try:
+        found = paged(listing.fetch, how)
+    except UnstableListError:
+        return
+    assert_whole(listing, found)
+
+
+@each_reader
+def test_a_list_that_never_holds_still_is_an_error_after_few_requests(how: str) -> None:
+    listing = Listing(names(9), 3, dict.fromkeys(range(2, 1000), ("insert", 1000)))
+    with pytest.raises(UnstableListError):
+        paged(listing.fetch, how)
+    assert listing.requests < 300
+
+
+# ---- lists without order ----
+
+
+@each_page_size
+def test_a_list_that_is_not_sorted_is_read_by_remembering_keys(per_page: int) -> None:
+    shuffled = random.Random(per_page).sample(names(20), 20)
+    listing = Listing(["zzz", *shuffled], max(per_page, 2))
+    assert paged(listing.fetch, "ascending") == listing.keys
+
+
+@pytest.mark.parametrize("position", range(20))
+def test_a_list_whose_order_moves_while_it_is_read_is_read_again(position: int) -> None:
+    """A list sorted by last contact: whoever reports jumps to the front."""
+    for request in range(2, 5):
+        listing = Listing(names(20), 6)
+
+        def fetch(number: int, listing: Listing = listing, request: int = request) -> Page | None:
+            if listing.requests == request - 1:
+                listing.keys.insert(0, listing.keys.pop(position))
+            return listing.fetch(number)
+
+        assert_whole(listing, paged(fetch, "unordered"))
+
+
+def test_order_lost_after_the_first_page_is_an_error() -> None:
+    fetch = scripted(page("a", "b", pages=2, records=4), page("d", "c", pages=2, records=4))
+    with pytest.raises(UnstableListError, match="page 2 is not sorted"):
+        paged(fetch, "ascending")
+
+
+# ---- replies that contradict themselves ----
+
+CONTRADICTIONS = {
+    "the same page for ever": [page("a", "b", pages=3, records=6)],
+    "the same page for ever, uncounted": [page("a", "b")],
+    "an empty page in the middle": [page("a", pages=3, records=3), page(pages=3, records=3), page("c", pages=3)],
+    "an empty page in the middle, only pages counted": [page("a", pages=3), page(pages=3), page("c", pages=3)],
+    "an empty first page, records counted": [page(records=3)],
+    "an empty first page, pages counted": [page(pages=3)],
+    "an empty first page, both counted": [page(pages=1, records=3)],
+}
+
+
+@each_reader
+@pytest.mark.parametrize("pages", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_contradiction_is_an_error_after_few_requests(how: str, pages: list[Page]) -> None:
+    asked: list[int] = []
+
+    def fetch(number: int) -> Page | None:
+        asked.append(number)
+        return scripted(*pages)(number)
+
+    with pytest.raises(UnstableListError):
+        paged(fetch, how)
+    assert len(asked) < 20
+
+
+@each_reader
+def test_a_contradiction_that_passes_is_overcome(how: str) -> None:
+    listing = Listing(names(9), 3)
+
+    def fetch(number: int) -> Page | None:
+        reply = listing.fetch(number)
+        return page(pages=3, records=9) if listing.requests == 2 else reply
+
+    assert paged(fetch, how) == names(9)
+
+
+# ---- max_pages ----
+
+
+@each_reader
+@pytest.mark.parametrize(
+    ("totals", "max_pages", "left_out"),
+    [
+        (BOTH_TOTALS, 1, [7]),
+        (BOTH_TOTALS, 2, [4]),
+        (BOTH_TOTALS, 4, []),
+        (BOTH_TOTALS, 9, []),
+        (("total_pages",), 2, [None]),
+        ((), 2, [None]),
+    ],
+)
+def test_max_pages_ends_the_read_and_tells_what_was_left_out(
+    how: str, totals: tuple[str, ...], max_pages: int, left_out: list[int | None]
+) -> None:
+    cuts: list[int | None] = []
+    listing = Listing(names(10), 3, totals=totals)
+    assert paged(listing.fetch, how, max_pages, cuts) == names(min(10, 3 * max_pages))
+    assert cuts == left_out

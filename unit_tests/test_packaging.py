@@ -1,0 +1,202 @@
+"""What holds for the files of the project as a whole: nothing that ties them to one machine, and facts that agree."""
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+FORBIDDEN = {
+    "path of one machine": r"(?<![\w.$}~])/(?:work|root|home|Users)/[\w.-]+",
+    "registry host": r"(?:pypi|pythonhosted|docker|ghcr|quay|gcr|npmjs|anaconda)\.(?:org|io|com)|--(extra-)?index-url",
+    "token-looking literal": r"(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])",
+}
+# In halves, so that this file does not break the rules.
+SEEDED = {
+    "path of one machine": "see " + "/home" + "/someone/notes",
+    "registry host": "index = https://" + "pypi" + ".org/simple",
+    "token-looking literal": f'token = "{"0a1b" * 10}"',
+}
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_no_file_holds_what_belongs_to_one_machine_or_account(rule: str) -> None:
+    assert _violations(rule, _files()) == []
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_a_file_that_does_is_found(rule: str) -> None:
+    seeded = {**_files(), "docs/seeded.md": SEEDED[rule]}
+    assert [line.split(":")[0] for line in _violations(rule, seeded)] == ["docs/seeded.md"]
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert len(set(_versions(_files()).values())) == 1, _versions(_files())
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "metadata.yaml", "CHANGELOG.md"])
+def test_a_version_of_its_own_is_found(path: str) -> None:
+    files = _files()
+    version = _versions(files)[path]
+    changed = {**files, path: files[path].replace(version, "9.9.9")}
+    assert len(set(_versions(changed).values())) == 2
+
+
+def test_the_cdk_is_the_same_in_manifest_image_and_constraints() -> None:
+    files = _files()
+    version = yaml.safe_load(files["manifest.yaml"])["version"]
+    assert _metadata()["connectorBuildOptions"]["baseImage"] == f"airbyte/source-declarative-manifest:{version}"
+    assert f"airbyte-cdk=={version}\n" in files["constraints.txt"]
+
+
+def test_metadata_says_what_airbyte_demands() -> None:
+    metadata = _metadata()
+    demanded = {
+        "name": str,
+        "connectorType": "source",
+        "connectorSubtype": "api",
+        "definitionId": str(uuid.uuid5(uuid.NAMESPACE_URL, "source-particle")),
+        "dockerRepository": "airbyte/source-particle",
+        "dockerImageTag": str,
+        "documentationUrl": str,
+        "githubIssueLabel": "source-particle",
+        "license": "MIT",
+        "releaseStage": str,
+    }
+    for name, value in demanded.items():
+        assert isinstance(metadata[name], value) if isinstance(value, type) else metadata[name] == value, name
+    assert "language:manifest-only" in metadata["tags"]
+    assert all(re.fullmatch(r"[\w-]+:[\w-]+", tag) for tag in metadata["tags"])
+    assert (ROOT / metadata["icon"]).exists()
+    streams = {stream.get("name") for stream in yaml.safe_load(_files()["manifest.yaml"])["streams"]}
+    assert set(metadata["suggestedStreams"]["streams"]) <= streams
+
+
+def test_constraints_pin_every_dependency_to_one_version_per_python() -> None:
+    files = _files()
+    lines = [line for line in files["constraints.txt"].splitlines() if not line.startswith("#")]
+    pin = r"([\w.-]+)==[\w.]+(?: ; python_version (?:<|>=) \"3\.11\")?"
+    assert [line for line in lines if not re.fullmatch(pin, line)] == []
+    assert len(set(lines)) == len(lines)
+    pinned = {_normal(line.split("==")[0]) for line in lines}
+    direct = {_normal(name) for name in re.findall(r'^    "([\w.-]+)[<>=]', files["pyproject.toml"], re.MULTILINE)}
+    assert {"airbyte-cdk", "pyspark", "typer", "pytest"} <= direct
+    assert direct - pinned == set()
+
+
+# ---- make on a machine that lacks something ----
+
+
+def test_make_says_what_to_install_when_java_is_too_old_and_nobody_may_install_it(tmp_path: Path) -> None:
+    tools = _tools(tmp_path, java=11, user=1000)
+    done = _make(tools, "java")
+    assert done.returncode != 0
+    assert "Java 17 or newer" in done.stderr
+    assert "apt-get install openjdk-17-jre-headless" in done.stderr
+
+
+def test_make_does_not_replace_the_java_that_a_user_chose(tmp_path: Path) -> None:
+    done = _make(_tools(tmp_path, java=17, user=0), "java", JAVA_HOME=str(tmp_path / "none"))
+    assert done.returncode != 0
+    assert "JAVA_HOME" in done.stderr
+
+
+def test_make_installs_java_where_it_may(tmp_path: Path) -> None:
+    tools = _tools(tmp_path, java=None, user=0)
+    newer = _script(tools / "java.new", "echo 'openjdk version \"17.0.15\" 2025-04-15' >&2")
+    _script(tools / "apt-get", f'case "$*" in *jre-headless) mv {newer} {tools / "java"};; esac')
+    done = _make(tools, "java")
+    assert done.returncode == 0, done.stderr
+    assert _make(tools, "java").stdout == "", "a second run has nothing to do"
+
+
+def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
+    tools = _tools(tmp_path, java=17, user=1000)
+    old = _script(tools / "python2", "exit 1")
+    done = _make(tools, f"{tmp_path}/venv/.installed", f"VENV={tmp_path}/venv", f"PYTHON={old}")
+    assert done.returncode != 0
+    assert "No Python 3.10 to 3.13" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def _tools(folder: Path, *, java: int | None, user: int) -> Path:
+    """A PATH with little in it: a Java of some version or none, and a user id."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in ("sh", "bash", "sed", "grep", "env", "mv", "awk", "uname"):
+        found = shutil.which(name)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    _script(tools / "id", f"echo {user}")
+    _script(tools / "sudo", "exit 1")
+    if java is not None:
+        _script(tools / "java", f"echo 'openjdk version \"{java}.0.1\" 2025-04-15' >&2")
+    return tools
+
+
+def _script(path: Path, body: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def _make(tools: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    make = shutil.which("make")
+    assert make is not None
+    # Not the flags of a make that runs these tests.
+    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "TMPDIR")}
+    environment = {**kept, "PATH": str(tools), **variables}
+    return subprocess.run([make, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+# ---- the files ----
+
+
+def _files() -> dict[str, str]:
+    """The text of each file that belongs to the project, by its path."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+    return {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
+
+
+def _violations(rule: str, files: Mapping[str, str]) -> list[str]:
+    return [
+        f"{path}:{number}: {line.strip()[:120]}"
+        for path, text in files.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if re.search(FORBIDDEN[rule], line)
+    ]
+
+
+def _versions(files: Mapping[str, str]) -> dict[str, str]:
+    patterns = {
+        "pyproject.toml": r'^version = "(.+)"$',
+        "metadata.yaml": r"^  dockerImageTag: (.+)$",
+        "CHANGELOG.md": r"^## \[([0-9.]+)\]",
+    }
+    found = {path: re.search(pattern, files[path], re.MULTILINE) for path, pattern in patterns.items()}
+    assert all(found.values()), found
+    return {path: match.group(1) for path, match in found.items() if match}
+
+
+def _metadata() -> dict[str, Any]:
+    metadata: dict[str, Any] = yaml.safe_load(_files()["metadata.yaml"])["data"]
+    return metadata
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
