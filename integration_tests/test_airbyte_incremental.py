@@ -149,3 +149,16 @@ def test_one_device_that_fails_leaves_the_others_whole_and_itself_unmoved() -> N
         expected = [record for record in cloud.ledger.records("diagnostics") if record["device_id"] == devices[0]]
         arrived = [record for record in second.records["diagnostics"] if record["device_id"] == devices[0]]
         assert len(arrived) == len(expected) > 0
+
+
+def test_beyond_ten_thousand_devices_the_log_says_what_is_kept_and_names_the_way_out() -> None:
+    size = FleetSize(products=1, devices=10_050, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(rate_limit=(100_000, 300))) as cloud:
+        config = with_token(cloud, diagnostics=WHOLE_FLEET, requests_per_5_minutes=100_000)
+
+        result = sync(config, "diagnostics", incremental=True)
+
+        assert not result.errors
+        assert "one cursor for all of them" in result.warnings
+        assert "several sources by product_id_or_slug" in result.warnings
+        assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, result.records["diagnostics"])

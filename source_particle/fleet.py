@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
+from airbyte_cdk.sources.declarative.incremental.concurrent_partition_cursor import ConcurrentPerPartitionCursor
 from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, StreamSlice
@@ -34,10 +36,14 @@ class FleetRouter(PartitionRouter):
     entity: str | None = None
     own_entities: Retriever | None = None
     product_entities: Retriever | None = None
+    # Whether the stream is incremental, with a cursor for each entity.
+    keeps_cursors: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        self._plan = self.config.get("plan") or {}
         self._lock = threading.Lock()
         self._open = 0
+        self._named = 0
         self._enumerated = False
         self._skipped: dict[str, int] = {}
 
@@ -48,19 +54,40 @@ class FleetRouter(PartitionRouter):
         failures: list[Refused] = []
         try:
             for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
+                if not self._is_in_part(stream_slice):
+                    continue
                 with self._lock:
                     self._open += 1
+                    self._named += 1
+                self._warn_at_cursor_limit()
                 yield stream_slice
         finally:
             self._report_when_done(enumerated=True)
         if failures:
             raise failures[0]
 
+    def _warn_at_cursor_limit(self) -> None:
+        limit = ConcurrentPerPartitionCursor.SWITCH_TO_GLOBAL_LIMIT
+        if self.keeps_cursors and self._named == limit + 1 and "plan" not in self.config:
+            LOGGER.warning(
+                "%s: more than %d of %s: an incremental sync now keeps one cursor for all of them instead of one each, "
+                "so one that joins later starts there and not with its whole past. To keep one each, split the fleet "
+                "into several sources by product_id_or_slug.",
+                self.table,
+                limit,
+                self.entity,
+            )
+
     def _option(self, name: str) -> list[str] | None:
         """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
         value = (self.config.get(self.table) or {}).get(name)
         values = [part.strip() for part in str(value).split(",")] if value else []
         return list(dict.fromkeys(part for part in values if part)) or None
+
+    def _is_in_part(self, stream_slice: StreamSlice) -> bool:
+        """Whether this task reads a slice: parts are dealt out by a hash that is the same in every process."""
+        name = str(next(iter(stream_slice.partition.values())))
+        return zlib.crc32(name.encode()) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
 
     def _product_slices(self) -> Iterator[StreamSlice]:
         named = self._option("product_id_or_slug") or [EVERYTHING]
