@@ -125,7 +125,7 @@ def _defaulted() -> list[Option]:
 
 def _typed(text: str, option: Option, place: str) -> Any:
     # A tenth of a second that importing the bridge need not wait for.
-    from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # noqa: PLC0415
+    from jsonschema import Draft7Validator  # noqa: PLC0415
 
     value = _read(text, option.schema["type"])
     if value is None or not Draft7Validator(option.schema).is_valid(value) or _ends_in_newline(value):

@@ -59,7 +59,7 @@ def test_configuration_is_what_the_specification_describes() -> None:
 
 @pytest.mark.parametrize("name", tables())
 def test_configuration_of_every_table_satisfies_the_specification(name: str) -> None:
-    from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # noqa: PLC0415
+    from jsonschema import Draft7Validator  # noqa: PLC0415
 
     config = parse(name, token_lifetime="60", retry_wait_factor="0.5", checking="false").config()
     Draft7Validator(manifest()["spec"]["connection_specification"]).validate(config)

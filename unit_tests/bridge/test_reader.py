@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, cast
 
@@ -178,18 +177,6 @@ def test_a_reading_may_be_closed_anywhere_and_asks_for_no_more_pages(cloud: Devi
     cast("Generator[Any, None, None]", reading).close()
     assert list(reading) == []
     assert cloud.ledger.count() == asked < 6
-    before = threading.active_count()
-    assert len(list(records(cloud))) == 40
-    assert threading.active_count() == before
-
-
-def test_a_rate_limit_slows_down_without_a_word_on_standard_output(
-    cloud: DeviceCloud, capfd: pytest.CaptureFixture[str]
-) -> None:
-    cloud.faults.add(Fault("GET /v1/products/:p/devices", status=429, times=2))
-    assert len(list(records(cloud))) == 40
-    assert cloud.ledger.rejected() == 2
-    assert '"type"' not in capfd.readouterr().out.replace('"type":"LOG"', "")
 
 
 def test_a_reading_that_breaks_off_raises(cloud: DeviceCloud) -> None:

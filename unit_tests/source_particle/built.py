@@ -14,6 +14,8 @@ from source_particle.errors import ParticleErrorHandler
 from source_particle.source import SourceParticle
 
 BASE_URL = "https://api.particle.io"
+TOKEN_URL = f"{BASE_URL}/oauth/token"
+PASSWORD = "correct horse"
 MANIFEST: dict[str, Any] = yaml.safe_load(MANIFEST_PATH.read_text(encoding="utf-8"))
 
 
@@ -21,6 +23,12 @@ def config(**changes: Any) -> dict[str, Any]:
     """A configuration with a fixed token that never waits."""
     credentials = {"auth_type": "access_token", "access_token": "token-of-a-test"}
     return {"credentials": credentials, "base_url": BASE_URL, "retry_wait_factor": 0, **changes}
+
+
+def account(password: str = PASSWORD, username: str = "user@example.com", **changes: Any) -> dict[str, Any]:
+    """A configuration with user name and password."""
+    credentials = {"auth_type": "password", "username": username, "password": password}
+    return config(**{"credentials": credentials, **changes})
 
 
 def retrievers(**changes: Any) -> dict[str, Retriever]:
@@ -49,3 +57,13 @@ def reply(
     with requests_mock.Mocker() as server:
         server.get(url, status_code=status, content=content, headers=headers or {})
         return requests.get(url, timeout=1)
+
+
+def grant(number: int = 1, **more: Any) -> dict[str, Any]:
+    """A reply that lets somebody in, for requests_mock."""
+    return {"json": {"token_type": "bearer", "access_token": f"token-{number}", "expires_in": 86_400, **more}}
+
+
+def refusal(status: int = 400, error: str = "invalid_grant") -> dict[str, Any]:
+    """A reply that lets nobody in."""
+    return {"status_code": status, "json": {"error": error, "error_description": "User credentials are invalid"}}

@@ -18,10 +18,13 @@ SAMPLES = Path(__file__).parents[2] / "integration_tests" / "device_cloud" / "sa
 def shapes_in(node: Any) -> Iterator[BodyShape]:
     """Every shape that the manifest promises, wherever it says so."""
     if isinstance(node, dict):
-        parameters = node.get("$parameters", {})
+        parameters: dict[str, Any] = node.get("$parameters", {})
         if "identified_by" in parameters:
-            known = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
-            yield BodyShape(**{name: value for name, value in known.items() if name != "name"})
+            promised: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()
+            }
+            promised.pop("name", None)
+            yield BodyShape(**promised)
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from shapes_in(child)
 

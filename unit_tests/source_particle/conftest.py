@@ -1,0 +1,36 @@
+"""An API to sign in to, and a process that remembers no earlier test."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import requests_mock
+from airbyte_cdk.utils import airbyte_secrets_utils
+
+from source_particle import login
+from source_particle.login import forget_accounts
+from unit_tests.source_particle.built import TOKEN_URL, grant
+
+
+@pytest.fixture(autouse=True)
+def _process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
+    forget_accounts()
+    yield
+    forget_accounts()
+
+
+@pytest.fixture
+def server() -> Iterator[requests_mock.Mocker]:
+    """An API that gives token-1, token-2 … to whoever signs in."""
+    with requests_mock.Mocker() as mocker:
+        mocker.post(TOKEN_URL, [grant(number) for number in range(1, 10)])
+        yield mocker
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time that the login sees."""
+    now = SimpleNamespace(time=1_000_000.0)
+    monkeypatch.setattr(login, "time", SimpleNamespace(time=lambda: now.time, sleep=lambda seconds: None))
+    return now

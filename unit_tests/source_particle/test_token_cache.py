@@ -1,0 +1,148 @@
+"""The token cache: found again by the next run of the same account, safe from everybody else, and never in the way."""
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from requests_mock import Mocker
+
+from source_particle.login import ParticleAuthenticator, forget_accounts, sign_in
+from unit_tests.source_particle.built import PASSWORD, TOKEN_URL, account, grant, refusal
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "token.json"
+
+
+def next_process(cache: Path, **changes: Any) -> str:
+    """What a new process, which remembers nothing, gets."""
+    forget_accounts()
+    return sign_in(account(**{"token_cache_file": str(cache), **changes}))
+
+
+def test_a_cached_token_is_found_again_and_only_this_user_may_read_it(server: Mocker, cache: Path) -> None:
+    assert [next_process(cache) for _ in range(3)] == ["token-1"] * 3
+    assert server.call_count == 1
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+    assert list(cache.parent.iterdir()) == [cache]
+
+
+def test_the_cache_holds_neither_password_nor_user_name(server: Mocker, cache: Path) -> None:
+    next_process(cache)
+    assert json.loads(cache.read_text()).keys() == {"key", "access_token", "expires_at"}
+    assert PASSWORD not in cache.read_text()
+    assert "user@example.com" not in cache.read_text()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"password": "another"}, {"username": "other@example.com"}, {"base_url": "https://api.example.com"}]
+)
+def test_a_cached_token_serves_only_the_account_it_was_made_for(
+    server: Mocker, cache: Path, changes: dict[str, str]
+) -> None:
+    server.post("https://api.example.com/oauth/token", json={"access_token": "token-2"})
+    assert [next_process(cache), next_process(cache, **changes)] == ["token-1", "token-2"]
+
+
+def test_a_wrong_password_finds_no_cached_token(server: Mocker, cache: Path) -> None:
+    server.post(TOKEN_URL, [grant(), refusal()])
+    next_process(cache)
+    with pytest.raises(AirbyteTracedException, match="user name or password was refused"):
+        next_process(cache, password="wrong")
+
+
+def test_a_cached_token_that_expired_is_replaced(server: Mocker, cache: Path, clock: SimpleNamespace) -> None:
+    first = next_process(cache)
+    clock.time += 86_400 - 30
+    assert [first, next_process(cache), next_process(cache)] == ["token-1", "token-2", "token-2"]
+
+
+def test_a_cached_token_that_was_revoked_costs_one_renewal(server: Mocker, cache: Path) -> None:
+    next_process(cache)
+    forget_accounts()
+    reader = ParticleAuthenticator(config=account(token_cache_file=str(cache)), parameters={})
+    assert reader.token == "Bearer token-1"
+    reader.refresh_and_set_access_token()
+    assert [reader.token, next_process(cache)] == ["Bearer token-2", "token-2"]
+    assert server.call_count == 2
+
+
+def damage(content: bytes) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    def write(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache.write_bytes(content)
+
+    return write
+
+
+def entry_with(**changes: Any) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    def change(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache.write_text(json.dumps({**json.loads(cache.read_text()), **changes}))
+
+    return change
+
+
+def replace_by_link(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.rename(cache.with_suffix(".real"))
+    cache.symlink_to(cache.with_suffix(".real"))
+
+
+def become_somebody_else(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+
+
+UNTRUSTWORTHY: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
+    "empty": damage(b""),
+    "cut off": damage(b'{"key": "'),
+    "a list": damage(b"[]"),
+    "null": damage(b"null"),
+    "of another kind": damage(b'{"name": "x"}'),
+    "not UTF-8": damage(b'{"key": "\xff"}'),
+    "without a token": entry_with(access_token=None),
+    "with a number for a token": entry_with(access_token=5),
+    "with a text for a time": entry_with(expires_at="tomorrow"),
+    "a symbolic link": replace_by_link,
+    "readable by the group": lambda cache, monkeypatch: cache.chmod(0o640),
+    "readable by others": lambda cache, monkeypatch: cache.chmod(0o604),
+    "writable by the group": lambda cache, monkeypatch: cache.chmod(0o620),
+    "somebody else's": become_somebody_else,
+    "missing": lambda cache, monkeypatch: cache.unlink(),
+}
+
+
+@pytest.mark.parametrize("spoil", UNTRUSTWORTHY.values(), ids=UNTRUSTWORTHY)
+def test_a_cache_that_cannot_be_trusted_is_ignored_and_replaced(
+    server: Mocker, cache: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path, pytest.MonkeyPatch], None]
+) -> None:
+    next_process(cache)
+    with monkeypatch.context() as while_spoilt:
+        spoil(cache, while_spoilt)
+        assert next_process(cache) == "token-2"
+    assert next_process(cache) == "token-2"
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+    assert not cache.is_symlink()
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/token.json", "a-file/token.json"])
+def test_a_cache_that_cannot_be_written_does_not_stop_the_read(server: Mocker, tmp_path: Path, place: str) -> None:
+    (tmp_path / "a-file").write_text("")
+    assert [next_process(tmp_path / place) for _ in range(2)] == ["token-1", "token-2"]
+
+
+def test_a_read_only_folder_does_not_stop_the_read(
+    server: Mocker, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise PermissionError
+
+    # Not by mode bits, which the superuser does not feel.
+    monkeypatch.setattr("source_particle.login.tempfile.mkstemp", refuse)
+    assert [next_process(cache) for _ in range(2)] == ["token-1", "token-2"]
+    assert not cache.exists()
