@@ -65,7 +65,8 @@ class BodyShape:
 
 def remember_page(response: requests.Response, shape: BodyShape) -> None:
     """Parse a reply's body once and keep the page with it; raises MalformedBodyError."""
-    setattr(response, _PAGE, shape.page(response.content))
+    page = shape.page(response.content)
+    setattr(response, _PAGE, page._replace(served_at=response.headers.get("Date")))
 
 
 def page_of(response: requests.Response) -> Page:

@@ -23,12 +23,21 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.budget import budgeted_session
+
 CONNECT_AND_READ_TIMEOUT = (15, 30)
 LOGIN_RETRIES = 3
 # A token is renewed this long before it expires, so that none dies on its way to the server.
 EXPIRY_MARGIN = 60.0
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
+
+
+class SignInRefusedError(AirbyteTracedException):
+    """The account or the access token was refused; only other credentials help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
 
 
 @dataclass
@@ -40,10 +49,11 @@ class Account:
     password: str = field(repr=False)
     token_lifetime: int
     wait_factor: float
+    request_limit: int
     cache_file: Path | None = None
     token: str | None = field(default=None, repr=False)
     _expires_at: float | None = None
-    _refusal: AirbyteTracedException | None = field(default=None, repr=False)
+    _refusal: str | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def valid_token(self) -> str:
@@ -80,7 +90,7 @@ class Account:
 
     def _sign_in(self) -> None:
         if self._refusal is not None:
-            raise self._refusal
+            raise SignInRefusedError(self._refusal)
         self.token = None
         reply = self._ask_for_token()
         # 0, like no value at all, means that the token never expires.
@@ -89,11 +99,16 @@ class Account:
         self._store_cached_token()
 
     def _ask_for_token(self) -> dict[str, Any]:
+        with requests.Session() as session:
+            budgeted_session(session, {"base_url": self.base_url, "requests_per_5_minutes": self.request_limit})
+            return self._ask_for_token_in(session)
+
+    def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:
         for attempt in range(LOGIN_RETRIES + 1):
             if attempt:
                 time.sleep(2 ** (attempt - 1) * self.wait_factor)
             try:
-                response = requests.post(
+                response = session.post(
                     f"{self.base_url}/oauth/token",
                     auth=OAUTH_CLIENT,
                     data={
@@ -110,7 +125,7 @@ class Account:
                 continue
             if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
                 self._refusal = self._refused(response)
-                raise self._refusal
+                raise SignInRefusedError(self._refusal)
             reply = _json_object(response)
             if response.ok and isinstance(reply.get("access_token"), str):
                 return reply
@@ -121,7 +136,7 @@ class Account:
             failure_type=FailureType.transient_error,
         )
 
-    def _refused(self, response: requests.Response) -> AirbyteTracedException:
+    def _refused(self, response: requests.Response) -> str:
         error = _json_object(response).get("error")
         if error == "mfa_required":
             advice = (
@@ -135,10 +150,7 @@ class Account:
             )
         else:
             advice = f"Signing in was refused with status {response.status_code}: configure an access token instead."
-        return AirbyteTracedException(
-            message=f"{self.base_url}/oauth/token: {advice}",
-            failure_type=FailureType.config_error,
-        )
+        return f"{self.base_url}/oauth/token: {advice}"
 
     # ---- the optional file that keeps the token between runs ----
 
@@ -176,6 +188,7 @@ def account_of(config: Mapping[str, Any]) -> Account:
                 *identity,
                 token_lifetime=config.get("token_lifetime", 86_400),
                 wait_factor=config.get("retry_wait_factor", 1),
+                request_limit=config.get("requests_per_5_minutes", 10_000),
                 cache_file=Path(cache_file) if cache_file else None,
             )
         return _ACCOUNTS[identity]
@@ -222,10 +235,9 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
     def refresh_and_set_access_token(self) -> None:
         """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
         if self._account is None:
-            raise AirbyteTracedException(
-                message=f"{self.config['base_url']}: the access token was refused (401): it is mistyped, expired or "
-                "revoked. Create one in the Particle Console and put it into the configuration.",
-                failure_type=FailureType.config_error,
+            raise SignInRefusedError(
+                f"{self.config['base_url']}: the access token was refused (401): it is mistyped, expired or revoked. "
+                "Create one in the Particle Console and put it into the configuration."
             )
         self._account.renew(rejected=self._last_sent.token)
 

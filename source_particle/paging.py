@@ -16,11 +16,12 @@ REREADS = 3
 
 
 class Page(NamedTuple):
-    """What one reply holds: its records, and the totals of its `meta` where the API sends them."""
+    """What one reply holds: its records, the totals of its `meta` where the API sends them, and the server's clock."""
 
     records: list[Record]
     total_pages: int | None = None
     total_records: int | None = None
+    served_at: str | None = None
 
     @property
     def totals(self) -> tuple[int | None, int | None]:

@@ -16,6 +16,7 @@ from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.body import page_of
+from source_particle.budget import budgeted_session
 from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.fleet import FleetRouter, path_segment, records_of
 from source_particle.paging import Page, PagedList, Record, UnstableListError
@@ -49,6 +50,8 @@ class ParticleRetriever(Retriever):
         self._options: Mapping[str, Any] = (self.config.get(self.options) or {}) if self.options else {}
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
+        # The CDK has no public way to the session that its requester sends with.
+        budgeted_session(self.requester._http_client._session, self.config)
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
@@ -201,17 +204,18 @@ def _organization_slice(name: str) -> StreamSlice:
 class TokenRetriever(ParticleRetriever):
     """Asks the API about the token itself and tells which tables it cannot serve.
 
-    An API user's token lists its scopes, and may not read what belongs to a user; a user's own token lists none.
+    An API user's token lists its scopes, and may not read what belongs to a user; a user's own token lists none. The
+    one record holds the `scopes` and, as `served_at`, the server's clock: the `Date` header.
     """
 
     schemas: Mapping[str, Any] = field(default_factory=dict)
 
     def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
-        for record in super()._records(stream_slice):
-            scopes = record.get("scopes") or []
-            for table, reason in self._unserved(scopes):
-                LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
-            yield {"scopes": scopes}
+        page = self.fetch(stream_slice, {})
+        scopes = page.records[0].get("scopes") or []
+        for table, reason in self._unserved(scopes):
+            LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
+        yield {"scopes": scopes, "served_at": page.served_at}
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():

@@ -1,0 +1,92 @@
+"""The request budget: the API answers 429 beyond 10,000 requests in any 5 minutes from one IP address.
+
+One budget serves everything in a process that asks one API, so that tables, tasks and retries that follow each other
+inherit what was spent. The CDK's own limiter leaves a thread behind for each source, which a long-lived Spark worker
+would collect, and fills its whole window after a single 429.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+WINDOW = 300.0
+MAX_CONNECTIONS = 32
+
+
+class Budget:
+    """Counts the requests of the last five minutes, exactly and thread-safe.
+
+    A request counts from before it is sent until five minutes after its answer came. The server sees it somewhere in
+    between, so that no window of the server's holds more than the limit, however slow the network is.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock, self._sleep = clock, sleep
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._answered: deque[float] = deque()
+
+    def acquire(self, limit: int) -> None:
+        """Wait until one more request keeps the last five minutes within `limit`."""
+        while (wait := self._try(limit)) > 0:
+            self._sleep(wait)
+
+    def release(self) -> None:
+        """Note that a request was answered, or that none came."""
+        with self._lock:
+            self._under_way -= 1
+            self._answered.append(self._clock())
+
+    def _try(self, limit: int) -> float:
+        """Take a place, or give the seconds until there may be one."""
+        with self._lock:
+            now = self._clock()
+            while self._answered and self._answered[0] <= now - WINDOW:
+                self._answered.popleft()
+            if self._under_way + len(self._answered) < limit:
+                self._under_way += 1
+                return 0.0
+            # With all places under way, an answer frees none before five minutes; look again soon all the same.
+            return max(0.05, self._answered[0] + WINDOW - now) if self._answered else 0.05
+
+
+_BUDGETS: dict[str, Budget] = {}
+_BUDGETS_LOCK = threading.Lock()
+
+
+def budget_of(config: Mapping[str, Any]) -> Budget:
+    """Give the process's one budget for the API that a configuration names."""
+    with _BUDGETS_LOCK:
+        return _BUDGETS.setdefault(config["base_url"], Budget())
+
+
+class BudgetedAdapter(HTTPAdapter):
+    """Sends each request within the budget: first tries, retries and redirects alike."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
+        self._budget = budget_of(config)
+        self._limit = int(config.get("requests_per_5_minutes", 10_000))
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Wait for a place in the budget, then send."""
+        self._budget.acquire(self._limit)
+        try:
+            return super().send(*args, **kwargs)
+        finally:
+            self._budget.release()
+
+
+def budgeted_session(session: requests.Session, config: Mapping[str, Any]) -> requests.Session:
+    """Make every request of a session count."""
+    adapter = BudgetedAdapter(config)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
