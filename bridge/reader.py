@@ -11,12 +11,17 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from bridge.catalog import Table
-from bridge.errors import ConfigurationError, ParticleError, SignInError, UnexpectedError, error_for, shortened
-from bridge.options import secrets_of
+from bridge.errors import ConfigurationError, ParticleError, SignInError, UnexpectedError, error_for, quoted, shortened
+from bridge.moments import http_moment
+from bridge.options import Options, secrets_of
+from bridge.overlap import overlapped
+from bridge.plan import task_config
+from bridge.windows import within
 
 Config = Mapping[str, Any]
 
@@ -39,7 +44,7 @@ def sign_in(config: Config) -> str:
 
 
 def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
-    """Give the records of a table one by one, asking for a page only when its records are wanted.
+    """Give the records of a table one by one, in no order, with up to `num_workers` requests under way.
 
     The iterator may be closed anywhere. It ends only when everything was read: whatever prevents that is raised, as
     SignInError, ConfigurationError, TemporaryError or UnexpectedError.
@@ -48,9 +53,44 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
         stream = next(stream for stream in SourceParticle(config=config).streams(config) if stream.name == table.name)
-        for partition in stream.generate_partitions():
-            for record in partition.read():
-                yield record.data
+        workers = config.get("num_workers", 8)
+        for record in overlapped(stream.generate_partitions(), lambda partition: partition.read(), workers):
+            yield record.data
+
+
+def planner_token(options: Options) -> str | None:
+    """Sign in for all tasks of a plan; None where every task has the access token among its options already."""
+    return None if "access_token" in options.credentials else sign_in(options.config())
+
+
+def read_task(
+    table: Table, config: Config, descriptor: Mapping[str, Any], access_token: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Give the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
+    return within(read_records(table, task_config(config, descriptor, access_token)), table, descriptor)
+
+
+def server_time(config: Config) -> datetime:
+    """Return what the API's clock says, to the second below; one request.
+
+    Raises SignInError, TemporaryError when no answer comes, and UnexpectedError when it does not tell the time (the
+    HTTP header `Date`).
+    """
+    asking = {**config, "plan": {**config.get("plan", {}), "clock": True}}
+    with _as_guest("asking the API for the time", config):
+        from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
+
+        streams = SourceParticle(config=asking).streams(asking)
+        stream = next(stream for stream in streams if stream.name == "access_token")
+        [record] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
+        try:
+            return http_moment(record["served_at"] or "")
+        except ValueError:
+            raise UnexpectedError(
+                f"{config['base_url']}: replies tell no time: the header Date is {quoted(record['served_at'])}. A stream "
+                "follows the API's clock, so that this machine's does not matter. If a proxy removes the header, let it "
+                "pass."
+            ) from None
 
 
 @contextmanager

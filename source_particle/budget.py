@@ -26,35 +26,39 @@ class Budget:
     """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
     ) -> None:
-        self._clock, self._sleep = clock, sleep
-        self._lock = threading.Lock()
+        self._clock, self._wait = clock, wait
+        self._changed = threading.Condition()
         self._under_way = 0
         self._answered: deque[float] = deque()
 
-    def acquire(self, limit: int) -> None:
-        """Wait until one more request keeps the last five minutes within `limit`."""
-        while (wait := self._try(limit)) > 0:
-            self._sleep(wait)
+    def acquire(self, limit: int, at_once: int) -> None:
+        """Wait until one more request keeps the last five minutes within `limit` and `at_once` under way."""
+        with self._changed:
+            while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
+                self._wait(self._changed, seconds)
+            self._under_way += 1
 
     def release(self) -> None:
         """Note that a request was answered, or that none came."""
-        with self._lock:
+        with self._changed:
             self._under_way -= 1
             self._answered.append(self._clock())
+            self._changed.notify()
 
-    def _try(self, limit: int) -> float:
-        """Take a place, or give the seconds until there may be one."""
-        with self._lock:
-            now = self._clock()
-            while self._answered and self._answered[0] <= now - WINDOW:
-                self._answered.popleft()
-            if self._under_way + len(self._answered) < limit:
-                self._under_way += 1
-                return 0.0
-            # With all places under way, an answer frees none before five minutes; look again soon all the same.
-            return max(0.05, self._answered[0] + WINDOW - now) if self._answered else 0.05
+    def _seconds_to_wait(self, limit: int, at_once: int) -> float:
+        oldest_counted = self._clock() - WINDOW
+        while self._answered and self._answered[0] <= oldest_counted:
+            self._answered.popleft()
+        if self._under_way >= at_once or (self._under_way and self._under_way >= limit):
+            # An answer wakes whoever waits; the second is for one that another waiter was woken for.
+            return 1.0
+        if self._under_way + len(self._answered) >= limit:
+            return self._answered[0] - oldest_counted
+        return 0.0
 
 
 _BUDGETS: dict[str, Budget] = {}
@@ -74,10 +78,11 @@ class BudgetedAdapter(HTTPAdapter):
         super().__init__(pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
         self._budget = budget_of(config)
         self._limit = int(config.get("requests_per_5_minutes", 10_000))
+        self._at_once = int(config.get("num_workers", 8))
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Wait for a place in the budget, then send."""
-        self._budget.acquire(self._limit)
+        self._budget.acquire(self._limit, self._at_once)
         try:
             return super().send(*args, **kwargs)
         finally:

@@ -43,6 +43,10 @@ class Page(NamedTuple):
         )
 
 
+# Gives a page by its number from 1, or None where the API says that there is no such page.
+Fetch = Callable[[int], Page | None]
+
+
 class UnstableListError(Exception):
     """A list kept changing, repeating or contradicting itself, so that nothing proves it was read whole."""
 
@@ -51,11 +55,11 @@ class UnstableListError(Exception):
 class PagedList:
     """One list of the API, read page by page.
 
-    `fetch` gives a page by its number from 1, or None where the API says that there is no such page; `key_of` gives a
-    record's key. With `max_pages` the read ends early and tells `on_cut` how many records it left out (None: unknown).
+    `key_of` gives a record's key. With `max_pages` the read ends early and tells `on_cut` how many records it left
+    out (None: unknown).
     """
 
-    fetch: Callable[[int], Page | None]
+    fetch: Fetch
     key_of: Callable[[Record], str]
     max_pages: int | None = None
     on_cut: Callable[[int | None], None] = field(default=lambda left_out: None)

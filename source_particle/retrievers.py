@@ -1,7 +1,7 @@
 """Reading the endpoints: one page or many, the list of products, the token itself."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any, cast
 
@@ -15,11 +15,12 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.ahead import pages_ahead
 from source_particle.body import page_of
 from source_particle.budget import budgeted_session
 from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.fleet import FleetRouter, path_segment, records_of
-from source_particle.paging import Page, PagedList, Record, UnstableListError
+from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 
@@ -79,18 +80,24 @@ class ParticleRetriever(Retriever):
         if not self.paged:
             yield from self.fetch(stream_slice, self._filters()).records
             return
-        pages = self._paged_list(stream_slice)
-        try:
-            for records in pages.read_ascending() if self._keeps_order() else pages.read_unordered():
-                yield from records
-        except UnstableListError as error:
-            raise AirbyteTracedException(
-                message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
-                f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
-                failure_type=FailureType.transient_error,
-            ) from error
+        with pages_ahead(self._page_of(stream_slice), int(self.config.get("num_workers", 8))) as fetch:
+            pages = PagedList(fetch, self._key_of, self._options.get("max_pages"), self._warn_of_cut(stream_slice))
+            try:
+                for records in pages.read_ascending() if self._keeps_order() else pages.read_unordered():
+                    yield from records
+            except UnstableListError as error:
+                raise AirbyteTracedException(
+                    message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
+                    f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
+                    failure_type=FailureType.transient_error,
+                ) from error
 
-    def _paged_list(self, stream_slice: StreamSlice) -> PagedList:
+    def _page_of(self, stream_slice: StreamSlice) -> Fetch:
+        """Give what fetches a page of a slice by its number."""
+        per_page = self._options.get("per_page", 100)
+        # The documentation names perPage, every client that is known to work sends per_page.
+        parameters = {**self._filters(), **self._order(), "per_page": per_page, "perPage": per_page}
+
         def fetch(number: int) -> Page | None:
             try:
                 return self.fetch(stream_slice, {**parameters, "page": number})
@@ -99,20 +106,19 @@ class ParticleRetriever(Retriever):
                     return None
                 raise
 
-        def warn_of_cut(left_out: int | None) -> None:
+        return fetch
+
+    def _warn_of_cut(self, stream_slice: StreamSlice) -> Callable[[int | None], None]:
+        def warn(left_out: int | None) -> None:
             LOGGER.warning(
                 "%s of %s: max_pages=%s left out %s records",
                 self.requester.name,
                 dict(stream_slice.partition),
-                max_pages,
+                self._options["max_pages"],
                 "an unknown number of" if left_out is None else left_out,
             )
 
-        per_page = self._options.get("per_page", 100)
-        max_pages = self._options.get("max_pages")
-        # The documentation names perPage, every client that is known to work sends per_page.
-        parameters = {**self._filters(), **self._order(), "per_page": per_page, "perPage": per_page}
-        return PagedList(fetch, self._key_of, max_pages, warn_of_cut)
+        return warn
 
     def _filters(self) -> dict[str, Any]:
         return {name: self._options[option] for name, option in self.filters.items() if option in self._options}
@@ -213,7 +219,9 @@ class TokenRetriever(ParticleRetriever):
     def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
         page = self.fetch(stream_slice, {})
         scopes = page.records[0].get("scopes") or []
-        for table, reason in self._unserved(scopes):
+        # A stream asks for the time again and again; only a check is about what the token can serve.
+        checking = (self.config.get("plan") or {}).get("checking")
+        for table, reason in self._unserved(scopes if checking else []):
             LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
         yield {"scopes": scopes, "served_at": page.served_at}
 

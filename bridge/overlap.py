@@ -1,0 +1,95 @@
+"""Reading partitions side by side on a bounded pool of threads, which ends when its consumer does.
+
+An API answers one request in the time of a round trip; only many under way use what it allows. Records are handed over
+in lists, because a queue costs more than a record.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Part = TypeVar("Part")
+Item = TypeVar("Item")
+
+ITEMS_AT_ONCE = 250
+# How often a worker that cannot hand over looks whether anyone still wants what it has, in seconds.
+PATIENCE = 0.1
+
+
+def overlapped(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> Iterator[Item]:
+    """Give the items of all parts, in no order, with up to `workers` parts being read at once.
+
+    Parts are taken one by one as workers become free, and at most a few lists of items wait for each worker. The
+    first error of a worker, or of `parts` itself, is raised here, after which nothing more is read. Closing the
+    iterator ends the workers as soon as what they wait for answers.
+    """
+    pool = _Pool(iter(parts), read, workers)
+    try:
+        yield from pool.items()
+    finally:
+        pool.stop()
+
+
+class _Pool(Generic[Part, Item]):
+    def __init__(self, parts: Iterator[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> None:
+        self._parts, self._read = parts, read
+        self._taking = threading.Lock()
+        self._stopped = threading.Event()
+        # A list of items, an error, or None from a worker that has ended.
+        self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(2 * workers)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"read-ahead-{number}", daemon=True) for number in range(workers)
+        ]
+
+    def items(self) -> Iterator[Item]:
+        for thread in self._threads:
+            thread.start()
+        working = len(self._threads)
+        while working:
+            result = self._results.get()
+            if result is None:
+                working -= 1
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                yield from result
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _work(self) -> None:
+        at_once = 1
+        try:
+            while (part := self._take()) is not None:
+                at_once = self._read_part(part, at_once)
+        except BaseException as error:  # noqa: BLE001 - raised again where the items are consumed
+            self._hand_over(error)
+        self._hand_over(None)
+
+    def _take(self) -> Part | None:
+        # Naming the next part may itself ask the API; the others go on reading what they have.
+        with self._taking:
+            return None if self._stopped.is_set() else next(self._parts, None)
+
+    def _read_part(self, part: Part, at_once: int) -> int:
+        """Hand over one part; lists grow from a single item, so that the first one comes without delay."""
+        items: list[Item] = []
+        for item in self._read(part):
+            items.append(item)
+            if len(items) >= at_once:
+                if not self._hand_over(items):
+                    break
+                items, at_once = [], min(2 * at_once, ITEMS_AT_ONCE)
+        if items:
+            self._hand_over(items)
+        return at_once
+
+    def _hand_over(self, result: list[Item] | BaseException | None) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._results.put(result, timeout=PATIENCE)
+            except queue.Full:
+                continue
+            return True
+        return False
