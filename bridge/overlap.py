@@ -6,6 +6,7 @@ in lists, because a queue costs more than a record.
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -15,6 +16,7 @@ Item = TypeVar("Item")
 ITEMS_AT_ONCE = 250
 # How often a worker that cannot hand over looks whether anyone still wants what it has, in seconds.
 PATIENCE = 0.1
+FAREWELL = 2.0
 
 
 def overlapped(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> Iterator[Item]:
@@ -56,7 +58,12 @@ class _Pool(Generic[Part, Item]):
                 yield from result
 
     def stop(self) -> None:
+        """End the workers; one that waits for an answer ends with it, and is not waited for longer than `FAREWELL`."""
         self._stopped.set()
+        deadline = time.monotonic() + FAREWELL
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         at_once = 1
