@@ -1,0 +1,71 @@
+# `make` alone lists the targets. Another Python or environment: make test PYTHON=python3.12 VENV=.venv-3.12
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Spark's workers must run the Python of the environment; its driver listens on this machine only, whatever the host is called.
+export PYSPARK_PYTHON := $(abspath $(BIN)/python)
+export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
+export SPARK_LOCAL_IP := 127.0.0.1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs clean java
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs no Particle account
+	@$(BIN)/python -m examples.demo
+
+test: $(INSTALLED) java ## Run all tests, in random order
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m docs.generate --check
+
+docs: $(INSTALLED) ## Generate the documentation that is derived from the manifest
+	$(BIN)/python -m docs.generate
+
+clean: ## Remove what was built and read; the virtual environment stays
+	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# ---- what the targets stand on ----
+
+SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@if [ ! -x $(BIN)/python ]; then \
+	  for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10); do \
+	    if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$${found:-}" ]; then \
+	    echo "No Python 3.10 to 3.13 with venv was found$(if $(PYTHON), as $(PYTHON)). Install one (Debian, Ubuntu:" \
+	      "apt-get install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Creating $(VENV) with $$found"; \
+	  $$found -m venv $(VENV); \
+	fi
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[spark,cli,dev]'
+	@touch $@
+
+# Spark 4 needs Java 17 or newer; it looks in JAVA_HOME, then in PATH.
+java:
+	@version() { "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | grep . || echo 0; }; \
+	if [ "$$(version)" -ge 17 ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root=no; fi; \
+	if [ -n "$${JAVA_HOME:-}" ] || [ "$$as_root" = no ] || ! command -v apt-get >/dev/null; then \
+	  echo "Spark needs Java 17 or newer, and $${JAVA_HOME:-PATH} has none. Install a Java runtime (Debian, Ubuntu:" \
+	    "apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Installing a Java runtime for Spark"; \
+	$$as_root apt-get update -q; \
+	for package in openjdk-17-jre-headless openjdk-21-jre-headless default-jre-headless; do \
+	  if $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$package; then break; fi; \
+	done; \
+	if [ "$$(version)" -lt 17 ]; then echo "apt-get has no Java 17 or newer: install one and set JAVA_HOME." >&2; exit 1; fi

@@ -1,0 +1,212 @@
+"""Writes the documentation that follows from the manifest: docs/tables.md, docs/options.md and two parts of README.md.
+
+`python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
+from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
+
+ROOT = Path(__file__).parents[1]
+NOTICE = "<!-- Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`. -->\n\n"
+
+TABLES_INTRO = """# Tables
+
+One section for each table: where its rows come from, what tells them apart, and its columns.
+
+- **Snapshot** tables are read whole each time; **append** tables only grow, and their cursor tells what is new.
+- The **scope** is what the token of an API user needs; a user's own token needs none.
+- A column without a value is null. Times are strings, as the API sends them (ISO 8601, UTC).
+- A dotted name is a field of a struct; `[]` stands for each element of an array.
+- *Personal* marks what can identify a person or a SIM; decide who may see it before you load it.
+"""
+
+OPTIONS_INTRO = """# Options
+
+In Spark an option is given with `.option(name, value)`, on the command line with `--option name=value` (connection) or
+`--option table.name=value`. In Airbyte the options of the connection are the fields of the source's configuration,
+and each table's options are fields of an object with the table's name.
+
+A required option must be given in Spark. In Airbyte, and in `particle-bridge sync`, it is `*` unless it is given: all
+that the token can see. A value that is not legal is an error that says what is legal.
+"""
+
+ALLOW_LIST_INTRO = """## externalOptionsAllowList
+
+A Unity Catalog connection passes on only the table options that it lists under this name; this is all of them:
+
+"""
+
+
+def generated(root: Path = ROOT) -> dict[Path, str]:
+    """Return what each generated file has to hold, given the hand-written parts of README.md under `root`."""
+    readme = root / "README.md"
+    parts = {"tables": _overview(), "connection options": _connection_overview()}
+    return {
+        root / "docs" / "tables.md": _tables_page(),
+        root / "docs" / "options.md": _options_page(),
+        readme: _with_parts(readme.read_text(encoding="utf-8"), parts),
+    }
+
+
+def stale(root: Path = ROOT) -> list[Path]:
+    """Return the generated files that do not hold what they have to."""
+    return [path for path, text in generated(root).items() if not path.exists() or path.read_text("utf-8") != text]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files, or with `--check` name the stale ones; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 when a file is out of date")
+    if parser.parse_args(arguments).check:
+        for path in (outdated := stale()):
+            print(f"{path.relative_to(ROOT)} is out of date: run `make docs`.", file=sys.stderr)
+        return int(bool(outdated))
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+# ---- tables ----
+
+
+def _tables_page() -> str:
+    return NOTICE + TABLES_INTRO + "".join(f"\n{_table_section(table)}" for table in tables().values())
+
+
+def _table_section(table: Table) -> str:
+    others = [option.name for option in _documented(table.options) if not option.required]
+    facts = {
+        "Endpoint" if len(table.endpoints) == 1 else "Endpoints": _code(*table.endpoints),
+        "Key": _code(*table.primary_key),
+        "Ingestion": table.ingestion_type,
+        "Cursor": _code(table.cursor_field) if table.cursor_field else "none",
+        "Scope": _scope(table),
+        "Required options": _code(*table.required_options) or "none",
+        "Other options": _code(*others) or "none",
+    }
+    columns = [*_columns("", table.columns), (RESCUED_DATA, "string", RESCUED_DATA_COMMENT)]
+    rows = [(_code(name), _code(kind), description) for name, kind, description in columns]
+    lines = "".join(f"- {name}: {value}\n" for name, value in facts.items())
+    return f"## {table.name}\n\n{table.description}\n\n{lines}\n{_grid(('Column', 'Type', 'What it holds'), rows)}"
+
+
+def _scope(table: Table) -> str:
+    if not any("product" in endpoint for endpoint in table.endpoints):
+        return "none is enough; only a user's own token may read it"
+    return _code(table.scope) if table.scope else "not named by the API"
+
+
+def _columns(prefix: str, columns: Mapping[str, JsonSchema]) -> Iterator[tuple[str, str, str]]:
+    """Give name, type and description of each column and of each field inside it."""
+    for name, schema in columns.items():
+        path = prefix + name
+        inner = schema["items"] if kind_of(schema) == "array" else schema
+        fields = inner.get("properties")
+        kind = type_name(schema) if not fields else "struct" if inner is schema else "array<struct>"
+        personal = " *Personal.*" if schema.get("x-sensitive") else ""
+        yield path, kind, schema.get("description", "") + personal
+        if fields:
+            yield from _columns(f"{path}{'' if inner is schema else '[]'}.", fields)
+
+
+def _overview() -> str:
+    rows = [
+        (
+            f"[`{table.name}`](docs/tables.md#{table.name})",
+            table.description.rstrip("."),
+            _code(*table.primary_key),
+            table.ingestion_type,
+            _code(*table.required_options),
+        )
+        for table in tables().values()
+    ]
+    return _grid(("Table", "What it holds", "Key", "Ingestion", "Required options"), rows)
+
+
+# ---- options ----
+
+
+def _options_page() -> str:
+    names = dict.fromkeys(option.name for table in tables().values() for option in _documented(table.options))
+    return (
+        f"{NOTICE}{OPTIONS_INTRO}\n## Connection\n\n{_ways()}\n{_option_table(_connection(), with_required=False)}"
+        + "".join(
+            f"\n## {table.name}\n\n{_option_table(_documented(table.options))}"
+            for table in tables().values()
+            if table.options
+        )
+        + f"\n{ALLOW_LIST_INTRO}```text\n{','.join(names)}\n```\n"
+    )
+
+
+def _ways() -> str:
+    ways = " or ".join(_code(*names, glue=" and ") for names in ways_to_sign_in().values())
+    return f"To sign in, give {ways}; nothing else is required.\n"
+
+
+def _connection() -> list[Option]:
+    return _documented(connection_options())
+
+
+def _connection_overview() -> str:
+    return _grid(("Option", "What it does"), ((_code(option.name), option.description) for option in _connection()))
+
+
+def _documented(options: Iterable[Option]) -> list[Option]:
+    return [option for option in options if option.is_documented]
+
+
+def _option_table(options: Iterable[Option], *, with_required: bool = True) -> str:
+    rows = []
+    for option in options:
+        default = _code(str(option.schema["default"])) if "default" in option.schema else ""
+        if option.required:
+            default += " (not in Spark)"
+        kind = option.schema["type"] + (", secret" if option.is_secret else "")
+        required = ("yes" if option.required else "",) if with_required else ()
+        rows.append((_code(option.name), *required, kind, default, _legal(option.schema), option.description))
+    heads = ("Option", *(("Required",) if with_required else ()), "Type", "Default", "Legal values", "What it does")
+    return _grid(heads, rows)
+
+
+def _legal(schema: JsonSchema) -> str:
+    if "enum" in schema:
+        return _code(*schema["enum"])
+    if "pattern_descriptor" in schema:
+        return f"like {_code(schema['pattern_descriptor'])}"
+    if "minimum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"{schema['minimum']} or more"
+    return "not empty" if "minLength" in schema else "one, several with commas, or `*`"
+
+
+# ---- Markdown ----
+
+
+def _code(*names: str, glue: str = ", ") -> str:
+    return glue.join(f"`{name}`" for name in names)
+
+
+def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _with_parts(text: str, parts: Mapping[str, str]) -> str:
+    """Put each part between its two markers; ValueError when a marker is missing."""
+    for name, part in parts.items():
+        begin, end = f"<!-- generated: {name} -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise ValueError(f"README.md has no markers {begin.strip()} and {end.strip()}")
+        text = f"{before}{begin}\n{part}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
