@@ -1,6 +1,7 @@
 """Bodies of replies: what an endpoint promises, and what the API says in an error."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +87,20 @@ def api_message(response: requests.Response) -> str:
         return ""
     body = body if isinstance(body, dict) else {}
     for key in ("error_description", "description", "error", "errors", "info", "message"):
-        if body.get(key):
-            said = body[key] if isinstance(body[key], str) else json.dumps(body[key])
+        if said := ", ".join(_texts(body.get(key))):
             return f"The API says: {filter_secrets(said)[:MAX_QUOTED]}"
     return ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Give the texts in an error, which may be a string, a list of strings, pairs of text and code, or objects."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value:
+        yield str(value)
 
 
 def _parsed(content: bytes) -> Any:

@@ -47,7 +47,7 @@ class RecordFields(RecordTransformation):
     slice that the record lacks; `removed` names fields that must not leave the source.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     aliases: Mapping[str, str] = field(default_factory=dict)
     from_slice: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class NewDevicesFromStartDate(StateMigration):
     cursor only; such a state is left as it is.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
 
     def should_migrate(self, stream_state: Mapping[str, Any]) -> bool:

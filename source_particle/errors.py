@@ -32,6 +32,10 @@ class Refused(AirbyteTracedException):
         super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
         self.status = status
 
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int]]:
+        """Survive pickling, which an exception does by its positional arguments."""
+        return Refused, (str(self.message), self.status)
+
 
 @dataclass
 class ParticleErrorHandler(DefaultErrorHandler):
@@ -65,12 +69,28 @@ class ParticleErrorHandler(DefaultErrorHandler):
             return _unanswered(response_or_exception)
         if response_or_exception.ok:
             return self._interpret_body(response_or_exception)
-        resolution = super().interpret_response(response_or_exception)
+        resolution = self._foreseen(response_or_exception)
         message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
             # Raised here because the CDK's own way writes the whole body of the reply into the log.
             raise Refused(message, response_or_exception.status_code)
         return dataclasses.replace(resolution, error_message=message)
+
+    def _foreseen(self, response: requests.Response) -> ErrorResolution:
+        """Find what the manifest says of a status; the CDK's own texts for the others quote whole bodies."""
+        resolutions = (response_filter.matches(response) for response_filter in self.response_filters or ())
+        resolution = next((found for found in resolutions if found), None)
+        if resolution is None:
+            return ErrorResolution(
+                response_action=ResponseAction.RETRY,
+                failure_type=FailureType.transient_error if response.status_code >= 500 else FailureType.system_error,
+                error_message=f"The API answered with status {response.status_code}, which it is not known to do. "
+                "Start the sync again later, and report it if it goes on.",
+            )
+        if resolution.response_action in (ResponseAction.RETRY, ResponseAction.RATE_LIMITED):
+            # The CDK heeds a filter's failure_type only where the action is FAIL.
+            return dataclasses.replace(resolution, failure_type=FailureType.transient_error)
+        return resolution
 
     def _interpret_body(self, response: requests.Response) -> ErrorResolution:
         try:
@@ -97,8 +117,8 @@ def _unanswered(error: Exception | None) -> ErrorResolution:
     """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
     if isinstance(error, requests.exceptions.SSLError):
         raise AirbyteTracedException(
-            message="The server's certificate could not be verified, so nothing was sent to it. Check base_url, and "
-            "the clock and certificate authorities of this machine.",
+            message=f"{error.request.url if error.request else 'The API'}: the server's certificate could not be "
+            "verified, so nothing was sent to it. Check base_url, and this machine's clock and trusted authorities.",
             failure_type=FailureType.config_error,
         )
     return ErrorResolution(
@@ -116,7 +136,7 @@ class ParticleBackoff(BackoffStrategy):
     A 429 comes without Retry-After as far as is known, and means that a window of five minutes is used up.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
 
     FIRST_WAIT = 1.0
@@ -141,7 +161,7 @@ class ParticleBackoff(BackoffStrategy):
 
 def _retry_after(response: requests.Response) -> float | None:
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         until = parsedate_to_datetime(value)

@@ -4,7 +4,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ class FleetRouter(PartitionRouter):
     skipped, counted and named at the end. No stock router tells the two apart, and a parent's refusal would end them.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     table: str
     products: Retriever
@@ -82,10 +82,19 @@ class FleetRouter(PartitionRouter):
         """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
         value = (self.config.get(self.table) or {}).get(name)
         values = [part.strip() for part in str(value).split(",")] if value else []
-        return list(dict.fromkeys(part for part in values if part)) or None
+        named = list(dict.fromkeys(part for part in values if part))
+        if EVERYTHING in named and len(named) > 1:
+            raise Refused(f"{self.table}: {name} is either {EVERYTHING} or names, not both. Correct the option.", 400)
+        return named or None
 
     def _is_in_part(self, stream_slice: StreamSlice) -> bool:
-        """Whether this task reads a slice: parts are dealt out by a hash that is the same in every process."""
+        """Whether this task reads a slice: parts are dealt out by a hash that is the same in every process.
+
+        The plan may also know that only some of the values of a key are wanted.
+        """
+        keys = {**stream_slice.extra_fields, **stream_slice.partition}
+        if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.get("only", {}).items()):
+            return False
         name = str(next(iter(stream_slice.partition.values())))
         return zlib.crc32(name.encode()) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
 

@@ -29,6 +29,7 @@ CONNECT_AND_READ_TIMEOUT = (15, 30)
 LOGIN_RETRIES = 3
 # A token is renewed this long before it expires, so that none dies on its way to the server.
 EXPIRY_MARGIN = 60.0
+MAX_CACHE_BYTES = 65_536
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
 
@@ -208,7 +209,7 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
     takes `expires_in: 0`, which means never here, for expired.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
@@ -262,26 +263,31 @@ def _json_object(response: requests.Response) -> dict[str, Any]:
 def _read_private_json(path: Path) -> dict[str, Any] | None:
     """Read a file that only this user can have written; a foreign, linked, shared or damaged one counts as absent."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # Without O_NONBLOCK a named pipe would wait for its other end for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(descriptor, encoding="utf-8") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             return None
-        try:
-            entry = json.load(file)
-        except ValueError:
-            return None
+        entry = json.loads(os.read(descriptor, MAX_CACHE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    finally:
+        os.close(descriptor)
     return entry if isinstance(entry, dict) else None
 
 
 def _write_private_json(path: Path, entry: dict[str, Any]) -> None:
-    """Write aside and rename, so that no reader meets half a file; without the right to write, go on uncached."""
+    """Write aside and rename, so that no reader meets half a file; where that is not possible, go on uncached."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError:
         return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(entry, file)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(entry, file)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)

@@ -32,14 +32,16 @@ class Page(NamedTuple):
         """Whether the API says that there are pages after this one, which has the given number."""
         return self.total_pages is not None and self.total_pages > number
 
-    def proves_end(self, number: int, count: int) -> bool:
-        """Whether nothing is left once `count` records have been read up to this page; a short page proves nothing."""
-        if not self.records:
+    def proves_end(self, number: int, position: int) -> bool:
+        """Whether nothing comes after this page, which ends at a position of the list; a short page proves nothing."""
+        if not self.records and self.total_pages is not None:
             return not self.has_after(max(number - 1, 1)) and (number > 1 or not self.total_records)
+        if not self.records:
+            return position >= (self.total_records or 0)
         return (
             self.total_pages is not None
             and not self.has_after(number)
-            and (self.total_records is None or count >= self.total_records)
+            and (self.total_records is None or position >= self.total_records)
         )
 
 
@@ -67,44 +69,46 @@ class PagedList:
     def read_ascending(self) -> Iterator[list[Record]]:
         """Yield the records of a list that the API sorts by key, page by page, in constant memory.
 
-        A page continues what was read if it overlaps it (its first key is not beyond the last one read) or if the
-        totals have not changed since. Otherwise records may have slipped to the page before, which is read again.
-        A list that is not sorted, or whose records the API does not count, is read by `read_unordered`. Raises
-        UnstableListError.
+        As long as the totals stay the same, each page begins after the last key read. Where they have changed, records
+        may have slipped to the page before: that is read again, until a page overlaps what was read. A list that is
+        not sorted, or whose records the API does not count, is read by `read_unordered`. Raises UnstableListError.
         """
-        last, count, number, rereads = "", 0, 1, 0
+        last, count, size, number, rereads, missing = "", 0, 0, 1, 0, 0
         before: Page | None = None
         stepped_back = False
-        missing = 0
         while True:
             page = self.fetch(number)
             if page is None:
                 if missing == number:
-                    self._check_missing(before, number)
+                    _check_missing(before, number)
                     return
                 missing, number, stepped_back = number, number - 1, True
                 continue
             keys = [self.key_of(record) for record in page.records]
-            uncounted = page.total_records is None and not page.proves_end(number, len(keys))
-            if before is None and (uncounted or not _rise_strictly(keys)):
-                yield from self.read_unordered()
-                return
-            if not _rise_strictly(keys):
+            if before is None:
+                size = len(keys)
+                if not _rise_strictly(keys) or (page.total_records is None and not page.proves_end(number, size)):
+                    yield from self.read_unordered()
+                    return
+            elif not _rise_strictly(keys):
                 raise UnstableListError(f"page {number} is not sorted by id")
-            unchanged = before is None or page.totals == before.totals
-            if number > 1 and not unchanged and not (keys and keys[0] <= last):
-                rereads = self._count_reread(rereads, f"page {number} keeps shifting") if not stepped_back else rereads
+            overlaps = bool(keys) and keys[0] <= last
+            is_still = before is None or (page.totals == before.totals and not stepped_back)
+            if number > 1 and overlaps == is_still and (keys or not is_still):
+                if not stepped_back:
+                    rereads = _count_reread(rereads, f"page {number} keeps shifting or comes again")
                 number, stepped_back = number - 1, True
                 continue
-            new = [record for record, key in zip(page.records, keys, strict=True) if key > last]
-            if not new and not stepped_back and unchanged and not page.proves_end(number, count):
-                rereads = self._count_reread(rereads, f"page {number} comes again, or empty, before the end")
+            position = (number - 1) * size + len(keys)
+            if not keys and is_still and not page.proves_end(number, position):
+                rereads = _count_reread(rereads, f"page {number} is empty, but the list goes on")
                 continue
+            new = [record for record, key in zip(page.records, keys, strict=True) if key > last]
             if new:
                 yield new
                 last, count, rereads = keys[-1], count + len(new), 0
             before, stepped_back = page, False
-            if page.proves_end(number, count) or self._is_cut(page, number, count):
+            if page.proves_end(number, position) or self._is_cut(page, number, count):
                 return
             number += 1
 
@@ -117,36 +121,44 @@ class PagedList:
         """
         seen: set[str] = set()
         earlier: set[str] | None = None
+        problem = ""
         for _ in range(1 + REREADS):
-            keys, is_proven = yield from self._read_pass(seen)
+            try:
+                keys, is_proven = yield from self._read_pass(seen)
+            except UnstableListError as error:
+                problem, earlier = str(error), None
+                continue
             if is_proven or keys == earlier or self.max_pages is not None:
                 return
             earlier = keys
-        raise UnstableListError(f"it changed during each of {1 + REREADS} readings")
+        raise UnstableListError(problem or f"it changed during each of {1 + REREADS} readings")
 
     def _read_pass(self, seen: set[str]) -> Generator[list[Record], None, tuple[set[str], bool]]:
-        """Read all pages once and yield what is not in `seen`; return its keys and whether they prove to be all."""
+        """Read all pages once and yield what is not in `seen`; return its keys and whether they prove to be all.
+
+        Raises UnstableListError as soon as the pass contradicts itself.
+        """
         keys: set[str] = set()
-        number, rereads, quiet = 1, 0, True
+        number, size, quiet = 1, 0, True
         before: Page | None = None
         while (page := self.fetch(number)) is not None:
             page_keys = [self.key_of(record) for record in page.records]
-            end = page.proves_end(number, len(keys.union(page_keys)))
-            if not end and keys.issuperset(page_keys):
-                rereads = self._count_reread(rereads, f"page {number} comes again, or empty, before the end")
-                continue
-            quiet = quiet and (before is None or page.totals == before.totals)
+            size = size or len(page_keys)
+            end = page.proves_end(number, (number - 1) * size + len(page_keys))
+            is_still = before is None or page.totals == before.totals
+            if not end and is_still and keys.issuperset(page_keys):
+                raise UnstableListError(f"page {number} comes again, or empty, before the end")
             new = {key: record for record, key in zip(page.records, page_keys, strict=True) if key not in seen}
             seen.update(page_keys)
             keys.update(page_keys)
-            before, rereads = page, 0
+            before, quiet = page, quiet and is_still
             if new:
                 yield list(new.values())
             if end or self._is_cut(page, number, len(keys)):
                 break
             number += 1
         if page is None:
-            self._check_missing(before, number)
+            _check_missing(before, number)
         counted = before is not None and before.total_records == len(keys)
         return keys, quiet and (counted or number == 1)
 
@@ -156,16 +168,16 @@ class PagedList:
         self.on_cut(None if page.total_records is None else max(0, page.total_records - count))
         return True
 
-    @staticmethod
-    def _check_missing(before: Page | None, number: int) -> None:
-        if before is not None and before.has_after(number - 1):
-            raise UnstableListError(f"page {number} of {before.total_pages} does not exist")
 
-    @staticmethod
-    def _count_reread(rereads: int, problem: str) -> int:
-        if rereads == REREADS:
-            raise UnstableListError(problem)
-        return rereads + 1
+def _check_missing(before: Page | None, number: int) -> None:
+    if before is not None and before.has_after(number - 1):
+        raise UnstableListError(f"page {number} of {before.total_pages} does not exist")
+
+
+def _count_reread(rereads: int, problem: str) -> int:
+    if rereads == REREADS:
+        raise UnstableListError(problem)
+    return rereads + 1
 
 
 def _rise_strictly(keys: list[str]) -> bool:

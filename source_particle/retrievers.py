@@ -34,7 +34,7 @@ class ParticleRetriever(Retriever):
     """
 
     requester: HttpRequester
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     transformations: list[RecordTransformation] = field(default_factory=list)
     partition_router: PartitionRouter | None = None
@@ -162,7 +162,7 @@ class ProductsRetriever(Retriever):
     user's products and those of each organization are read instead, each once.
     """
 
-    config: Config
+    config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     all_products: Retriever
     own_products: Retriever

@@ -123,6 +123,14 @@ def test_a_record_that_is_no_object_is_malformed(shape: BodyShape, record: Any) 
 
 
 @each_shape
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_json_does_not_know_is_malformed(shape: BodyShape, constant: bytes) -> None:
+    body = body_with(shape, {**good_record(shape), "strength": 7}).replace(b"7", constant)
+    with pytest.raises(MalformedBodyError, match="it is not JSON"):
+        shape.page(body)
+
+
+@each_shape
 def test_one_bad_record_among_good_ones_spoils_the_page(shape: BodyShape) -> None:
     if not shape.single:
         records = [good_record(shape), {"color": "blue"}, good_record(shape)]
@@ -233,9 +241,9 @@ ERRORS: list[tuple[Any, str]] = [
     ({"error": "Permission Denied", "info": "I didn't recognize that device name or ID"}, "Permission Denied"),
     ({"ok": False, "error": "Product not found."}, "Product not found."),
     ({"error": "invalid_scope", "error_description": "scope is missing"}, "scope is missing"),
-    ({"ok": False, "errors": ["Bad password"]}, '["Bad password"]'),
-    ({"ok": False, "errors": [["Core isn't online", 404]]}, '[["Core isn\'t online", 404]]'),
-    ({"ok": False, "code": 500, "errors": [{"error": "Timed out."}]}, '[{"error": "Timed out."}]'),
+    ({"ok": False, "errors": ["Bad password"]}, "Bad password"),
+    ({"ok": False, "errors": [["Core isn't online", 404]]}, "Core isn't online, 404"),
+    ({"ok": False, "code": 500, "errors": [{"error": "Timed out."}]}, "Timed out."),
     ({"error": "bad_request", "description": "start_date must be ISO8601"}, "start_date must be ISO8601"),
     (
         {"message": "Invalid Schema", "description": "data should NOT have more", "violations": [{"keyword": "x"}]},
@@ -272,3 +280,12 @@ def test_a_quotation_holds_no_secret_not_even_the_start_of_one(
     message = api_message(reply(400, json.dumps({"error": said, "errors": [said]})))
     assert "hus" not in message
     assert "**" in message
+
+
+def test_a_secret_that_json_would_escape_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = 'pä"ss'
+    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [secret])
+
+    said = api_message(reply(400, json.dumps({"errors": [f"{secret} is wrong"]})))
+
+    assert said == "The API says: **** is wrong"

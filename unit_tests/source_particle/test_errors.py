@@ -1,6 +1,7 @@
 """What each answer, and no answer, means for the read; and how long to wait before the next try."""
 
 import json
+import pickle
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -57,6 +58,13 @@ def test_a_status_leads_to_its_action_and_to_advice(status: int) -> None:
     assert URL.partition("?")[0] in message
     assert advice in message
     assert "The API says: Because." in message
+
+
+def test_a_request_without_a_token_is_answered_400_and_means_the_same_as_401() -> None:
+    body = {"error": "invalid_request", "error_description": "The access token was not found"}
+    outcome = interpreted(reply(400, json.dumps(body), url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.REFRESH_TOKEN_THEN_RETRY
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -139,7 +147,7 @@ def test_a_failing_server_is_asked_a_few_times_and_fewer_while_checking(checking
     with requests_mock.Mocker() as server:
         server.get(f"{BASE_URL}/v1/devices", status_code=503, text="<html>Bad gateway</html>")
         with pytest.raises(AirbyteTracedException) as caught:
-            read_devices(checking=checking)
+            read_devices(plan={"checking": checking})
         assert server.call_count == requests_sent
     assert str(caught.value.message).startswith(f"{BASE_URL}/v1/devices: The Particle Device Cloud failed")
     assert "html" not in str(caught.value.message)
@@ -223,3 +231,30 @@ def test_the_factor_shrinks_every_wait() -> None:
 def test_no_answer_waits_like_a_failing_server() -> None:
     strategy = ParticleBackoff(config=config(retry_wait_factor=1), parameters={})
     assert strategy.backoff_time(requests.exceptions.ReadTimeout(), 3) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("status", [419, 425, 501, 520, 530])
+def test_a_status_that_nobody_foresaw_quotes_no_long_body(status: int) -> None:
+    resolution = interpreted(reply(status, "x" * 5000))
+
+    assert isinstance(resolution, ErrorResolution)
+    assert resolution.response_action == ResponseAction.RETRY
+    assert len(str(resolution.error_message)) < 800
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 529, 599])
+def test_a_server_that_fails_for_a_while_is_something_to_wait_for(status: int) -> None:
+    resolution = interpreted(reply(status, "{}"))
+
+    assert isinstance(resolution, ErrorResolution)
+    assert resolution.failure_type == FailureType.transient_error
+
+
+def test_a_refusal_survives_pickling() -> None:
+    copy = pickle.loads(pickle.dumps(Refused("not there", 404)))
+
+    assert (copy.message, copy.status) == ("not there", 404)
+
+
+def test_superscript_digits_are_no_number_of_seconds() -> None:
+    assert wait(2, 503, "¹") == wait(2, 503)

@@ -33,7 +33,7 @@ OPTIONS = {
     "sim_data_usage": "iccid product_id_or_slug",
     "fleet_data_usage": "product_id_or_slug",
 }
-HIDDEN = {"token_cache_file", "plan", "checking", "token_lifetime", "retry_wait_factor"}
+HIDDEN = {"token_cache_file", "plan", "token_lifetime", "retry_wait_factor"}
 SECRETS = {"mobile_secret", "secret", "client_secret"}
 JSON_TYPES = {"null", "string", "integer", "number", "boolean", "object", "array"}
 
@@ -83,9 +83,10 @@ def test_every_option_that_becomes_a_parameter_is_an_option_of_the_table() -> No
 
 
 def test_checking_reads_one_stream_that_exists_only_then() -> None:
-    streams = {stream.name for stream in SourceParticle(config(checking=True)).streams(config(checking=True))}
+    checking = config(plan={"checking": True})
+    streams = {stream.name for stream in SourceParticle(checking).streams(checking)}
     assert streams - CONTRACT.keys() == set(MANIFEST["check"]["stream_names"]) == {"access_token"}
-    assert MANIFEST["check"]["config_overrides"] == {"checking": True}
+    assert MANIFEST["check"]["config_overrides"] == {"plan": {"checking": True}}
 
 
 # ---- schemas ----
@@ -357,3 +358,8 @@ def test_the_address_of_the_api_is_filled_in_and_has_no_slash_at_its_end(given: 
     streams: list[Any] = list(source.streams({**plain, **given}))
     requester = streams[0]._stream_partition_generator._partition_factory._retriever.requester
     assert requester.get_url(stream_state=None, stream_slice=None, next_page_token=None) == f"{used}/v1/devices"
+
+
+@pytest.mark.parametrize("change", [{"base_url": "https://api.particle.io\n"}, {"diagnostics": {"device_id": "a\n"}}])
+def test_a_line_break_at_the_end_is_no_part_of_a_value(change: dict[str, object]) -> None:
+    assert not is_valid(**change)

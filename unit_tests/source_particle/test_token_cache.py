@@ -146,3 +146,21 @@ def test_a_read_only_folder_does_not_stop_the_read(
     monkeypatch.setattr("source_particle.login.tempfile.mkstemp", refuse)
     assert [next_process(cache) for _ in range(2)] == ["token-1", "token-2"]
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "deeply nested"])
+def test_a_cache_that_is_no_plain_file_is_ignored(server: Mocker, cache: Path, kind: str) -> None:
+    if kind == "folder":
+        cache.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(cache, 0o600)
+    else:
+        cache.write_text("[" * 100_000)
+        cache.chmod(0o600)
+
+    assert sign_in(account(token_cache_file=str(cache))) == "token-1"
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
+
+
+def test_no_component_shows_the_configuration(server: Mocker) -> None:
+    assert PASSWORD not in repr(ParticleAuthenticator(config=account(), parameters={}))

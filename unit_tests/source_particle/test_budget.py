@@ -1,0 +1,123 @@
+"""The request budget: never more than the limit in any five minutes, and no waiting below it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_particle import budget
+from source_particle.budget import WINDOW, Budget, BudgetedAdapter, budget_of, budgeted_session
+from unit_tests.source_particle.built import config, retrievers
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def wait(self, _: threading.Condition, seconds: float) -> None:
+        assert seconds > 0, "Fix: a wait of nothing is a busy loop"
+        self.now += seconds + 1e-6  # a clock that stands still for lack of digits would wait for ever
+
+
+@pytest.fixture(autouse=True)
+def _no_request_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_BUDGETS", {})
+
+
+def spend(spender: Budget, clock: Clock, limit: int, seconds: float = 0.0) -> float:
+    """Make one request that takes so long; give the time it was let go."""
+    spender.acquire(limit, at_once=32)
+    let_go = clock.now
+    clock.now += seconds
+    spender.release()
+    return let_go
+
+
+def test_a_burst_below_the_limit_does_not_wait() -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    assert [spend(spender, clock, 100) for _ in range(100)] == [1000.0] * 100
+
+
+def test_the_request_above_the_limit_waits_until_the_first_is_five_minutes_old() -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    assert [spend(spender, clock, 2, seconds=10) for _ in range(4)] == pytest.approx(
+        [1000, 1010, 1010 + WINDOW, 1020 + WINDOW]
+    )
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(limit=st.integers(1, 5), durations=st.lists(st.floats(0, 400), max_size=30))
+def test_no_five_minutes_hold_more_than_the_limit(limit: int, durations: list[float]) -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    # The server may count a request when it is sent or as late as when it is answered.
+    sent = [(spend(spender, clock, limit, duration), clock.now) for duration in durations]
+    for (_, answered), (later, _) in zip(sent, sent[limit:], strict=False):
+        assert later - answered >= WINDOW - 1e-6
+
+
+@pytest.mark.parametrize(("limit", "at_once", "waits_for_window"), [(2, 32, True), (100, 2, False)])
+def test_requests_under_way_count_too(limit: int, at_once: int, waits_for_window: bool) -> None:
+    clock = Clock()
+    answers: list[float] = []
+
+    def wait(condition: threading.Condition, seconds: float) -> None:
+        clock.wait(condition, seconds)
+        if not answers:
+            answers.append(clock.now)
+            spender.release()
+
+    spender = Budget(clock.time, wait)
+    for _ in range(3):
+        spender.acquire(limit, at_once)
+    assert len(answers) == 1
+    assert (clock.now >= answers[0] + WINDOW) is waits_for_window
+
+
+def test_threads_share_one_budget_without_losing_count() -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: spend(spender, clock, 1000), range(1000)))
+    assert clock.now == 1000.0
+    assert spend(spender, clock, 1000) == pytest.approx(1000 + WINDOW)
+
+
+def test_everything_that_asks_one_api_shares_a_budget_and_another_api_has_its_own() -> None:
+    assert budget_of(config()) is budget_of(config(requests_per_5_minutes=5))
+    assert budget_of(config()) is not budget_of(config(base_url="https://api.example.com"))
+
+
+def test_every_stream_sends_within_the_budget() -> None:
+    for name, retriever in retrievers(requests_per_5_minutes=7).items():
+        parts = vars(retriever).values() if name == "products" else [retriever]
+        sessions = [part.requester._http_client._session for part in parts if hasattr(part, "requester")]
+        assert sessions, name
+        for session in sessions:
+            adapter = session.get_adapter("https://api.particle.io")
+            assert isinstance(adapter, BudgetedAdapter)
+            assert (adapter._budget, adapter._limit) == (budget_of(config()), 7)
+
+
+def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise requests.exceptions.ConnectionError
+
+    monkeypatch.setattr("source_particle.budget.HTTPAdapter.send", fail)
+    with requests.Session() as session:
+        budgeted_session(session, config())
+        for _ in range(3):
+            with pytest.raises(requests.exceptions.ConnectionError):
+                session.get("https://api.particle.io/v1/user", timeout=1)
+    spent = budget_of(config())
+    assert (spent._under_way, len(spent._answered)) == (0, 3)
