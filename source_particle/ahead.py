@@ -1,6 +1,6 @@
 """Fetching pages ahead of the one that is read, so that a long list takes a fraction of its round trips' time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -10,8 +10,8 @@ from source_particle.paging import Fetch, Page
 class _PagesAhead:
     """Answers like the fetch it wraps, mostly with pages that are there or under way."""
 
-    def __init__(self, fetch: Fetch, pages: int) -> None:
-        self._fetch, self._pages = fetch, pages
+    def __init__(self, fetch: Fetch, pages: int, last_wanted: int | None) -> None:
+        self._fetch, self._pages, self._last_wanted = fetch, pages, last_wanted
         self._pool: ThreadPoolExecutor | None = None
         self._under_way: dict[int, Future[Page | None]] = {}
         self._last = 0
@@ -25,7 +25,7 @@ class _PagesAhead:
         future = self._under_way.pop(number, None)
         page = future.result() if future else self._fetch(number)
         if page is not None and page.total_pages is not None:
-            self._start(number + 1, min(number + self._pages, page.total_pages))
+            self._start(number + 1, min(number + self._pages, page.total_pages, self._last_wanted or page.total_pages))
         return page
 
     def _start(self, first: int, last: int) -> None:
@@ -48,9 +48,9 @@ class _PagesAhead:
 
 
 @contextmanager
-def pages_ahead(fetch: Fetch, pages: int) -> Iterator[Callable[[int], Page | None]]:
-    """Give a fetch that keeps up to `pages` further pages under way, as far as the API says that there are any."""
-    ahead = _PagesAhead(fetch, pages)
+def pages_ahead(fetch: Fetch, pages: int, last_wanted: int | None) -> Iterator[Fetch]:
+    """Give a fetch that keeps up to `pages` further pages under way, as far as there are any and they are wanted."""
+    ahead = _PagesAhead(fetch, pages, last_wanted)
     try:
         yield ahead.fetch
     finally:

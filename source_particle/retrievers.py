@@ -80,8 +80,9 @@ class ParticleRetriever(Retriever):
         if not self.paged:
             yield from self.fetch(stream_slice, self._filters()).records
             return
-        with pages_ahead(self._page_of(stream_slice), int(self.config.get("num_workers", 8))) as fetch:
-            pages = PagedList(fetch, self._key_of, self._options.get("max_pages"), self._warn_of_cut(stream_slice))
+        max_pages = self._options.get("max_pages")
+        with pages_ahead(self._page_of(stream_slice), int(self.config.get("num_workers", 8)), max_pages) as fetch:
+            pages = PagedList(fetch, self._key_of, max_pages, self._warn_of_cut(stream_slice))
             try:
                 for records in pages.read_ascending() if self._keeps_order() else pages.read_unordered():
                     yield from records

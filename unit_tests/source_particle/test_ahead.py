@@ -1,0 +1,77 @@
+"""Pages fetched ahead: as far as there are any, never twice, and afresh once the list has changed."""
+
+import threading
+from collections import Counter
+
+import pytest
+
+from source_particle.ahead import pages_ahead
+from source_particle.paging import Page
+
+
+class Server:
+    """A list of ten pages that counts how often each was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def fetch(self, number: int) -> Page | None:
+        with self._lock:
+            self.asked[number] += 1
+        return Page([{"id": f"{number}-{self.asked[number]}"}], total_pages=10) if number <= 10 else None
+
+
+@pytest.mark.parametrize("pages", [1, 3, 32])
+def test_every_page_is_fetched_once_and_none_beyond_the_last(pages: int) -> None:
+    server = Server()
+    with pages_ahead(server.fetch, pages, None) as fetch:
+        found = [fetch(number) for number in range(1, 11)]
+
+    assert [page.records[0]["id"] for page in found if page] == [f"{number}-1" for number in range(1, 11)]
+    assert server.asked == Counter(range(1, 11))
+
+
+def test_pages_that_are_not_wanted_are_not_fetched() -> None:
+    server = Server()
+    with pages_ahead(server.fetch, 8, 2) as fetch:
+        fetch(1), fetch(2)
+
+    assert server.asked == Counter([1, 2])
+
+
+def test_a_page_that_is_asked_for_again_is_fetched_afresh_and_so_is_what_follows() -> None:
+    server = Server()
+    with pages_ahead(server.fetch, 2, None) as fetch:
+        for number in (1, 2, 3):
+            fetch(number)
+        again, following = fetch(2), fetch(3)
+
+    assert again is not None
+    assert following is not None
+    assert (again.records[0]["id"], following.records[0]["id"]) == ("2-2", "3-2")
+
+
+def test_a_list_whose_pages_are_not_counted_is_fetched_page_by_page() -> None:
+    asked = []
+
+    def fetch_uncounted(number: int) -> Page:
+        asked.append(number)
+        return Page([{"id": str(number)}])
+
+    with pages_ahead(fetch_uncounted, 8, None) as fetch:
+        fetch(1), fetch(2)
+
+    assert asked == [1, 2]
+
+
+def test_an_error_ahead_is_raised_when_its_page_is_reached() -> None:
+    def fetch_two(number: int) -> Page:
+        if number > 2:
+            raise ValueError(number)
+        return Page([{"id": str(number)}], total_pages=5)
+
+    with pages_ahead(fetch_two, 4, None) as fetch:
+        fetch(1), fetch(2)
+        with pytest.raises(ValueError, match="3"):
+            fetch(3)
