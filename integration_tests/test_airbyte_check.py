@@ -85,6 +85,23 @@ def test_a_failing_server_costs_at_most_three_requests(cloud: DeviceCloud) -> No
     assert cloud.ledger.count() <= 3
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST /oauth/token", status=503, times=None),
+        Fault("GET /v1/access_tokens/current", status=401, times=None),
+        Fault("GET /v1/access_tokens/current", status=503, times=None),
+    ],
+)
+def test_whatever_goes_wrong_with_a_password_costs_at_most_three_requests(cloud: DeviceCloud, fault: Fault) -> None:
+    cloud.faults.add(fault)
+
+    status, _ = _check(with_password(cloud))
+
+    assert status == Status.FAILED
+    assert cloud.ledger.count() <= 3
+
+
 def test_the_tables_that_an_api_user_cannot_have_are_named(
     cloud: DeviceCloud, caplog: pytest.LogCaptureFixture
 ) -> None:

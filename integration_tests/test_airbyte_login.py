@@ -123,3 +123,12 @@ def test_a_silent_token_endpoint_ends_in_an_error(cloud: DeviceCloud, monkeypatc
     result = sync(with_password(cloud), "devices")
 
     assert "signing in failed 4 times" in result.errors
+
+
+def test_an_endpoint_that_refuses_every_token_costs_two_logins_for_all_its_devices(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault("GET /v1/products/:p/diagnostics/:id", status=401, times=None))
+
+    result = sync(with_password(cloud, diagnostics={"product_id_or_slug": "*"}), "diagnostics")
+
+    assert "refuses a token that it has just issued" in result.errors
+    assert cloud.ledger.logins() == 2

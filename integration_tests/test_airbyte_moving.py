@@ -73,9 +73,10 @@ def test_devices_that_come_and_go_between_pages_cost_no_other_device(change: str
         assert not difference, str(difference)
 
 
+@pytest.mark.parametrize("max_pages", [{}, {"max_pages": 100}], ids=["all", "max_pages"])
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("add", [True, False])
-def test_sims_that_come_and_go_between_pages_cost_no_other_sim(add: bool, page: int) -> None:
+def test_sims_that_come_and_go_between_pages_cost_no_other_sim(add: bool, page: int, max_pages: dict[str, int]) -> None:
     with _moving_cloud() as (cloud, product):
         sims = cloud.fleet.rows("sims", product)
         first = next(iter(sims))
@@ -90,7 +91,7 @@ def test_sims_that_come_and_go_between_pages_cost_no_other_sim(add: bool, page: 
         cloud.faults.add(Fault(ROUTES["product_sims"], page=page, run=change))
         mark = cloud.ledger.mark()
 
-        result = sync(with_token(cloud, product_sims={"per_page": 10}), "product_sims")
+        result = sync(with_token(cloud, product_sims={"per_page": 10, **max_pages}), "product_sims")
 
         assert not result.errors
         difference = cloud.ledger.compare("product_sims", {}, result.records["product_sims"], since=mark)

@@ -37,6 +37,8 @@ NARROWED: dict[str, list[dict[str, str]]] = {
         {"groups": "{group}"},
         {"device_name": "a", "device_id": "0", "serial_number": "1"},
         {"sort_attr": "deviceName", "sort_dir": "desc"},
+        {"sort_attr": "deviceName", "max_pages": "1"},
+        {"sort_dir": "desc", "max_pages": "1"},
     ],
     "product_sims": [
         {"product_id_or_slug": "{product}"},
@@ -93,7 +95,9 @@ def test_every_table_is_exactly_the_ledger(cloud: DeviceCloud, table: str, optio
     names = _names(cloud.fleet)
     filled = {name: value.format(**names) for name, value in options.items()}
 
-    result = sync(with_token(cloud, **{table: filled}), table)
+    typed = {name: int(value) if name == "max_pages" else value for name, value in filled.items()}
+
+    result = sync(with_token(cloud, **{table: typed}), table)
 
     assert not result.errors
     assert not cloud.ledger.compare(table, filled, result.records[table])
@@ -150,9 +154,10 @@ def test_no_secret_of_a_device_or_client_leaves_the_source(cloud: DeviceCloud, t
     assert not [record for record in records if any(secret in record for secret in secrets)]
 
 
-def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive() -> None:
+@pytest.mark.parametrize("cap", [25, 100])
+def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(cap: int) -> None:
     size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
-    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=100)) as cloud:
+    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=cap, reorder=True)) as cloud:
         result = sync(with_token(cloud), "product_devices")
 
         assert not result.errors

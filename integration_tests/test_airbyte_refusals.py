@@ -3,7 +3,7 @@
 import pytest
 
 from integration_tests.airbyte import sync, with_token
-from integration_tests.device_cloud import DeviceCloud, Fault
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 WHOLE_FLEET = {"product_id_or_slug": "*"}
 
@@ -120,3 +120,26 @@ def test_an_error_quotes_at_most_256_characters_of_a_reply(cloud: DeviceCloud) -
 
     assert "x" * 256 in result.errors
     assert "x" * 257 not in result.errors
+
+
+@pytest.mark.parametrize("table", ["products", "product_devices"])
+def test_an_api_user_finds_the_products_of_organizations_where_there_is_no_list_of_all(table: str) -> None:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=3)), Switches(products_endpoint=False)) as cloud:
+        config = with_token(cloud)
+        config["credentials"]["access_token"] = cloud.api_user_token
+
+        result = sync(config, table)
+
+        assert not result.errors
+        assert result.records[table]
+        assert not cloud.ledger.compare(table, {}, result.records[table], access="api_user")
+        assert "skipped a list that the API refuses" in result.warnings
+
+
+@pytest.mark.parametrize("date", ["2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z"])
+@pytest.mark.parametrize("option", ["start_date", "end_date"])
+def test_a_date_that_does_not_exist_is_refused_by_name(cloud: DeviceCloud, option: str, date: str) -> None:
+    result = sync(with_token(cloud, diagnostics={option: date}), "diagnostics")
+
+    assert f"'{date}' is not a date" in result.errors
+    assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0

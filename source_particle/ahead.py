@@ -1,9 +1,11 @@
 """Fetching pages ahead of the one that is read, so that a long list takes a fraction of its round trips' time."""
 
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 
+from source_particle.budget import while_wanted
 from source_particle.paging import Fetch, Page
 
 
@@ -12,39 +14,41 @@ class _PagesAhead:
 
     def __init__(self, fetch: Fetch, pages: int, last_wanted: int | None) -> None:
         self._fetch, self._pages, self._last_wanted = fetch, pages, last_wanted
-        self._pool: ThreadPoolExecutor | None = None
         self._under_way: dict[int, Future[Page | None]] = {}
         self._last = 0
+        self._closed = threading.Event()
 
     def fetch(self, number: int) -> Page | None:
         """Give a page by its number; one that is asked for again is fetched again."""
         if number <= self._last:
             # The list has changed: what was fetched ahead shows it as it was before.
-            self.drop()
+            self._under_way.clear()
         self._last = number
         future = self._under_way.pop(number, None)
         page = future.result() if future else self._fetch(number)
         if page is not None and page.total_pages is not None:
-            self._start(number + 1, min(number + self._pages, page.total_pages, self._last_wanted or page.total_pages))
+            last = min(number + self._pages, page.total_pages, self._last_wanted or page.total_pages)
+            for following in range(number + 1, last + 1):
+                if following not in self._under_way:
+                    self._under_way[following] = self._start(following)
         return page
 
-    def _start(self, first: int, last: int) -> None:
-        for number in range(first, last + 1):
-            if number not in self._under_way:
-                self._pool = self._pool or ThreadPoolExecutor(self._pages, thread_name_prefix="pages-ahead")
-                self._under_way[number] = self._pool.submit(self._fetch, number)
+    def _start(self, number: int) -> Future[Page | None]:
+        future: Future[Page | None] = Future()
+        # A thread for a page of a hundred records costs nothing that shows, and as a daemon none keeps a process alive.
+        threading.Thread(target=self._run, args=(number, future), name="pages-ahead", daemon=True).start()
+        return future
 
-    def drop(self) -> None:
-        """Forget what is under way."""
-        for future in self._under_way.values():
-            future.cancel()
-        self._under_way.clear()
+    def _run(self, number: int, future: "Future[Page | None]") -> None:
+        try:
+            with while_wanted(self._closed):
+                future.set_result(self._fetch(number))
+        except BaseException as error:  # noqa: BLE001 - raised where the page is asked for
+            future.set_exception(error)
 
     def close(self) -> None:
-        """Fetch nothing more; a request that has been sent ends by itself."""
-        self.drop()
-        if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """Send nothing more; a request that has been sent ends by itself."""
+        self._closed.set()
 
 
 @contextmanager

@@ -8,7 +8,8 @@ would collect, and fills its whole window after a single 429.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -71,6 +72,29 @@ def budget_of(config: Mapping[str, Any]) -> Budget:
         return _BUDGETS.setdefault(config["base_url"], Budget())
 
 
+class NotWantedError(Exception):
+    """Whoever wanted an answer has gone; nothing more is sent on their behalf."""
+
+
+_THREAD = threading.local()
+
+
+@contextmanager
+def while_wanted(closed: threading.Event) -> Iterator[None]:
+    """Let this thread send requests only until the event is set: then NotWantedError is raised instead of sending."""
+    _THREAD.closed = closed
+    try:
+        yield
+    finally:
+        _THREAD.closed = None
+
+
+def is_wanted() -> bool:
+    """Whether anyone still wants what this thread fetches."""
+    closed: threading.Event | None = getattr(_THREAD, "closed", None)
+    return closed is None or not closed.is_set()
+
+
 class BudgetedAdapter(HTTPAdapter):
     """Sends each request within the budget: first tries, retries and redirects alike."""
 
@@ -81,9 +105,11 @@ class BudgetedAdapter(HTTPAdapter):
         self._at_once = int(config.get("num_workers", 8))
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Wait for a place in the budget, then send."""
+        """Wait for a place in the budget, then send; raises NotWantedError where nobody waits for the answer."""
         self._budget.acquire(self._limit, self._at_once)
         try:
+            if not is_wanted():
+                raise NotWantedError
             return super().send(*args, **kwargs)
         finally:
             self._budget.release()

@@ -9,15 +9,20 @@ TokenRetriever           an API user's token serves some tables only
 FleetRouter              there is no fleet-wide endpoint, and `*` meets what a token may not read
 RecordFields             documented names, keys of parents, no secrets
 NewDevicesFromStartDate  a device that joins later has a past of its own
+RealDate                 a date may look right and not exist
 """
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.interpolation.macros import str_to_datetime
 from airbyte_cdk.sources.declarative.migrations.state_migration import StateMigration
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
+from airbyte_cdk.sources.declarative.validators.validation_strategy import ValidationStrategy
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.errors import ParticleBackoff, ParticleErrorHandler
 from source_particle.fleet import FleetRouter
@@ -33,6 +38,7 @@ __all__ = [
     "ParticleErrorHandler",
     "ParticleRetriever",
     "ProductsRetriever",
+    "RealDate",
     "RecordFields",
     "TokenRetriever",
     "sign_in",
@@ -92,3 +98,17 @@ class NewDevicesFromStartDate(StateMigration):
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Drop the newest cursor of all."""
         return {key: value for key, value in stream_state.items() if key not in ("state", "lookback_window")}
+
+
+class RealDate(ValidationStrategy):
+    """Refuses a date that looks right and does not exist, such as the 30th of February."""
+
+    def validate(self, value: Any) -> None:
+        """Raise AirbyteTracedException (config_error) that names the value."""
+        try:
+            str_to_datetime(value)
+        except ValueError as error:
+            raise AirbyteTracedException(
+                message=f"diagnostics: {value!r} is not a date: {error}. Correct start_date or end_date.",
+                failure_type=FailureType.config_error,
+            ) from error

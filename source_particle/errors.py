@@ -20,6 +20,8 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.body import BodyShape, MalformedBodyError, api_message, remember_page
+from source_particle.budget import is_wanted
+from source_particle.login import UNVERIFIED
 
 # What the API answers for something that is not there or not this token's to see.
 REFUSALS = (403, 404)
@@ -117,8 +119,7 @@ def _unanswered(error: Exception | None) -> ErrorResolution:
     """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
     if isinstance(error, requests.exceptions.SSLError):
         raise AirbyteTracedException(
-            message=f"{error.request.url if error.request else 'The API'}: the server's certificate could not be "
-            "verified, so nothing was sent to it. Check base_url, and this machine's clock and trusted authorities.",
+            message=UNVERIFIED.format(error.request.url if error.request else "The API"),
             failure_type=FailureType.config_error,
         )
     return ErrorResolution(
@@ -155,6 +156,8 @@ class ParticleBackoff(BackoffStrategy):
         first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
         asked = _retry_after(response) if response is not None else None
         wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
+        if not is_wanted():
+            wait = 0.0
         # Exactly 0 would count as "no opinion" and bring the CDK's own waits back.
         return (max(wait, 0.01) - 1) or 0.01
 

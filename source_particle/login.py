@@ -27,11 +27,23 @@ from source_particle.budget import budgeted_session
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
 LOGIN_RETRIES = 3
+# A token that is refused this soon after it was issued as a replacement is not replaced again.
+YOUNGEST_REPLACEABLE = 60.0
 # A token is renewed this long before it expires, so that none dies on its way to the server.
 EXPIRY_MARGIN = 60.0
 MAX_CACHE_BYTES = 65_536
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
+
+
+REFUSED_AFRESH = (
+    "{}: the API refuses a token that it has just issued (401). Check that the account may read this, or configure an "
+    "access token."
+)
+UNVERIFIED = (
+    "{}: the server's certificate could not be verified, so nothing was sent to it. Check base_url, and this machine's "
+    "clock and trusted authorities."
+)
 
 
 class SignInRefusedError(AirbyteTracedException):
@@ -51,9 +63,12 @@ class Account:
     token_lifetime: int
     wait_factor: float
     request_limit: int
+    retries: int = LOGIN_RETRIES
     cache_file: Path | None = None
     token: str | None = field(default=None, repr=False)
     _expires_at: float | None = None
+    _margin: float = EXPIRY_MARGIN
+    _renewed_at: float | None = None
     _refusal: str | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -71,10 +86,17 @@ class Account:
             return self.token
 
     def renew(self, rejected: str | None) -> None:
-        """Replace a token that the API has rejected, once, however many threads met the rejection."""
+        """Replace a token that the API has rejected, once, however many threads met the rejection.
+
+        Raises SignInRefusedError where that token had itself just been issued in place of a rejected one.
+        """
         with self._lock:
-            if self.token == rejected:
-                self._sign_in()
+            if self.token != rejected:
+                return
+            if self._renewed_at is not None and time.monotonic() < self._renewed_at + YOUNGEST_REPLACEABLE:
+                raise SignInRefusedError(REFUSED_AFRESH.format(self.base_url))
+            self._sign_in()
+            self._renewed_at = time.monotonic()
 
     def adopt(self, token: str) -> None:
         """Start with a token that another process has signed in for."""
@@ -83,11 +105,11 @@ class Account:
                 self._keep(token, None)
 
     def _is_expiring(self) -> bool:
-        return self._expires_at is not None and time.time() > self._expires_at - EXPIRY_MARGIN
+        return self._expires_at is not None and time.time() > self._expires_at - self._margin
 
-    def _keep(self, token: str, expires_at: float | None) -> None:
+    def _keep(self, token: str, expires_at: float | None, margin: float = EXPIRY_MARGIN) -> None:
         add_to_secrets(token)
-        self.token, self._expires_at = token, expires_at
+        self.token, self._expires_at, self._margin = token, expires_at, margin
 
     def _sign_in(self) -> None:
         if self._refusal is not None:
@@ -95,8 +117,10 @@ class Account:
         self.token = None
         reply = self._ask_for_token()
         # 0, like no value at all, means that the token never expires.
-        lifetime = reply.get("expires_in") or None
-        self._keep(reply["access_token"], time.time() + lifetime if lifetime else None)
+        lifetime = _seconds(reply.get("expires_in"))
+        # With the whole margin, a token that lives shortly would count as expired from the start.
+        margin = min(EXPIRY_MARGIN, lifetime / 2)
+        self._keep(reply["access_token"], time.time() + lifetime if lifetime else None, margin)
         self._store_cached_token()
 
     def _ask_for_token(self) -> dict[str, Any]:
@@ -105,7 +129,7 @@ class Account:
             return self._ask_for_token_in(session)
 
     def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:
-        for attempt in range(LOGIN_RETRIES + 1):
+        for attempt in range(self.retries + 1):
             if attempt:
                 time.sleep(2 ** (attempt - 1) * self.wait_factor)
             try:
@@ -121,6 +145,10 @@ class Account:
                     timeout=CONNECT_AND_READ_TIMEOUT,
                     allow_redirects=False,
                 )
+            except requests.exceptions.SSLError as error:
+                raise AirbyteTracedException(
+                    message=UNVERIFIED.format(f"{self.base_url}/oauth/token"), failure_type=FailureType.config_error
+                ) from error
             except requests.RequestException as error:
                 problem = f"no answer ({type(error).__name__})"
                 continue
@@ -132,7 +160,7 @@ class Account:
                 return reply
             problem = f"status {response.status_code} without a token"
         raise AirbyteTracedException(
-            message=f"{self.base_url}/oauth/token: signing in failed {LOGIN_RETRIES + 1} times, last with {problem}. "
+            message=f"{self.base_url}/oauth/token: signing in failed {self.retries + 1} times, last with {problem}. "
             "Check that this machine reaches the address, or try again later.",
             failure_type=FailureType.transient_error,
         )
@@ -150,7 +178,10 @@ class Account:
                 "this IP address for 30 minutes: correct it, or configure an access token."
             )
         else:
-            advice = f"Signing in was refused with status {response.status_code}: configure an access token instead."
+            advice = (
+                f"Signing in was refused with status {response.status_code}. Check base_url and what answers there, or "
+                "configure an access token."
+            )
         return f"{self.base_url}/oauth/token: {advice}"
 
     # ---- the optional file that keeps the token between runs ----
@@ -190,6 +221,7 @@ def account_of(config: Mapping[str, Any]) -> Account:
                 token_lifetime=config.get("token_lifetime", 86_400),
                 wait_factor=config.get("retry_wait_factor", 1),
                 request_limit=config.get("requests_per_5_minutes", 10_000),
+                retries=1 if config.get("plan", {}).get("checking") else LOGIN_RETRIES,
                 cache_file=Path(cache_file) if cache_file else None,
             )
         return _ACCOUNTS[identity]
@@ -240,6 +272,8 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
                 f"{self.config['base_url']}: the access token was refused (401): it is mistyped, expired or revoked. "
                 "Create one in the Particle Console and put it into the configuration."
             )
+        if self.config.get("plan", {}).get("checking"):
+            raise SignInRefusedError(REFUSED_AFRESH.format(self.config["base_url"]))
         self._account.renew(rejected=self._last_sent.token)
 
 
@@ -250,6 +284,14 @@ def sign_in(config: Mapping[str, Any]) -> str:
     """
     authenticator = ParticleAuthenticator(config=config, parameters={})
     return authenticator.token.removeprefix("Bearer ")
+
+
+def _seconds(value: Any) -> float:
+    """Read a number of seconds, which some servers send as text; anything else counts as none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _json_object(response: requests.Response) -> dict[str, Any]:

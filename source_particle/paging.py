@@ -75,12 +75,13 @@ class PagedList:
         """
         last, count, size, number, rereads, missing = "", 0, 0, 1, 0, 0
         before: Page | None = None
-        stepped_back = False
+        stepped_back = has_changed = False
         while True:
             page = self.fetch(number)
             if page is None:
                 if missing == number:
                     _check_missing(before, number)
+                    _check_count(before.total_records if before and not has_changed else None, count)
                     return
                 missing, number, stepped_back = number, number - 1, True
                 continue
@@ -94,6 +95,7 @@ class PagedList:
                 raise UnstableListError(f"page {number} is not sorted by id")
             overlaps = bool(keys) and keys[0] <= last
             is_still = before is None or (page.totals == before.totals and not stepped_back)
+            has_changed = has_changed or (before is not None and page.totals != before.totals)
             if number > 1 and overlaps == is_still and (keys or not is_still):
                 if not stepped_back:
                     rereads = _count_reread(rereads, f"page {number} keeps shifting or comes again")
@@ -108,14 +110,17 @@ class PagedList:
                 yield new
                 last, count, rereads = keys[-1], count + len(new), 0
             before, stepped_back = page, False
-            if page.proves_end(number, position) or self._is_cut(page, number, count):
+            if page.proves_end(number, position):
+                _check_count(page.total_records if not has_changed else None, count)
+                return
+            if self._is_cut(page, number, count):
                 return
             number += 1
 
     def read_unordered(self) -> Iterator[list[Record]]:
         """Yield the records of a list without a promised order, page by page, remembering their keys.
 
-        One pass is enough if it met no change and as many records as the API counts, or if one page held them all.
+        One pass is enough if it met no change and all the records that the API counts, or if one page held them all.
         Otherwise the list is read again until two passes agree: a record that moves to a page already read is seen in
         no other way. Raises UnstableListError.
         """
@@ -128,7 +133,7 @@ class PagedList:
             except UnstableListError as error:
                 problem, earlier = str(error), None
                 continue
-            if is_proven or keys == earlier or self.max_pages is not None:
+            if is_proven or keys == earlier:
                 return
             earlier = keys
         raise UnstableListError(problem or f"it changed during each of {1 + REREADS} readings")
@@ -154,19 +159,27 @@ class PagedList:
             before, quiet = page, quiet and is_still
             if new:
                 yield list(new.values())
-            if end or self._is_cut(page, number, len(keys)):
+            if not end and self._is_cut(page, number, len(keys)):
+                return keys, True
+            if end:
                 break
             number += 1
         if page is None:
             _check_missing(before, number)
-        counted = before is not None and before.total_records == len(keys)
-        return keys, quiet and (counted or number == 1)
+        total = before.total_records if before else None
+        _check_count(total if quiet else None, len(keys))
+        return keys, quiet and (total is not None or number == 1)
 
     def _is_cut(self, page: Page, number: int, count: int) -> bool:
         if self.max_pages is None or number < self.max_pages:
             return False
         self.on_cut(None if page.total_records is None else max(0, page.total_records - count))
         return True
+
+
+def _check_count(total_records: int | None, count: int) -> None:
+    if total_records is not None and count < total_records:
+        raise UnstableListError(f"the API counts {total_records} records and gave {count}")
 
 
 def _check_missing(before: Page | None, number: int) -> None:

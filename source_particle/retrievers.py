@@ -20,9 +20,12 @@ from source_particle.body import page_of
 from source_particle.budget import budgeted_session
 from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.fleet import FleetRouter, path_segment, records_of
+from source_particle.login import REFUSED_AFRESH, SignInRefusedError
 from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
 
 LOGGER = logging.getLogger("airbyte.source_particle")
+# What the CDK says where a request was refused again with a new token; it gives no advice.
+TWICE_REFUSED = "Refreshed OAuth access token is rejected by the API."
 
 
 @dataclass
@@ -97,11 +100,14 @@ class ParticleRetriever(Retriever):
         """Give what fetches a page of a slice by its number."""
         per_page = self._options.get("per_page", 100)
         # The documentation names perPage, every client that is known to work sends per_page.
-        parameters = {**self._filters(), **self._order(), "per_page": per_page, "perPage": per_page}
+        filters = self._filters()
+        parameters = {**filters, **self._order(), "per_page": per_page, "perPage": per_page}
 
         def fetch(number: int) -> Page | None:
             try:
-                return self.fetch(stream_slice, {**parameters, "page": number})
+                page = self.fetch(stream_slice, {**parameters, "page": number})
+                # Whether the API counts what a filter leaves or the whole list is not known.
+                return page._replace(total_records=None) if filters else page
             except Refused as refusal:
                 if refusal.status == requests.codes.not_found and number > 1:
                     return None
@@ -130,9 +136,9 @@ class ParticleRetriever(Retriever):
         return self.ascending_by is not None and not (wants_own_order and "max_pages" in self._options)
 
     def _order(self) -> dict[str, Any]:
-        if self._keeps_order() or not self.order:
-            return dict(self.ascending_parameters)
-        return {name: self._options[option] for name, option in self.order.items() if option in self._options}
+        """The request parameters to sort by: the safe ones, or the user's over them."""
+        own = {name: self._options[option] for name, option in self.order.items() if option in self._options}
+        return {**self.ascending_parameters, **({} if self._keeps_order() else own)}
 
     def _key_of(self, record: Record) -> str:
         return str(next(record[name] for name in self._handler.identified_by if record.get(name) is not None))
@@ -144,6 +150,9 @@ class ParticleRetriever(Retriever):
         except AirbyteTracedException as error:
             # The CDK buries the handler's message in one of its own about exhausted attempts.
             last = error.__context__
+            if error.message == TWICE_REFUSED:
+                where = self.requester.get_url(stream_slice=stream_slice)
+                raise SignInRefusedError(REFUSED_AFRESH.format(where)) from error
             if not isinstance(last, BaseBackoffException):
                 raise
             where = "" if last.response is not None else f"{last.request.url}: "
@@ -187,14 +196,20 @@ class ProductsRetriever(Retriever):
         except Refused as refusal:
             if refusal.status != requests.codes.not_found:
                 raise
-        yield from records_of(self.own_products)
+        refused = []
+        try:
+            yield from records_of(self.own_products)
+        except Refused as refusal:
+            refused.append(refusal)
         try:
             organizations = list(records_of(self.organizations))
         except Refused as refusal:
-            LOGGER.warning(
-                "products: skipped those of organizations, which the API refuses to list: %s", refusal.message
-            )
-            return
+            refused.append(refusal)
+            organizations = []
+        if len(refused) == 2:
+            raise refused[0]
+        for refused_list in refused:
+            LOGGER.warning("products: skipped a list that the API refuses: %s", refused_list.message)
         for organization in organizations:
             name = str(organization.get("slug") or organization["id"])
             try:

@@ -154,7 +154,7 @@ def _product_devices(ask: Question) -> Iterable[Record]:
     query = {_API_NAMES[name]: value for name, value in ask.options.items() if name in _API_NAMES}
     if "max_pages" in ask.options:
         query["sortAttr"] = ask.options.get("sort_attr", "deviceId")
-        query["sortDir"] = ask.options.get("sort_dir", "desc" if "sort_attr" in ask.options else "asc")
+        query["sortDir"] = ask.options.get("sort_dir", "asc")
     selection = Selection.of_devices(query)
     for name, product in ask.products():
         rows = ask.view.rows("devices", product["id"])

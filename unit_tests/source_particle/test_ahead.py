@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from source_particle.ahead import pages_ahead
+from source_particle.budget import is_wanted
 from source_particle.paging import Page
 
 
@@ -75,3 +76,27 @@ def test_an_error_ahead_is_raised_when_its_page_is_reached() -> None:
         fetch(1), fetch(2)
         with pytest.raises(ValueError, match="3"):
             fetch(3)
+
+
+def test_nothing_more_is_sent_once_the_reader_has_gone() -> None:
+    started, release = threading.Event(), threading.Event()
+    wanted = []
+
+    def fetch_slowly(number: int) -> Page:
+        if number > 1:
+            started.set()
+            release.wait(10)
+            wanted.append(is_wanted())
+        return Page([{"id": str(number)}], total_pages=2)
+
+    with pages_ahead(fetch_slowly, 4, None) as fetch:
+        fetch(1)
+        started.wait(10)
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name == "pages-ahead":
+            assert thread.daemon
+            thread.join(10)
+
+    assert wanted == [False]
+    assert is_wanted()

@@ -16,7 +16,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests_mock import Mocker
 
 from source_particle import login
-from source_particle.login import ParticleAuthenticator, account_of, sign_in
+from source_particle.login import ParticleAuthenticator, SignInRefusedError, account_of, sign_in
 from unit_tests.source_particle.built import BASE_URL, PASSWORD, TOKEN_URL, account, config, grant, refusal, retrievers
 
 Result = TypeVar("Result")
@@ -190,7 +190,7 @@ def test_another_password_is_another_account(server: Mocker) -> None:
     ("reply", "advice"),
     [
         (refusal(403, "mfa_required"), "multi-factor authentication.*configure an access token"),
-        (refusal(400, "invalid_client"), "refused with status 400: configure an access token"),
+        (refusal(400, "invalid_client"), "refused with status 400. Check base_url"),
         ({"status_code": 404, "text": "<html>"}, "refused with status 404"),
         ({"status_code": 401, "json": ["Bad password"]}, "refused with status 401"),
     ],
@@ -268,3 +268,31 @@ def test_an_account_shows_no_secret(server: Mocker) -> None:
 def test_a_token_that_was_signed_in_for_is_kept_out_of_messages(server: Mocker) -> None:
     sign_in(account())
     assert "token-1" not in airbyte_secrets_utils.filter_secrets("the token is token-1")
+
+
+def test_a_token_that_is_refused_as_soon_as_it_is_issued_is_not_replaced_again_and_again(server: Mocker) -> None:
+    account_of_config = account_of(account())
+    first = account_of_config.valid_token()
+    account_of_config.renew(rejected=first)
+
+    for _ in range(5):
+        with pytest.raises(SignInRefusedError, match="has just issued"):
+            account_of_config.renew(rejected=account_of_config.valid_token())
+
+    assert server.call_count == 2
+
+
+@pytest.mark.parametrize("lifetime", ["86400", 86_400, 30])
+def test_a_lifetime_is_read_however_it_is_written_and_short_ones_serve_too(server: Mocker, lifetime: object) -> None:
+    server.post(TOKEN_URL, **grant(7, expires_in=lifetime))
+
+    assert [sign_in(account()) for _ in range(3)] == ["token-7"] * 3
+    assert server.call_count == 1
+
+
+def test_a_certificate_that_does_not_verify_ends_the_login_at_once(server: Mocker) -> None:
+    server.post(TOKEN_URL, exc=requests.exceptions.SSLError)
+
+    with pytest.raises(AirbyteTracedException, match="certificate could not be verified"):
+        sign_in(account())
+    assert server.call_count == 1

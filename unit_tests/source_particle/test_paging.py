@@ -124,7 +124,6 @@ def test_a_server_that_caps_pages_below_what_was_asked_is_read_to_its_end(how: s
 @pytest.mark.parametrize(
     ("totals", "lies"),
     [
-        (BOTH_TOTALS, {"total_records": 3}),
         (BOTH_TOTALS, {"total_records": -3}),
         (BOTH_TOTALS, {"total_pages": -1}),
     ],
@@ -386,3 +385,29 @@ def test_totals_that_return_to_what_they_were_do_not_hide_what_moved(
     listing = BusyListing(names(count), per_page, bursts=bursts)
     with contextlib.suppress(UnstableListError):
         assert_whole(listing, paged(listing.fetch, how))
+
+
+@each_reader
+@each_end
+@each_page_size
+def test_records_that_are_counted_and_never_come_are_an_error(how: str, past_end: str, per_page: int) -> None:
+    for count in range(1, 16):
+        listing = Listing(names(count), per_page, lies={"total_records": 3}, past_end=past_end)
+        with pytest.raises(UnstableListError):
+            paged(listing.fetch, how)
+
+
+@each_reader
+def test_a_page_that_stays_short_in_the_middle_is_an_error(how: str) -> None:
+    pages = scripted(
+        page("a", "b", "c", pages=3, records=8), page("d", pages=3, records=8), page("g", "h", pages=3, records=8)
+    )
+    with pytest.raises(UnstableListError):
+        paged(pages, how)
+
+
+@pytest.mark.parametrize("totals", [("total_pages",), BOTH_TOTALS])
+def test_max_pages_that_cuts_nothing_off_takes_nothing_from_the_proof(totals: tuple[str, ...]) -> None:
+    for request in range(2, 5):
+        listing = Listing(names(10), 3, {request: ("delete", 0)}, totals=totals)
+        assert_whole(listing, paged(listing.fetch, "unordered", max_pages=100))
