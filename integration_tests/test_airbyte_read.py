@@ -157,7 +157,7 @@ def test_no_secret_of_a_device_or_client_leaves_the_source(cloud: DeviceCloud, t
 @pytest.mark.parametrize("cap", [25, 100])
 def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(cap: int) -> None:
     size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
-    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=cap, reorder=True)) as cloud:
+    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=cap)) as cloud:
         result = sync(with_token(cloud), "product_devices")
 
         assert not result.errors
