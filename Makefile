@@ -3,6 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+OLDEST_PYSPARK := 4.0.0
 
 # Spark's workers must run the Python of the environment; its driver listens on this machine only, whatever the host is called.
 export PYSPARK_PYTHON := $(abspath $(BIN)/python)
@@ -10,16 +11,26 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs clean java
+.PHONY: help demo test test-oldest test-framework check docs clean java
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs no Particle account
 	@$(BIN)/python -m examples.demo
 
 test: $(INSTALLED) java ## Run all tests, in random order
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with
+	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest
+
+test-framework: $(INSTALLED) java ## Run the Lakeflow framework's own tests on our connector: FRAMEWORK=<its checkout>
+ifeq ($(FRAMEWORK),)
+	@echo "Skipped: the Lakeflow framework is on no package registry. Name a checkout of it: make $@ FRAMEWORK=<folder>"
+else
+	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/framework_suite.py
+endif
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
 	$(BIN)/ruff check
@@ -52,6 +63,19 @@ $(INSTALLED): pyproject.toml constraints.txt
 	fi
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[spark,cli,dev]'
 	@touch $@
+
+# The constraints are for the newest PySpark, all else is as in `make test`; this one leaves sockets of its own open.
+.PHONY: run-test-oldest
+run-test-oldest:
+	@if [ ! -x $(BIN)/python ]; then \
+	  $(or $(PYTHON),python3) -m venv $(VENV); \
+	  grep -vE '^(pyspark|py4j)==' constraints.txt > $(VENV)/constraints.txt; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt \
+	    -e '.[spark,cli,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
+	fi
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -W "ignore::pytest.PytestUnraisableExceptionWarning" \
+	  unit_tests/bridge integration_tests/test_lakeflow_contract.py \
+	  $(wildcard integration_tests/test_spark_*.py)
 
 # Spark 4 needs Java 17 or newer; it looks in JAVA_HOME, then in PATH.
 java:

@@ -11,6 +11,8 @@ from bridge.errors import (
     UnexpectedError,
     UnknownTableError,
 )
+from bridge.lakeflow import ParticleLakeflowConnect
+from bridge.pipeline import pipeline_spec
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,17 +21,23 @@ __all__ = [
     "ConfigurationError",
     "OptionError",
     "ParticleError",
+    "ParticleLakeflowConnect",
     "SignInError",
     "TemporaryError",
     "UnexpectedError",
     "UnknownTableError",
+    "pipeline_spec",
     "register",
 ]
 
 
 def register(spark: "SparkSession") -> None:
-    """Make the format `particle` known to a Spark session."""
-    # Importing pyspark here keeps it optional for those who only use the catalog or the command line.
-    from bridge.datasource import ParticleDataSource  # noqa: PLC0415
+    """Make the formats `particle` and `lakeflow_connect` known to a Spark session.
 
-    spark.dataSource.register(ParticleDataSource)
+    Reads are split into as many tasks as the session runs at once, unless the option `numPartitions` says otherwise,
+    and take filters if `spark.sql.python.filterPushdown.enabled` is on by now.
+    """
+    # Importing pyspark here keeps it optional for those who only use the catalog or the command line.
+    from bridge.registration import register_formats  # noqa: PLC0415
+
+    register_formats(spark)

@@ -4,7 +4,7 @@ Pure and offline: it reads one YAML file and needs neither the network nor the A
 as well, because the facts about them stand in the same file; `options` checks values against these descriptions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -52,6 +52,8 @@ class Table:
     cursor_field: str | None
     ingestion_type: str
     options: tuple[Option, ...]
+    spark_options: tuple[Option, ...]
+    """How Spark splits a read and moves a stream on; the Airbyte source does not know them."""
 
     def __reduce__(self) -> tuple[Callable[[str], "Table"], tuple[str]]:
         """Pickle the name alone: there is one object per table and process."""
@@ -61,6 +63,12 @@ class Table:
     def required_options(self) -> tuple[str, ...]:
         """The names of the options without which the table cannot be read."""
         return tuple(option.name for option in self.options if option.required)
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether it is read once for each of several products, devices or SIMs."""
+        # What is fanned out over is what the user has to name.
+        return bool(self.required_options)
 
     @property
     def columns(self) -> Mapping[str, JsonSchema]:
@@ -142,18 +150,28 @@ def _table(stream: Mapping[str, Any]) -> Table:
     schema = _resolve(stream["schema_loader"]["schema"])
     keys = stream["primary_key"]
     required = schema.get("x-required-options", ())
+    cursor = stream.get("incremental_sync", {}).get("cursor_field")
     options = _specification()["properties"].get(name, {}).get("properties", {})
     return Table(
         name=name,
         schema=schema,
         primary_key=(keys,) if isinstance(keys, str) else tuple(keys),
-        cursor_field=stream.get("incremental_sync", {}).get("cursor_field"),
+        cursor_field=cursor,
         ingestion_type=schema["x-ingestion-type"],
         options=tuple(Option(key, value, key in required) for key, value in options.items()),
+        spark_options=tuple(_spark_options(fan_out=bool(required), windows=bool(cursor))),
     )
 
 
+def _spark_options(**groups: bool) -> Iterator[Option]:
+    for group, applies in groups.items():
+        options = manifest()["definitions"]["spark_options"][group] if applies else {}
+        yield from (Option(name, schema) for name, schema in options.items())
+
+
 def _resolve(schema: Mapping[str, str]) -> JsonSchema:
+    if "$ref" not in schema:
+        return schema
     found: Any = manifest()
     for step in schema["$ref"].removeprefix("#/").split("/"):
         found = found[step]

@@ -1,29 +1,32 @@
-"""The Spark data source: `spark.read.format("particle").options(...).load("devices")`.
+"""The Spark data source: `spark.read.format("particle").options(...).load("devices")`, and `readStream` likewise.
 
-Spark pickles the data source and its reader several times, so they hold strings and plain objects; everything of the
+Spark pickles the data source and its readers several times, so they hold strings and plain objects; everything of the
 CDK is built inside `read`. The reader is pickled before `partitions` runs, so what the planner learns, the access
 token, travels in the partitions.
 """
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
 from bridge import reader
 from bridge.catalog import Table, table
+from bridge.compat import SupportsTriggerAvailableNow, refuse_split_windows
 from bridge.errors import ConfigurationError, OptionError
 from bridge.options import REDACTED, Options, doubtful_options
-from bridge.plan import Descriptor, descriptors
+from bridge.plan import DEFAULT_PARTS, Descriptor, descriptors
 from bridge.rows import record_batches
 from bridge.schema import spark_schema
+from bridge.streaming import TableStream, stream_of
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 LOGGER = logging.getLogger(__name__)
+NOTHING: Mapping[str, Any] = {}
 
 
 class ParticleDataSource(DataSource):
@@ -33,6 +36,12 @@ class ParticleDataSource(DataSource):
     (`access_token`, or `username` and `password`) and those of the table. Nothing is asked of the API before an action
     runs; whatever is wrong with the options is raised by `load`.
     """
+
+    default_parts = DEFAULT_PARTS
+    """Tasks of a read that does not set `numPartitions`; `register` sets it to what the session runs at once."""
+
+    batch_reader: "type[ParticleReader] | None" = None
+    """Reads in place of `ParticleReader`; `register` sets one that takes filters where the session offers them."""
 
     @classmethod
     def name(cls) -> str:
@@ -46,18 +55,27 @@ class ParticleDataSource(DataSource):
             LOGGER.warning(doubt)
         return spark_schema(options.table)
 
-    def reader(self, schema: StructType) -> "ParticleReader":
+    def reader(self, schema: StructType) -> DataSourceReader:
         """Return the reader of a batch; raises ConfigurationError when the user gave the read another schema."""
+        return (self.batch_reader or ParticleReader)(self._for(schema), self.default_parts)
+
+    def streamReader(self, schema: StructType) -> "ParticleStreamReader":  # noqa: N802  (Spark's name)
+        """Return the reader of a stream; raises what `reader` does, and OptionError for what this Spark cannot do."""
+        options = self._for(schema)
+        refuse_split_windows(options)
+        return ParticleStreamReader(options, self.default_parts)
+
+    def _for(self, schema: StructType) -> Options:
         options = self._parsed()
         if _types(schema) != _types(spark_schema(options.table)):
             raise ConfigurationError(
                 f"The table {options.table.name} has a schema of its own; leave out .schema(...) and select or cast "
                 "columns after loading."
             )
-        return ParticleReader(options)
+        return options
 
     def _parsed(self) -> Options:
-        return Options.parse(self.options, _table_of(self.options.get("path"), self.options.get("tableName")))
+        return Options.parse(self.options, table_of(self.options.get("path"), self.options.get("tableName")))
 
     def __repr__(self) -> str:
         """Show no option, as any may be a secret."""
@@ -80,31 +98,90 @@ class TablePartition(InputPartition):
 class ParticleReader(DataSourceReader):
     """Reads one table once."""
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
+        self.options, self.default_parts = options, default_parts
+        self.narrowing: dict[str, Any] = {}
+        """What all tasks have in common, beside their descriptors."""
 
     def partitions(self) -> list[InputPartition]:
         """Return the tasks. Signs in here, so that not every task has to; a refused account ends the plan."""
-        config = self.options.config()
-        token = None if "access_token" in self.options.credentials else reader.sign_in(config)
-        return [TablePartition(descriptor, token) for descriptor in descriptors()]
+        return _partitions(self.options, descriptors(self.options, self.default_parts))
 
     def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
         """Give the rows of one task."""
-        assert isinstance(partition, TablePartition)
-        config = partition.descriptor.config(self.options.config(), partition.access_token)
-        table = self.options.table
-        return record_batches(reader.read_records(table, config), table)
+        return _read(self.options, partition, self.narrowing)
 
     def __repr__(self) -> str:
         """Show the options without their secrets."""
         return f"{type(self).__name__}({self.options!r})"
 
 
-def _table_of(path: str | None, table_name: str | None) -> Table:
+class ParticleStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Reads a table again and again: what is new, or whole snapshots; see `bridge.streaming`."""
+
+    def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
+        self.options, self.default_parts = options, default_parts
+        self._stream: TableStream | None = None
+        self._planned: Mapping[str, Any] | None = None
+
+    @property
+    def stream(self) -> TableStream:
+        """The state of the running query, in the process that plans it."""
+        if self._stream is None:
+            self._stream = stream_of(self.options, self.default_parts)
+        return self._stream
+
+    def initialOffset(self) -> dict[str, str]:  # noqa: N802
+        """Return the constant at which every query starts."""
+        return self.stream.initial()
+
+    def latestOffset(self, start: Mapping[str, Any] | None = None, limit: object = None) -> dict[str, str]:  # noqa: N802
+        """Return the end of the next batch; versions of Spark that give no start have planned it before."""
+        return self.stream.latest(start or self._planned)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
+        """Let the run end at what there is now."""
+        self.stream.freeze()
+
+    def partitions(self, start: Mapping[str, Any], end: Mapping[str, Any]) -> list[InputPartition]:
+        """Return the tasks of a batch; signs in like the reader of a batch."""
+        # After a restart, Spark up to 4.1 tells where it goes on by asking for the tasks between two equal offsets.
+        self._planned = end
+        tasks = self.stream.descriptors(start, end)
+        return _partitions(self.options, tasks) if tasks else []
+
+    def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
+        """Give the rows of one task."""
+        return _read(self.options, partition)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the running query behind: workers only read."""
+        return {**self.__dict__, "_stream": None, "_planned": None}
+
+    def __repr__(self) -> str:
+        """Show the options without their secrets."""
+        return f"{type(self).__name__}({self.options!r})"
+
+
+def table_of(path: str | None, table_name: str | None) -> Table:
+    """Return the table that `load(path)` or the option `tableName` names; OptionError when they name two."""
     if path and table_name and table(path) != table(table_name):
         raise OptionError(f"The table is named twice, {path!r} by load() and {table_name!r} by tableName; name one.")
     return table(path or table_name or "")
+
+
+def _partitions(options: Options, tasks: list[Descriptor]) -> list[InputPartition]:
+    token = reader.planner_token(options)
+    return [TablePartition(task, token) for task in tasks]
+
+
+def _read(
+    options: Options, partition: InputPartition, narrowing: Mapping[str, Any] = NOTHING
+) -> "Iterator[pa.RecordBatch]":
+    assert isinstance(partition, TablePartition)
+    task = {**partition.descriptor, **narrowing}
+    records = reader.read_task(options.table, options.config(), task, partition.access_token)
+    return record_batches(records, options.table)
 
 
 def _types(schema: StructType) -> list[tuple[str, str]]:

@@ -14,8 +14,19 @@ from bridge.catalog import Option, Table, connection_options, credential_names, 
 from bridge.errors import OptionError, quoted
 
 REDACTED = "****"
+EVERYTHING = "*"
+"""The value of an option that stands for all that the token can see."""
 # From 0.8 on, two names of this length differ by a slip of the pen, not by meaning.
 NEAR_MISS = 0.8
+
+
+class Redacted(str):
+    """A secret that may have to be shown: JSON and pickles hold it, its repr does not."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(REDACTED)
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,6 +37,8 @@ class Options:
     credentials: Mapping[str, Any]
     connection: Mapping[str, Any]
     table_options: Mapping[str, Any]
+    spark_options: Mapping[str, Any]
+    """How the read is split and how a stream moves on; not part of the configuration."""
 
     @classmethod
     def parse(cls, given: Mapping[str, str], table: Table) -> "Options":
@@ -46,6 +59,7 @@ class Options:
                 if name in values and name not in credential_names()
             },
             table_options=_table_options(values, table),
+            spark_options=_spark_options(values, table),
         )
 
     def config(self) -> dict[str, Any]:
@@ -74,8 +88,9 @@ def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
 
 def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:
     """Say of each option without effect on this table that looks as if it was meant to have one what may be meant."""
-    mine = {option.name for option in (*connection_options(), *table.options)}
-    elsewhere = {option.name for other in tables().values() for option in other.options} - mine
+    names = [option.name for option in (*connection_options(), *table.options, *table.spark_options)]
+    mine = {name.lower(): name for name in names}
+    elsewhere = {option.name for other in tables().values() for option in other.options} - mine.keys()
     doubts = []
     for name in map(str.lower, given):
         meant = difflib.get_close_matches(name, sorted(mine), n=1, cutoff=NEAR_MISS)
@@ -84,7 +99,7 @@ def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:
         if name in elsewhere:
             doubts.append(f"The option {name} has no effect: the table {table.name} does not take it.")
         elif meant:
-            doubts.append(f"The option {quoted(name)} is not known and has no effect; did you mean {meant[0]}?")
+            doubts.append(f"The option {quoted(name)} is not known and has no effect; did you mean {mine[meant[0]]}?")
     return doubts
 
 
@@ -116,6 +131,16 @@ def _table_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
         option.name: _typed(values[option.name], option, f"table {table.name}")
         for option in table.options
         if option.name in values
+    }
+
+
+def _spark_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
+    return {
+        option.name: _typed(values[option.name.lower()], option, f"table {table.name}")
+        if option.name.lower() in values
+        else option.schema["default"]
+        for option in table.spark_options
+        if option.name.lower() in values or "default" in option.schema
     }
 
 

@@ -1,22 +1,64 @@
-"""What to read → descriptors of the tasks that read it; pure, so that a plan can be looked at without a network."""
+"""What to read → descriptors of the tasks that read it; pure, so that a plan can be looked at without a network.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the products, devices or SIMs that
+a fan-out finds are this task's (see `FleetRouter`), `start` and `end` which window of time, `only` what a filter of
+Spark leaves of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bridge.moments import iso_ms, moment_of, seconds
+from bridge.options import EVERYTHING, Options, Redacted
 
-@dataclass(frozen=True)
-class Descriptor:
-    """What one task reads: a few JSON-safe facts that narrow the configuration of the whole read."""
+Descriptor = dict[str, Any]
 
-    narrowing: Mapping[str, Any]
-
-    def config(self, whole: Mapping[str, Any], access_token: str | None) -> dict[str, Any]:
-        """Return the configuration of this task, with the token that the planner signed in for, if it did."""
-        plan = {**self.narrowing, **({"access_token": access_token} if access_token else {})}
-        return {**whole, "plan": plan} if plan else dict(whole)
+DEFAULT_PARTS = 8
+"""Tasks of a read where nobody knows how many Spark runs at once."""
+# However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
+# is outside dropped.
+MARGIN = seconds(1)
 
 
-def descriptors() -> list[Descriptor]:
-    """Return the tasks of one read, at least one: a single task reads the whole table."""
-    return [Descriptor({})]
+def descriptors(options: Options, default_parts: int, narrowing: Mapping[str, Any] | None = None) -> list[Descriptor]:
+    """Return the tasks of one read, at least one; `narrowing` is what they have in common."""
+    count = _parts(options, default_parts)
+    return [{"part": part, "parts": count, **(narrowing or {})} for part in range(count)]
+
+
+def task_config(whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_token: str | None) -> dict[str, Any]:
+    """Return the configuration of one task: its plan, its part of the request budget, the planner's token."""
+    plan = {**descriptor, **_widened(descriptor)}
+    if access_token:
+        plan["access_token"] = str(access_token)
+    budget = max(1, whole["requests_per_5_minutes"] // descriptor["parts"])
+    return {**whole, "requests_per_5_minutes": budget, "plan": plan}
+
+
+def with_token(parts: Sequence[Descriptor], access_token: str | None) -> list[Descriptor]:
+    """Return descriptors that carry the planner's token themselves, where nothing else can."""
+    return [{**part, "access_token": Redacted(access_token)} if access_token else dict(part) for part in parts]
+
+
+def _parts(options: Options, default_parts: int) -> int:
+    if not options.table.fans_out:
+        return 1
+    wanted: int = options.spark_options.get("numPartitions", default_parts)
+    return max(1, min(wanted, *_pinned(options)))
+
+
+def _pinned(options: Options) -> Iterator[int]:
+    """Give how many things are named, unless `*` leaves that open."""
+    named = str(options.table_options[options.table.required_options[0]])
+    if named != EVERYTHING:
+        yield len({part.strip() for part in named.split(",")})
+        return
+    yield 10**9
+
+
+def _widened(descriptor: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: iso_ms(moment_of(descriptor[name]) + sign * MARGIN)
+        for name, sign in (("start", -1), ("end", 1))
+        if name in descriptor
+    }

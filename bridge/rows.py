@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bridge.catalog import JsonSchema, Table
-from bridge.schema import arrow_schema, kind_of
+from bridge.schema import RESCUED_DATA, arrow_schema, kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -66,6 +66,17 @@ def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_
         yield _joined(parts)
 
 
+def clean_records(records: Iterable[Record], table: Table) -> Iterator[dict[str, Any]]:
+    """Turn the records of a table into dictionaries that are rows already: each value of its column's type.
+
+    For readers that convert values themselves and lose some on the way: no empty object stands for a struct, what is in
+    a string column is a string, and nothing is left that needs a guess.
+    """
+    names, convert = [*table.columns, RESCUED_DATA], row_converter(table)
+    for record in records:
+        yield {name: _plain(value) for name, value in zip(names, convert(record), strict=True)}
+
+
 def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
     """Compile the function that turns one record into the values of its row, `_rescued_data` last."""
     columns = [(name, _coercer(schema), _quoted(name)) for name, schema in table.columns.items()]
@@ -81,6 +92,18 @@ def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
         return tuple(row)
 
     return convert
+
+
+class _Entries(list[tuple[str, Any]]):
+    """A map as Arrow takes it, told apart from an array."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Entries):
+        return {key: _plain(entry) for key, entry in value}
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -171,11 +194,11 @@ def _struct(properties: Mapping[str, JsonSchema]) -> Coercer:
 
 
 def _map(coerce_value: Coercer) -> Coercer:
-    def coerce(value: Any, path: str, rescued: Rescued) -> list[tuple[str, Any]] | None:
+    def coerce(value: Any, path: str, rescued: Rescued) -> _Entries | None:
         if not isinstance(value, dict):
             rescued[path] = value
             return None
-        entries = []
+        entries = _Entries()
         for key, entry in value.items():
             entry_path = f"{path}.{_quoted(key)}"
             if _is_unicode(key):

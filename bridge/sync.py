@@ -15,12 +15,10 @@ import bridge
 from bridge import reader
 from bridge.catalog import JsonSchema, Table, connection_options, credential_names, table, tables
 from bridge.errors import ConfigurationError, OptionError, shortened
-from bridge.options import Options
+from bridge.options import EVERYTHING, Options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-EVERYTHING = "*"
 
 
 @dataclass(frozen=True)

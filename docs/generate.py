@@ -1,4 +1,4 @@
-"""Writes the documentation that follows from the manifest: docs/tables.md, docs/options.md and two parts of README.md.
+"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of README.md.
 
 `python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
 """
@@ -7,12 +7,19 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 
 ROOT = Path(__file__).parents[1]
 NOTICE = "<!-- Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`. -->\n\n"
+
+SPEC_NOTICE = """# What Databricks asks for to make a connection, and the table options that it lets through.
+# Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`.
+"""
 
 TABLES_INTRO = """# Tables
 
@@ -35,6 +42,18 @@ A required option must be given in Spark. In Airbyte, and in `particle-bridge sy
 that the token can see. A value that is not legal is an error that says what is legal.
 """
 
+SPARK_INTRO = """## Only in Spark and Lakeflow
+
+How a read is split into tasks, and how a stream moves on. Airbyte has no use for these options.
+
+"""
+
+SPARK_INTRO = """## In Spark and Lakeflow only
+
+These say how a read is split and how a stream moves on. They are given like the options of a table.
+
+"""
+
 ALLOW_LIST_INTRO = """## externalOptionsAllowList
 
 A Unity Catalog connection passes on only the table options that it lists under this name; this is all of them:
@@ -49,6 +68,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     return {
         root / "docs" / "tables.md": _tables_page(),
         root / "docs" / "options.md": _options_page(),
+        root / "connector_spec.yaml": _connector_spec(),
         readme: _with_parts(readme.read_text(encoding="utf-8"), parts),
     }
 
@@ -132,7 +152,6 @@ def _overview() -> str:
 
 
 def _options_page() -> str:
-    names = dict.fromkeys(option.name for table in tables().values() for option in _documented(table.options))
     return (
         f"{NOTICE}{OPTIONS_INTRO}\n## Connection\n\n{_ways()}\n{_option_table(_connection(), with_required=False)}"
         + "".join(
@@ -140,8 +159,36 @@ def _options_page() -> str:
             for table in tables().values()
             if table.options
         )
-        + f"\n{ALLOW_LIST_INTRO}```text\n{','.join(names)}\n```\n"
+        + f"\n{SPARK_INTRO}{_spark_option_table()}"
+        + f"\n{ALLOW_LIST_INTRO}```text\n{','.join(_passed_on())}\n```\n"
     )
+
+
+def _passed_on() -> list[str]:
+    """Return the name of every table option that is read."""
+    every = tables().values()
+    options = [option for table in every for option in _documented((*table.options, *table.spark_options))]
+    return list(dict.fromkeys(option.name for option in options))
+
+
+def _spark_option_table() -> str:
+    options = {option.name: option for table in tables().values() for option in _documented(table.spark_options)}
+    rows = [
+        (
+            _code(name),
+            _code(*(table.name for table in tables().values() if name in _names(table.spark_options))),
+            option.schema["type"],
+            _default(option),
+            _legal(option.schema),
+            option.description,
+        )
+        for name, option in options.items()
+    ]
+    return _grid(("Option", "Tables", "Type", "Default", "Legal values", "What it does"), rows)
+
+
+def _names(options: Iterable[Option]) -> list[str]:
+    return [option.name for option in options]
 
 
 def _ways() -> str:
@@ -164,7 +211,7 @@ def _documented(options: Iterable[Option]) -> list[Option]:
 def _option_table(options: Iterable[Option], *, with_required: bool = True) -> str:
     rows = []
     for option in options:
-        default = _code(str(option.schema["default"])) if "default" in option.schema else ""
+        default = _default(option)
         if option.required:
             default += " (not in Spark)"
         kind = option.schema["type"] + (", secret" if option.is_secret else "")
@@ -174,14 +221,61 @@ def _option_table(options: Iterable[Option], *, with_required: bool = True) -> s
     return _grid(heads, rows)
 
 
+def _default(option: Option) -> str:
+    if "default" not in option.schema:
+        return ""
+    default = option.schema["default"]
+    return _code(str(default).lower() if isinstance(default, bool) else str(default))
+
+
 def _legal(schema: JsonSchema) -> str:
+    if schema["type"] == "boolean":
+        return _code("true", "false")
     if "enum" in schema:
         return _code(*schema["enum"])
+    if schema["type"] == "boolean":
+        return _code("true", "false")
     if "pattern_descriptor" in schema:
         return f"like {_code(schema['pattern_descriptor'])}"
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"{schema['minimum']} or more"
     return "not empty" if "minLength" in schema else "one, several with commas, or `*`"
+
+
+# ---- connector_spec.yaml ----
+
+
+def _connector_spec() -> str:
+    """Return the description of a connection that the framework's command line and Databricks' own form read."""
+    options = {option.name: option for option in _connection()}
+    ways = ways_to_sign_in()
+    signing_in = {name for names in ways.values() for name in names}
+    document = {
+        "display_name": "Particle.io",
+        "connection": {
+            "auth_methods": [
+                {
+                    "name": way,
+                    "description": f"Sign in with {' and '.join(names)}.",
+                    "parameters": [_parameter(options[name], required=True) for name in names],
+                }
+                for way, names in ways.items()
+            ],
+            "parameters": [
+                _parameter(option, required=False) for name, option in options.items() if name not in signing_in
+            ],
+        },
+        "external_options_allowlist": ",".join(_passed_on()),
+    }
+    return SPEC_NOTICE + yaml.safe_dump(document, sort_keys=False, width=2**20, allow_unicode=True)
+
+
+def _parameter(option: Option, *, required: bool) -> dict[str, Any]:
+    default = option.schema.get("default")
+    description = option.description if default is None else f"{option.description} Default: {default}."
+    # A connection holds text alone, whatever is made of it later.
+    parameter = {"name": option.name, "type": "string", "required": required, "description": description}
+    return {**parameter, "secret": True} if option.is_secret else parameter
 
 
 # ---- Markdown ----

@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
-from bridge.catalog import tables
+from bridge.catalog import connection_options, tables
 from bridge.sync import TableResult
 from docs import generate
 from examples import demo
@@ -28,6 +29,7 @@ WITH_COMMANDS = [path for path in DOCUMENTS if re.search(r"^```(sh|console|pytho
 # sh: must succeed; console: commands after `$ ` and what they print, … for any lines; python: together one script;
 # text: no command.
 KINDS = ("sh", "console", "python", "text")
+GENERATED = ("README.md", "docs/tables.md", "docs/options.md", "connector_spec.yaml")
 DOCUMENTED_ALLOW_LIST = (
     "product_id_or_slug,device_id,iccid,groups,device_name,serial_number,sort_attr,sort_dir,per_page,max_pages,"
     "start_date,end_date"
@@ -145,14 +147,14 @@ def test_generated_documentation_is_up_to_date() -> None:
     assert generate.stale() == [], "run `make docs`"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tables.md", "docs/options.md"])
+@pytest.mark.parametrize("name", GENERATED)
 def test_documentation_that_differs_from_the_manifest_is_found(name: str, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    for path in ("README.md", "docs/tables.md", "docs/options.md"):
+    for path in GENERATED:
         shutil.copy(ROOT / path, tmp_path / path)
     assert generate.stale(tmp_path) == []
     changed = tmp_path / name
-    changed.write_text(changed.read_text("utf-8").replace("product_id_or_slug`", "product`"), encoding="utf-8")
+    changed.write_text(changed.read_text("utf-8").replace("product_id_or_slug", "product"), encoding="utf-8")
     assert generate.stale(tmp_path) == [changed]
 
 
@@ -162,9 +164,29 @@ def test_a_missing_marker_is_an_error(tmp_path: Path) -> None:
         generate.generated(tmp_path)
 
 
-def test_the_allow_list_holds_the_documented_options() -> None:
-    [written] = [block.text for block in _blocks(ROOT / "docs" / "options.md")]
-    assert set(written.strip().split(",")) == set(DOCUMENTED_ALLOW_LIST.split(","))
+def test_the_allow_list_holds_every_option_that_is_read_and_all_documented_ones() -> None:
+    [written] = [block.text.strip() for block in _blocks(ROOT / "docs" / "options.md")]
+    read = {option.name for part in tables().values() for option in (*part.options, *part.spark_options)}
+    assert set(written.split(",")) == read >= set(DOCUMENTED_ALLOW_LIST.split(","))
+    assert _connector_spec()["external_options_allowlist"] == written
+
+
+def test_the_connector_spec_has_two_ways_to_sign_in_and_every_other_option_of_the_connection() -> None:
+    connection = _connector_spec()["connection"]
+    ways = {way["name"]: {one["name"] for one in way["parameters"]} for way in connection["auth_methods"]}
+    assert ways == {"access_token": {"access_token"}, "password": {"username", "password"}}
+    shared = {one["name"] for one in connection["parameters"]}
+    documented = {option.name for option in connection_options() if option.is_documented}
+    assert shared == documented - {"access_token", "username", "password"} >= {"base_url", "token_cache_file"}
+    every = [one for way in connection["auth_methods"] for one in way["parameters"]] + connection["parameters"]
+    assert {one["name"] for one in every if one.get("secret")} == {"access_token", "password"}
+    assert [one for one in every if one["type"] != "string" or not one["description"]] == []
+    assert {one["name"] for one in every if one["required"]} == set().union(*ways.values())
+
+
+def _connector_spec() -> dict[str, Any]:
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "connector_spec.yaml").read_text("utf-8"))
+    return spec
 
 
 # ---- running a block ----

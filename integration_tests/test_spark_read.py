@@ -1,38 +1,26 @@
 """A user's Spark session reads a fleet: every table whole, errors where they can be mended, no secret anywhere."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-import bridge
 from bridge.catalog import Table, table, tables
 from bridge.schema import RESCUED_DATA
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
-from unit_tests.bridge.restoring import alike, restored
+from integration_tests.spark import assert_same, load, local_session, truth_of
 
-ROOT = str(Path(__file__).parents[1])
+pytestmark = pytest.mark.xdist_group("spark")
+
 ALL = list(tables().values())
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    """A session as a user has it; Spark's workers are processes that must find this Python and this checkout."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        patch.setenv("PYTHONPATH", os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")]))
-        session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        bridge.register(session)
+    with local_session() as session:
         yield session
-        session.stop()
 
 
 @pytest.fixture
@@ -42,22 +30,9 @@ def new_cloud() -> Iterator[DeviceCloud]:
         yield cloud
 
 
-def load(spark: SparkSession, cloud: DeviceCloud, part: Table, **options: str) -> DataFrame:
-    signing_in = {} if "username" in options else {"access_token": cloud.token}
-    given = {"base_url": cloud.url, "retry_wait_factor": "0", **signing_in, **options}
-    return (
-        spark.read.format("particle").options(**{**dict.fromkeys(part.required_options, "*"), **given}).load(part.name)
-    )
-
-
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
 def test_every_table_is_read_whole(spark: SparkSession, cloud: DeviceCloud, part: Table) -> None:
-    options = dict.fromkeys(part.required_options, "*")
-    truth = {_key(part, record): record for record in cloud.ledger.records(part.name, options)}
-    rows = [row.asDict(recursive=True) for row in load(spark, cloud, part).collect()]
-    assert len(rows) == len(truth) > 0
-    for row in rows:
-        assert alike(truth[_key(part, row)], restored(row))
+    assert_same(part, load(spark, cloud, part.name).collect(), truth_of(cloud, part))
 
 
 def test_a_value_that_does_not_fit_is_rescued(spark: SparkSession) -> None:
@@ -65,13 +40,13 @@ def test_a_value_that_does_not_fit_is_rescued(spark: SparkSession) -> None:
     device = next(iter(fleet.rows("devices")))
     fleet.put("devices", device, {**fleet.rows("devices")[device], "platform_id": "thirteen", "new": [1]})
     with DeviceCloud(fleet) as cloud:
-        [row] = load(spark, cloud, table("devices")).where(f"id = '{device}'").collect()
+        [row] = load(spark, cloud, "devices").where(f"id = '{device}'").collect()
     assert row.platform_id is None
     assert json.loads(row[RESCUED_DATA]) == {"platform_id": "thirteen", "new": [1]}
 
 
 def test_columns_carry_their_descriptions_as_comments(spark: SparkSession, cloud: DeviceCloud) -> None:
-    load(spark, cloud, table("user")).createOrReplaceTempView("particle_user")
+    load(spark, cloud, "user").createOrReplaceTempView("particle_user")
     described = {row.col_name: row.comment for row in spark.sql("describe particle_user").collect()}
     assert described["username"] == table("user").columns["username"]["description"]
     assert described[RESCUED_DATA].startswith("JSON object")
@@ -84,26 +59,26 @@ def test_table_may_be_named_by_an_option(spark: SparkSession, cloud: DeviceCloud
 
 
 def test_nothing_is_asked_before_an_action_runs(spark: SparkSession, cloud: DeviceCloud) -> None:
-    frame = load(spark, cloud, table("devices"), username=cloud.username, password=cloud.password)
+    frame = load(spark, cloud, "devices", username=cloud.username, password=cloud.password)
     assert frame.select("id").where("online").columns == ["id"]
     assert cloud.ledger.count() == 0
 
 
 def test_password_signs_in_once_for_a_job(spark: SparkSession, new_cloud: DeviceCloud) -> None:
-    frame = load(spark, new_cloud, table("devices"), username=new_cloud.username, password=new_cloud.password)
+    frame = load(spark, new_cloud, "devices", username=new_cloud.username, password=new_cloud.password)
     assert len(frame.collect()) == len(new_cloud.ledger.records("devices"))
     assert new_cloud.ledger.logins() == 1
 
 
 def test_revoked_token_of_the_planner_is_renewed_by_the_task(spark: SparkSession, new_cloud: DeviceCloud) -> None:
     new_cloud.faults.add(Fault("GET /v1/devices", revoke_token=True))
-    frame = load(spark, new_cloud, table("devices"), username=new_cloud.username, password=new_cloud.password)
+    frame = load(spark, new_cloud, "devices", username=new_cloud.username, password=new_cloud.password)
     assert len(frame.collect()) == len(new_cloud.ledger.records("devices"))
     assert new_cloud.ledger.logins() == 2
 
 
 def test_wrong_password_is_tried_exactly_once(spark: SparkSession, new_cloud: DeviceCloud) -> None:
-    frame = load(spark, new_cloud, table("devices"), username=new_cloud.username, password="not-the-password")
+    frame = load(spark, new_cloud, "devices", username=new_cloud.username, password="not-the-password")
     with pytest.raises(PySparkException, match=r"SignInError: .*The user name or password was refused"):
         frame.collect()
     assert new_cloud.ledger.logins() == 1
@@ -112,13 +87,13 @@ def test_wrong_password_is_tried_exactly_once(spark: SparkSession, new_cloud: De
 
 def test_refused_token_says_so(spark: SparkSession, cloud: DeviceCloud) -> None:
     with pytest.raises(PySparkException, match=r"SignInError: table devices: .*the access token was refused"):
-        load(spark, cloud, table("devices"), access_token=cloud.expired_token).collect()
+        load(spark, cloud, "devices", access_token=cloud.expired_token).collect()
 
 
 def test_a_failure_after_the_first_page_fails_the_read(spark: SparkSession, cloud: DeviceCloud) -> None:
     product = str(cloud.fleet.product_ids[0])
     cloud.faults.add(Fault("GET /v1/products/:p/devices", page=3, times=None, status=503))
-    frame = load(spark, cloud, table("product_devices"), product_id_or_slug=product, per_page="10")
+    frame = load(spark, cloud, "product_devices", product_id_or_slug=product, per_page="10")
     with pytest.raises(PySparkException, match="TemporaryError: table product_devices: "):
         frame.collect()
 
@@ -153,11 +128,11 @@ def test_no_plan_or_error_shows_a_secret(
 ) -> None:
     password = "a-wrong-password"
     for options in ({"access_token": new_cloud.expired_token}, {"username": new_cloud.username, "password": password}):
-        frame = load(spark, new_cloud, table("devices"), **options)
+        frame = load(spark, new_cloud, "devices", **options)
         with pytest.raises(PySparkException) as caught:
             frame.collect()
         assert not _shows(str(caught.value), new_cloud.expired_token, password)
-    frame = load(spark, new_cloud, table("devices"), username=new_cloud.username, password=new_cloud.password)
+    frame = load(spark, new_cloud, "devices", username=new_cloud.username, password=new_cloud.password)
     frame.explain(mode="extended")
     frame.write.mode("overwrite").format("noop").save()
     print(frame)
@@ -168,7 +143,3 @@ def test_no_plan_or_error_shows_a_secret(
 
 def _shows(text: str, *secrets: str) -> bool:
     return any(secret in text for secret in secrets)
-
-
-def _key(part: Table, record: Any) -> tuple[Any, ...]:
-    return tuple(str(record[name]) for name in part.primary_key)

@@ -7,10 +7,13 @@ from unittest.mock import Mock
 import pytest
 from pyspark.sql.types import LongType, StructType
 
-from bridge import reader
+from bridge import compat, reader
 from bridge.catalog import tables
-from bridge.datasource import ParticleDataSource, ParticleReader, TablePartition
+from bridge.datasource import ParticleDataSource, ParticleReader, ParticleStreamReader, TablePartition
 from bridge.errors import ConfigurationError, OptionError, SignInError, UnknownTableError
+from bridge.moments import moment_of
+from bridge.plan import DEFAULT_PARTS
+from bridge.registration import fitted
 from bridge.schema import spark_schema
 
 TOKEN = {"access_token": "a-token"}
@@ -59,9 +62,9 @@ def test_another_schema_is_an_error() -> None:
 def test_the_planner_signs_in_once_and_hands_the_token_to_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     signed_in = Mock(return_value="signed-in")
     monkeypatch.setattr(reader, "sign_in", signed_in)
-    partitions = _reader(PASSWORD).partitions()
+    partitions = _reader(PASSWORD, "product_devices").partitions()
     signed_in.assert_called_once()
-    assert [getattr(partition, "access_token", None) for partition in partitions] == ["signed-in"]
+    assert [getattr(partition, "access_token", None) for partition in partitions] == ["signed-in"] * DEFAULT_PARTS
 
 
 def test_with_an_access_token_nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +88,63 @@ def test_what_spark_pickles_survives_it_and_shows_no_secret(monkeypatch: pytest.
         assert not any(secret in shown for secret in ("a-password", "signed-in", "user@example.com"))
 
 
-def _reader(options: dict[str, str]) -> ParticleReader:
-    made = source(**options, path="devices")
-    return made.reader(made.schema())
+def test_a_stream_reader_is_pickled_without_the_running_query_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "sign_in", lambda _config: "signed-in")
+    made = _stream_reader("devices")
+    end = made.latestOffset(made.initialOffset(), None)
+    partitions = made.partitions(made.initialOffset(), end)
+    assert made.partitions(end, end) == []
+    for thing in (made, *partitions):
+        shown = repr(pickle.loads(pickle.dumps(thing)))
+        assert not any(secret in shown for secret in ("a-password", "signed-in", "user@example.com"))
+    assert pickle.dumps(made) == pickle.dumps(_stream_reader("devices"))
+
+
+def test_where_spark_does_not_tell_the_start_the_last_planned_batch_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "server_time", lambda _config: moment_of("2026-06-14T12:00:00Z"))
+    made = _stream_reader("diagnostics")
+    ahead = {"until": "2026-06-14T13:00:00.000Z"}
+    assert made.latestOffset() == {"until": "2026-06-14T11:45:00.000Z"}
+    assert made.partitions(ahead, ahead) == []
+    assert made.latestOffset() == ahead
+
+
+def test_split_windows_are_refused_where_spark_would_end_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = source(**TOKEN, path="diagnostics", device_id="*", window_seconds="60")
+    monkeypatch.setattr(compat, "KNOWS_START", True)
+    assert made.streamReader(made.schema())
+    monkeypatch.setattr(compat, "KNOWS_START", False)
+    with pytest.raises(OptionError, match=r"window_seconds needs Spark 4\.2"):
+        made.streamReader(made.schema())
+
+
+def test_a_registered_source_is_split_as_the_session_can_run_it() -> None:
+    session = Mock(**{"sparkContext.defaultParallelism": 3, "conf.get.return_value": "false"})
+    made = fitted(ParticleDataSource, session)({**TOKEN, "path": "diagnostics", "device_id": "*"})
+    batch = made.reader(made.schema())
+    assert type(batch) is ParticleReader
+    assert len(batch.partitions()) == 3
+    assert made.name() == "particle"
+
+
+@pytest.mark.parametrize(("told", "count"), [("6", 6), (None, DEFAULT_PARTS)])
+def test_with_spark_connect_the_session_is_asked_for_a_setting(told: str | None, count: int) -> None:
+    session = Mock(spec=["conf"])
+    session.conf.get.side_effect = lambda name, default: told if name.endswith("Parallelism") else default
+    assert fitted(ParticleDataSource, session).default_parts == count
+
+
+def _reader(options: dict[str, str], name: str = "devices") -> ParticleReader:
+    required = dict.fromkeys(tables()[name].required_options, "*")
+    made = source(**options, **required, path=name)
+    built = made.reader(made.schema())
+    assert isinstance(built, ParticleReader)
+    return built
+
+
+def _stream_reader(name: str) -> ParticleStreamReader:
+    required = dict.fromkeys(tables()[name].required_options, "*")
+    made = source(**PASSWORD, **required, path=name)
+    return made.streamReader(made.schema())

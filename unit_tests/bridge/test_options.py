@@ -61,7 +61,7 @@ def test_configuration_is_what_the_specification_describes() -> None:
 def test_configuration_of_every_table_satisfies_the_specification(name: str) -> None:
     from jsonschema import Draft7Validator  # noqa: PLC0415
 
-    config = parse(name, token_lifetime="60", retry_wait_factor="0.5", checking="false").config()
+    config = parse(name, token_lifetime="60", retry_wait_factor="0.5").config()
     Draft7Validator(manifest()["spec"]["connection_specification"]).validate(config)
 
 
@@ -106,7 +106,8 @@ def test_missing_required_option_is_an_error_that_names_it(part: Any) -> None:
         ("devices", "num_workers", "٤", "legal: an integer from 2 to 32."),
         ("devices", "base_url", "http://api.particle.io", "Must be https"),
         ("devices", "retry_wait_factor", "nan", "legal: a number of at least 0."),
-        ("devices", "checking", "maybe", "legal: true or false."),
+        ("diagnostics", "failOnDataLoss", "maybe", "legal: true or false."),
+        ("diagnostics", "numPartitions", "0", "legal: an integer from 1 to 1000."),
     ],
 )  # fmt: skip
 def test_malformed_value_is_an_error_that_says_what_is_legal(name: str, option: str, value: str, message: str) -> None:

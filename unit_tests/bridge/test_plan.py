@@ -1,26 +1,75 @@
 """Plans: small, JSON-safe, and no wider than the configuration they narrow."""
 
 import json
-from dataclasses import asdict
+import zlib
+from collections import Counter
 
-from bridge.plan import Descriptor, descriptors
+import pytest
 
-CONFIG = {"credentials": {"auth_type": "password", "username": "user@example.com", "password": "a-password"}}
+from bridge.catalog import table, tables
+from bridge.options import Options, Redacted
+from bridge.plan import descriptors, task_config, with_token
 
-
-def test_every_read_has_a_task_and_a_descriptor_is_small_json() -> None:
-    assert descriptors()
-    for descriptor in descriptors():
-        assert len(json.dumps(asdict(descriptor))) < 300
-
-
-def test_the_token_of_the_planner_rides_beside_what_the_user_wrote() -> None:
-    assert Descriptor({}).config(CONFIG, "a-token") == {**CONFIG, "plan": {"access_token": "a-token"}}
+TOKEN = {"access_token": "a-token"}
+WINDOW = {"start": "2026-01-01T00:00:00.000Z", "end": "2026-01-02T00:00:00.000Z"}
 
 
-def test_without_a_token_the_configuration_is_the_users() -> None:
-    assert Descriptor({}).config(CONFIG, None) == CONFIG
+def options(name: str = "diagnostics", **more: str) -> Options:
+    part = table(name)
+    return Options.parse({**TOKEN, **dict.fromkeys(part.required_options, "*"), **more}, part)
 
 
-def test_what_a_task_reads_rides_under_the_plan() -> None:
-    assert Descriptor({"first_page": 3}).config(CONFIG, None)["plan"] == {"first_page": 3}
+@pytest.mark.parametrize("name", tables())
+def test_every_table_has_a_task_and_a_descriptor_is_small_json(name: str) -> None:
+    tasks = descriptors(options(name), 8, WINDOW)
+    assert len(tasks) == (8 if table(name).required_options else 1)
+    assert all(json.loads(json.dumps(task)) == task and len(json.dumps(task)) < 300 for task in tasks)
+    assert tasks == descriptors(options(name), 8, WINDOW)
+
+
+def test_the_option_goes_before_what_the_session_runs_at_once() -> None:
+    assert len(descriptors(options(numPartitions="3"), 8)) == 3
+    assert len(descriptors(options(NUMPARTITIONS="3"), 8)) == 3
+
+
+@pytest.mark.parametrize(("named", "count"), [("a", 1), ("a, b", 2), ("a,a", 1), ("a,b,c,d,e,f,g,h,i,j", 8), ("*", 8)])
+def test_there_are_no_more_tasks_than_things_named(named: str, count: int) -> None:
+    assert len(descriptors(options(device_id=named), 8)) == count
+
+
+def test_parts_are_disjoint_and_cover_everything() -> None:
+    # What FleetRouter does with a part, of names like those of devices.
+    names = [f"{number:024x}" for number in range(1_000)]
+    parts = Counter(zlib.crc32(name.encode()) % 8 for name in names)
+    assert set(parts) == set(range(8))
+    assert max(parts.values()) < 2 * min(parts.values())
+
+
+def test_a_task_has_its_part_of_the_request_budget() -> None:
+    whole = options(requests_per_5_minutes="1000").config()
+    assert [task_config(whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)] == [333] * 3
+    few = options(requests_per_5_minutes="2").config()
+    assert task_config(few, descriptors(options(), 8)[0], None)["requests_per_5_minutes"] == 1
+
+
+def test_what_a_task_reads_rides_under_the_plan_beside_what_the_user_wrote() -> None:
+    whole = options().config()
+    [task] = descriptors(options(device_id="abc"), 8)
+    config = task_config(whole, task, "planned")
+    assert config["plan"] == {"part": 0, "parts": 1, "access_token": "planned"}
+    assert {name: value for name, value in config.items() if name != "plan"} == whole
+    assert "plan" not in whole
+
+
+def test_more_than_the_window_is_asked_for_so_that_it_does_not_matter_how_the_api_treats_bounds() -> None:
+    [task] = descriptors(options(device_id="abc"), 8, WINDOW)
+    plan = task_config(options().config(), task, None)["plan"]
+    assert (plan["start"], plan["end"]) == ("2025-12-31T23:59:59.000Z", "2026-01-02T00:00:01.000Z")
+
+
+def test_a_token_in_a_descriptor_is_json_and_not_shown() -> None:
+    [task] = with_token(descriptors(options(device_id="abc"), 8), "signed-in")
+    assert json.loads(json.dumps(task))["access_token"] == "signed-in"
+    assert "signed-in" not in repr(task)
+    assert isinstance(task["access_token"], Redacted)
+    assert "access_token" not in with_token([{"part": 0, "parts": 1}], None)[0]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -15,8 +16,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from bridge import reader
 from bridge.catalog import table
 from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
+from bridge.moments import iso_ms
 from bridge.options import Options
-from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 CONFIG = {
     "credentials": {"auth_type": "access_token", "access_token": "very-secret"},
@@ -190,3 +192,51 @@ def test_a_reading_that_breaks_off_raises(cloud: DeviceCloud) -> None:
         for _ in reading:
             pass
     assert list(reading) == []
+
+
+def test_the_time_is_that_of_the_server(cloud: DeviceCloud) -> None:
+    cloud.switches = Switches(clock_skew=86_400)
+    told = reader.server_time(config_of(cloud))
+    assert abs(told - cloud.fleet.clock.now()) < timedelta(minutes=1)
+    assert cloud.ledger.count() == 1
+
+
+@pytest.mark.parametrize("headers", ["", "Date: soon\r\n"])
+def test_replies_that_tell_no_time_are_a_named_error(
+    cloud: DeviceCloud, headers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "_headers", lambda: headers)
+    with pytest.raises(UnexpectedError, match="replies tell no time"):
+        reader.server_time(config_of(cloud))
+
+
+def test_asking_for_the_time_says_nothing_about_what_the_token_can_serve(
+    cloud: DeviceCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.server_time(config_of(cloud, access_token=cloud.issue_token({"devices:list"}, api_user=True)))
+    assert "cannot serve" not in caplog.text
+
+
+def test_a_task_reads_its_part_and_together_they_are_the_whole(cloud: DeviceCloud) -> None:
+    part = table("diagnostics")
+    whole = config_of(cloud, "diagnostics", device_id="*")
+    parts = [list(reader.read_task(part, whole, {"part": number, "parts": 3})) for number in range(3)]
+    keys = [(record["device_id"], record["updated_at"]) for records in parts for record in records]
+    assert len(keys) == len(set(keys)) == len(cloud.ledger.records("diagnostics", {"device_id": "*"}))
+    assert all(parts)
+
+
+def test_a_window_that_starts_after_this_machines_clock_is_read(cloud: DeviceCloud) -> None:
+    cloud.switches = Switches(clock_skew=3_600)
+    device = next(iter(cloud.fleet.rows("devices")))
+    cloud.fleet.add_vitals(device)
+    now = cloud.fleet.clock.now()
+    window = {"start": iso_ms(now - timedelta(minutes=1)), "end": iso_ms(now + timedelta(minutes=1))}
+    task = {"part": 0, "parts": 1, **window}
+    [record] = reader.read_task(table("diagnostics"), config_of(cloud, "diagnostics", device_id="*"), task)
+    assert record["device_id"] == device
+
+
+def config_of(cloud: DeviceCloud, name: str = "devices", **options: str) -> dict[str, Any]:
+    given = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
+    return Options.parse({**given, **options}, table(name)).config()
