@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pyspark.sql.types import ArrayType, DataType, LongType, MapType, StringType, StructType
 
 from bridge import ParticleLakeflowConnect
-from bridge.catalog import Table, tables
+from bridge.catalog import Table, table, tables
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.schema import kind_of
-from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from unit_tests.bridge.restoring import alike, restored
 
 ALL = list(tables().values())
@@ -175,3 +176,35 @@ def _forget_logins() -> None:
     from source_particle.login import forget_accounts  # noqa: PLC0415
 
     forget_accounts()
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+def test_the_first_row_costs_only_what_may_be_under_way_at_once(part: Table) -> None:
+    """A reader of one row is not made to wait for a fleet, nor the API to serve it."""
+    size = FleetSize(products=12, devices=30, sims=8, days=1, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(latency=0.05, per_page_cap=1)) as cloud:
+        merged = given(cloud, part, num_workers="2", numPartitions="1", product_id_or_slug="*")
+        connector = ParticleLakeflowConnect(merged)
+        (task,) = connector.get_partitions(part.name, merged)
+
+        rows = connector.read_partition(part.name, task, merged)
+        next(rows)
+        asked = cloud.ledger.count()
+        rows.close()  # type: ignore[attr-defined]
+
+        # The lists of parents with their first page, and two readings at once with two pages ahead of each.
+        assert asked <= 12
+
+
+def test_a_device_that_joins_later_brings_its_past_by_a_batch_read_of_its_own() -> None:
+    """A stream reads a new device from its next batch on; what lies before is one read by device_id and start_date."""
+    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=3, samples=False))) as cloud:
+        product = cloud.fleet.product_ids[0]
+        late = cloud.fleet.add_device(product)
+        past = [cloud.fleet.add_vitals(late, at=cloud.fleet.now - timedelta(days=days)) for days in (20, 10, 2)]
+        start = (cloud.fleet.now - timedelta(days=25)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        rows = rows_of(cloud, table("diagnostics"), device_id=late, product_id_or_slug=str(product), start_date=start)
+
+        assert {record["updated_at"] for record in past} <= {row["updated_at"] for row in rows}
+        assert {row["device_id"] for row in rows} == {late}
