@@ -23,8 +23,17 @@ from examples import demo
 from integration_tests.device_cloud import DeviceCloud, FleetSize
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_COMMANDS = [path for path in DOCUMENTS if re.search(r"^```(sh|console|python)$", path.read_text("utf-8"), re.M)]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
+    *(path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md"))),
+]
+# Commands that have a test of their own, which runs them more than once.
+ELSEWHERE = [ROOT / "examples" / "spark_pipeline" / "README.md"]
+WITH_COMMANDS = [
+    path
+    for path in DOCUMENTS
+    if path not in ELSEWHERE and re.search(r"^```(sh|console|python)$", path.read_text("utf-8"), re.M)
+]
 
 # sh: must succeed; console: commands after `$ ` and what they print, … for any lines; python: together one script;
 # text: no command.
@@ -43,10 +52,15 @@ class Block(NamedTuple):
     text: str
 
 
+def name_of(path: Path) -> str:
+    """Name a document in the list of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
 # ---- commands and snippets ----
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
 def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     environment = _environment(cloud)
     for block in _blocks(path):
@@ -57,7 +71,7 @@ def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: Devi
             _check_session(text, tmp_path, environment)
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
 def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     script = "\n".join(block.text for block in _blocks(path) if block.kind == "python")
     done = subprocess.run(
@@ -71,7 +85,7 @@ def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: Devic
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_block_is_of_a_kind_that_is_run(path: Path) -> None:
     assert [block.kind for block in _blocks(path) if block.kind not in KINDS] == []
     assert path.read_text("utf-8").count("```") == 2 * len(_blocks(path))
@@ -273,4 +287,10 @@ def _dead_links(path: Path, text: str) -> list[str]:
 def _leads_somewhere(folder: Path, link: str) -> bool:
     path, _, heading = link.partition("#")
     target = folder / path
-    return target.exists() and (not heading or f"\n## {heading}\n" in target.read_text("utf-8"))
+    return target.exists() and (not heading or heading in _anchors(target.read_text("utf-8")))
+
+
+def _anchors(text: str) -> list[str]:
+    """Return what the sections of a document are called in links."""
+    headings = re.findall(r"^##+ (.+)$", text, re.M)
+    return [re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings]

@@ -1,0 +1,70 @@
+"""All tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark import pipelines
+from pyspark.sql import DataFrame, SparkSession
+
+import bridge
+from bridge.catalog import Table, tables
+
+spark = SparkSession.active()
+# The API allows 10,000 requests in 5 minutes from one address, and all flows run at once.
+REQUESTS = 10_000 // len(tables())
+CONNECTION = {
+    "access_token": os.environ["PARTICLE_ACCESS_TOKEN"],
+    "base_url": os.environ.get("PARTICLE_BASE_URL", "https://api.particle.io"),
+    "requests_per_5_minutes": str(REQUESTS),
+}
+
+
+def options_of(table: Table) -> dict[str, str]:
+    """All that the token can see; name products, devices or SIMs here to read less."""
+    return {**CONNECTION, **dict.fromkeys(table.required_options, "*")}
+
+
+def snapshot(table: Table) -> None:
+    """Define a materialized view: each run replaces it with what the API holds."""
+
+    @pipelines.materialized_view(name=table.name, comment=table.description)
+    def rows() -> DataFrame:
+        return spark.read.format("particle").options(**options_of(table)).load(table.name)
+
+
+def history(table: Table) -> None:
+    """Define a streaming table: each run appends what is new since the last one."""
+    pipelines.create_streaming_table(name=table.name, comment=table.description)
+
+    @pipelines.append_flow(target=table.name, name=f"{table.name}_from_api")
+    def rows() -> DataFrame:
+        return spark.readStream.format("particle").options(**options_of(table)).load(table.name)
+
+
+def tolerate_accumulators(client: Any) -> None:
+    """Let the client of Spark Connect pass over the accumulators of Python workers.
+
+    PySpark 4.2 and 4.3 end every run that reads a Python data source with `[UNKNOWN_RESPONSE] Plan observed
+    (__python_accumulator__=…)` and exit code 1, although all tables are written: the server reports the accumulators
+    of its Python workers among the events of the run, and the client knows no such event. By then the client has
+    already counted them, so nothing is lost by leaving them out. Whatever else is unknown remains an error. It reaches
+    into a method that is not public; remove it once a run without it ends with 0.
+    """
+    fetch = client._execute_and_fetch_as_iterator
+
+    def without_accumulators(*arguments: Any, **named: Any) -> Iterator[Any]:
+        for response in fetch(*arguments, **named):
+            if getattr(response, "name", None) != "__python_accumulator__":
+                yield response
+
+    client._execute_and_fetch_as_iterator = without_accumulators
+
+
+tolerate_accumulators(spark.client)
+bridge.register(spark)
+for part in tables().values():
+    if part.ingestion_type == "append":
+        history(part)
+    else:
+        snapshot(part)
