@@ -188,7 +188,7 @@ def legal(option: Option) -> str:
     if schema["type"] == "boolean":
         return "true or false."
     if schema["type"] == "string":
-        return f"a text that is not empty. {option.description}".strip()
+        return option.description if "pattern" in schema else f"a text that is not empty. {option.description}".strip()
     kind = "an integer" if schema["type"] == "integer" else "a number"
     low, high = schema.get("minimum"), schema.get("maximum")
     return f"{kind} from {low} to {high}." if high is not None else f"{kind} of at least {low}."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import bridge
 from bridge import reader
-from bridge.catalog import JsonSchema, Table, connection_options, credential_names, table, tables
+from bridge.catalog import JsonSchema, Option, Table, connection_options, credential_names, table, tables
 from bridge.errors import ConfigurationError, OptionError, shortened
 from bridge.options import EVERYTHING, Options
 
@@ -68,15 +68,17 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
 
 def _complete(part: Table, connection: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """Join the options of the connection and of a table; here, unlike in Spark, nobody else adds options."""
-    _check_names(connection, [option.name for option in connection_options()], "the connection")
-    _check_names(own, [option.name for option in part.options], f"table {part.name}")
+    _check_names(connection, connection_options(), "the connection")
+    _check_names(own, part.options, f"table {part.name}")
     return {**connection, **dict.fromkeys(part.required_options, EVERYTHING), **own}
 
 
-def _check_names(given: Iterable[str], legal: list[str], place: str) -> None:
+def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> None:
+    names = {option.name: option.is_documented for option in known}
     for name in given:
-        if name not in legal:
-            raise OptionError(f"There is no option {name!r} of {place}; legal: {', '.join(legal) or 'none'}.")
+        if name not in names:
+            legal = ", ".join(name for name, is_documented in names.items() if is_documented)
+            raise OptionError(f"There is no option {name!r} of {place}; legal: {legal or 'none'}.")
 
 
 def _access(options: Options) -> dict[str, str]:
