@@ -198,7 +198,7 @@ def test_max_pages_keeps_the_first_rows_by_the_order_asked_for(cloud: DeviceClou
     assert names() == every[:20]
     assert names(sort_attr="deviceId", sort_dir="desc") == every[::-1][:20]
     served = get(cloud, f"{FIRST}/devices", per_page=20).json()["devices"]
-    assert names(sort_attr="lastConnection") == [device["id"] for device in served]
+    assert names(sort_attr="lastConnection", sort_dir="desc") == [device["id"] for device in served]
     assert len(cloud.ledger.records("product_sims", base | {"per_page": "5"})) == 10
 
 

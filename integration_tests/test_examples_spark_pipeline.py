@@ -69,8 +69,12 @@ def test_of_what_the_client_does_not_know_accumulators_alone_are_left_out(monkey
 
 
 def _run(script: str, cloud: DeviceCloud, folder: Path) -> None:
-    """Run commands of the README, those from the root of the checkout in an empty folder."""
-    _run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, _environment(cloud))
+    """Run commands of the README, those from the root of the checkout in an empty folder.
+
+    Spark Connect listens on a fixed port unless SPARK_TESTING is set, and the server of an earlier run may linger.
+    """
+    environment = {**_environment(cloud), "SPARK_TESTING": "0"}
+    _run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, environment)
 
 
 def _assert_equals_the_fleet(folder: Path, cloud: DeviceCloud) -> None:
