@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from bridge.catalog import Table, table, tables
 from bridge.schema import RESCUED_DATA
-from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.spark import assert_same, load, local_session, truth_of
 
 pytestmark = pytest.mark.xdist_group("spark")
@@ -33,6 +33,24 @@ def new_cloud() -> Iterator[DeviceCloud]:
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
 def test_every_table_is_read_whole(spark: SparkSession, cloud: DeviceCloud, part: Table) -> None:
     assert_same(part, load(spark, cloud, part.name).collect(), truth_of(cloud, part))
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+def test_every_table_is_read_whole_in_small_pages_whose_default_order_moves(
+    spark: SparkSession, cloud: DeviceCloud, part: Table
+) -> None:
+    cloud.switches = Switches(per_page_cap=25, reorder=True)
+    rows = load(spark, cloud, part.name).select(*part.primary_key).collect()
+    truth = truth_of(cloud, part)
+    assert sorted(rows) == sorted(tuple(record[name] for name in part.primary_key) for record in truth)
+
+
+def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(spark: SparkSession) -> None:
+    size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=25)) as cloud:
+        rows = load(spark, cloud, "product_devices").collect()
+        assert len(rows) == 10_300
+        assert_same(table("product_devices"), rows, truth_of(cloud, table("product_devices")))
 
 
 def test_a_value_that_does_not_fit_is_rescued(spark: SparkSession) -> None:
