@@ -1,13 +1,14 @@
 """What all integration tests share: a Device Cloud, and the tables that the manifest holds."""
 
-import logging
 from collections.abc import Iterator
 
 import pytest
 
-from bridge import reader
 from integration_tests.device_cloud import DeviceCloud, Switches
 from source_particle.login import forget_accounts
+from unit_tests.conftest import _logging_as_it_was
+
+__all__ = ["_logging_as_it_was"]
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +32,3 @@ def _no_remembered_logins() -> Iterator[None]:
     forget_accounts()
     yield
     forget_accounts()
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what `bridge.reader` does to the CDK's logger once per process, so that no test sees another's handlers."""
-    logger = logging.getLogger("airbyte")
-    handlers, propagate = list(logger.handlers), logger.propagate
-    yield
-    logger.handlers[:] = handlers
-    logger.propagate = propagate
-    reader._house_rules.cache_clear()
