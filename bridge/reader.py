@@ -52,7 +52,7 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
     with _as_guest(f"table {table.name}", config):
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
-        stream = next(stream for stream in SourceParticle(config=config).streams(config) if stream.name == table.name)
+        [stream] = SourceParticle(config=config, tables=[table.name]).streams(config)
         workers = config.get("num_workers", 8)
         for record in overlapped(stream.generate_partitions(), lambda partition: partition.read(), workers):
             yield record.data
@@ -80,8 +80,7 @@ def server_time(config: Config) -> datetime:
     with _as_guest("asking the API for the time", config):
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
-        streams = SourceParticle(config=asking).streams(asking)
-        stream = next(stream for stream in streams if stream.name == "access_token")
+        [stream] = SourceParticle(config=asking, tables=["access_token"]).streams(asking)
         [record] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
         try:
             return http_moment(record["served_at"] or "")

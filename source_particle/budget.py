@@ -116,7 +116,13 @@ class BudgetedAdapter(HTTPAdapter):
 
 
 def budgeted_session(session: requests.Session, config: Mapping[str, Any]) -> requests.Session:
-    """Make every request of a session count."""
+    """Make every request of a session count.
+
+    What the environment says of proxies and trusted authorities is read once; requests would read it again for each
+    page, a tenth of a page's cost, and would put a password from ~/.netrc in the place of the token.
+    """
+    settings = session.merge_environment_settings(config["base_url"], {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
     adapter = BudgetedAdapter(config)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

@@ -1,6 +1,6 @@
 """The source as an object: the manifest with one configuration, for one read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
@@ -13,6 +13,7 @@ class SourceParticle(YamlDeclarativeSource):
     """Read a Particle.io fleet as the manifest describes it.
 
     One object serves one read: the CDK takes configuration, catalog and state here and ignores what `read()` is given.
+    Only the streams of the catalog are built, or those that `tables` names; without either, all of them.
     """
 
     def __init__(
@@ -20,6 +21,21 @@ class SourceParticle(YamlDeclarativeSource):
         config: Mapping[str, Any] | None = None,
         catalog: ConfiguredAirbyteCatalog | None = None,
         state: list[AirbyteStateMessage] | None = None,
+        tables: Collection[str] = (),
     ) -> None:
+        self._tables = set(tables) or {configured.stream.name for configured in (catalog.streams if catalog else ())}
         # An absolute path: a bare name would open a manifest.yaml of whatever directory the user is in.
         super().__init__(path_to_yaml=str(MANIFEST_PATH), config=config, catalog=catalog, state=state)
+
+    def _read_and_parse_yaml_file(self, path_to_yaml_file: str) -> dict[str, Any]:
+        """Read the manifest and leave out the streams that nobody reads: most of what a source costs to build."""
+        manifest = dict(super()._read_and_parse_yaml_file(path_to_yaml_file))
+        if self._tables:
+            manifest["streams"] = list(filter(self._is_wanted, manifest["streams"]))
+        return manifest
+
+    def _is_wanted(self, stream: Mapping[str, Any]) -> bool:
+        return any(self._tables & {part.get("name")} for part in (stream, *stream.get("streams", ())))
+
+    def _validate_source(self) -> None:
+        """Trust the manifest: it comes with this package, and a test validates it once for all."""

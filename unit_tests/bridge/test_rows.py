@@ -192,6 +192,21 @@ def test_every_record_of_a_fleet_is_kept_whole(part: Table, cloud: DeviceCloud) 
         assert alike(record, restored(row))
 
 
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_records_together_are_the_rows_that_they_are_alone(part: Table, cloud: DeviceCloud) -> None:
+    records = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
+    misfits: list[Any] = [{"err": -210}, 1.5, []]
+    strange = [{**records[0], name: value, "new": 1} for name in part.columns for value in misfits]
+    for sent in (records, [*records, *strange]):
+        together = [row for batch in record_batches(sent, part) for row in batch.to_pylist()]
+        alone = [row for record in sent for batch in record_batches([record], part) for row in batch.to_pylist()]
+        assert list(map(_comparable, together)) == list(map(_comparable, alone))
+
+
+def _comparable(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "_rescued_data": json.loads(row["_rescued_data"] or "{}")}
+
+
 def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None:
     part = table("devices")
     batches = list(record_batches(({"id": str(number)} for number in range(25)), part, max_rows=10))

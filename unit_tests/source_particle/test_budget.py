@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from source_particle import budget
 from source_particle.budget import WINDOW, Budget, BudgetedAdapter, budget_of, budgeted_session
-from unit_tests.source_particle.built import config, retrievers
+from unit_tests.source_particle.built import BASE_URL, config, retrievers
 
 
 class Clock:
@@ -121,3 +122,21 @@ def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: p
                 session.get("https://api.particle.io/v1/user", timeout=1)
     spent = budget_of(config())
     assert (spent._under_way, len(spent._answered)) == (0, 3)
+
+
+def test_a_session_takes_proxies_and_authorities_from_the_environment_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.particle.io login someone password something\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "authorities.pem")
+    with budgeted_session(requests.Session(), config()) as session:
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        settings = session.merge_environment_settings(BASE_URL, {}, None, None, None)
+        assert settings["proxies"]["https"] == "http://127.0.0.1:3128"
+        assert settings["verify"] == "authorities.pem"
+        request = session.prepare_request(requests.Request("GET", BASE_URL, headers={"Authorization": "Bearer x"}))
+        assert request.headers["Authorization"] == "Bearer x"

@@ -6,7 +6,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
+from integration_tests.airbyte import catalog_of
 from source_particle.source import SourceParticle
 from unit_tests.source_particle.built import BASE_URL, MANIFEST, config
 
@@ -49,6 +51,28 @@ VALIDATOR = jsonschema.Draft7Validator(SPEC)
 
 def as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
+
+
+def test_the_manifest_is_what_the_cdk_takes_for_one() -> None:
+    ConcurrentDeclarativeSource(source_config=copy.deepcopy(MANIFEST))
+
+
+def test_a_manifest_that_lacks_a_part_would_be_refused() -> None:
+    broken = copy.deepcopy(MANIFEST)
+    del broken["streams"][0]["retriever"]
+    with pytest.raises(jsonschema.ValidationError):
+        ConcurrentDeclarativeSource(source_config=broken)
+
+
+def names_of(source: SourceParticle) -> list[str]:
+    return [stream.name for stream in source.streams(config())]
+
+
+def test_only_the_streams_that_are_read_are_built() -> None:
+    assert names_of(SourceParticle(config(), catalog=catalog_of("user", "diagnostics"))) == ["user", "diagnostics"]
+    assert names_of(SourceParticle(config(), tables=["sims"])) == ["sims"]
+    clock = SourceParticle(config(plan={"clock": True}), tables=["access_token"])
+    assert names_of(clock) == ["access_token"]
 
 
 def test_the_tables_and_their_keys_are_the_documented_ones() -> None:

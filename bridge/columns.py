@@ -1,0 +1,84 @@
+"""Whole columns of JSON values → Arrow arrays, for values that have the type of their column already.
+
+Arrow itself would also take what is not of that type and change it: 1.5 in a column of integers becomes 1, true in one
+of numbers 1.0, and of an object only the fields that it knows remain. So the types are looked at first.
+"""
+
+from itertools import accumulate, chain
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+# The Python types of the JSON values that fit a column of an Arrow type; Arrow refuses an integer that is not exact.
+_FITTING: dict[pa.DataType, frozenset[type]] = {
+    pa.string(): frozenset({str}),
+    pa.int64(): frozenset({int}),
+    pa.float64(): frozenset({float, int}),
+    pa.bool_(): frozenset({bool}),
+}
+_NULL = frozenset({type(None)})
+
+
+class MisfitError(Exception):
+    """A column holds a value that is not of its type."""
+
+
+def column_of(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    """Return JSON values as an Arrow array; raises MisfitError when one of them would have to be converted."""
+    types = set(map(type, values)) - _NULL
+    if not types:
+        return pa.nulls(len(values), arrow_type)
+    if fitting := _FITTING.get(arrow_type):
+        return _scalars(values, arrow_type) if types <= fitting else _misfit()
+    if pa.types.is_list(arrow_type):
+        return _lists(values, arrow_type) if types == {list} else _misfit()
+    if types != {dict}:
+        _misfit()
+    return _structs(values, arrow_type) if pa.types.is_struct(arrow_type) else _maps(values, arrow_type)
+
+
+def _misfit() -> pa.Array:
+    raise MisfitError
+
+
+def _scalars(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, arrow_type)
+    # Too large a number, or half a surrogate pair.
+    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
+        raise MisfitError from None
+
+
+def _structs(values: list[dict[str, Any] | None], arrow_type: pa.StructType) -> pa.Array:
+    known = frozenset(field.name for field in arrow_type)
+    # An empty object is null, like an absent one.
+    objects = [value or None for value in values]
+    if not all(value is None or value.keys() <= known for value in objects):
+        _misfit()
+    children = [
+        column_of([None if value is None else value.get(field.name) for value in objects], field.type)
+        for field in arrow_type
+    ]
+    is_null = pa.array([value is None for value in objects], pa.bool_())
+    return pa.StructArray.from_arrays(children, fields=list(arrow_type), mask=is_null)
+
+
+def _lists(values: list[list[Any] | None], arrow_type: pa.ListType) -> pa.Array:
+    items = list(chain.from_iterable(value for value in values if value))
+    return pa.ListArray.from_arrays(_offsets(values), column_of(items, arrow_type.value_type))
+
+
+def _maps(values: list[dict[str, Any] | None], arrow_type: pa.MapType) -> pa.Array:
+    maps = [value for value in values if value]
+    keys = list(chain.from_iterable(maps))
+    items = list(chain.from_iterable(value.values() for value in maps))
+    return pa.MapArray.from_arrays(
+        _offsets(values), column_of(keys, arrow_type.key_type), column_of(items, arrow_type.item_type)
+    )
+
+
+def _offsets(values: list[Any]) -> pa.Array:
+    """Return where each list or map begins; Arrow takes a null here for one that is null."""
+    starts = accumulate((len(value) if value else 0 for value in values), initial=0)
+    ends = [*values, []]
+    return pa.array([None if value is None else start for value, start in zip(ends, starts, strict=True)], pa.int32())
