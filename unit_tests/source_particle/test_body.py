@@ -48,6 +48,7 @@ GARBAGE = {
     "two bodies": b"{}{}",
     "not UTF-8": b'{"devices":[{"id":"\xff\xfe"}]}',
     "NaN": b"NaN",
+    "a number that no machine holds": b"1e400",
     "Infinity": b"[Infinity]",
     "nested too deep": b"[" * 100_000 + b"]" * 100_000,
 }
@@ -289,3 +290,18 @@ def test_a_secret_that_json_would_escape_is_scrubbed(monkeypatch: pytest.MonkeyP
     said = api_message(reply(400, json.dumps({"errors": [f"{secret} is wrong"]})))
 
     assert said == "The API says: **** is wrong"
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "18446744073709551616", "-9223372036854775809", "1" * 60])
+@pytest.mark.parametrize("before", ["", " ", "\n\t"])
+def test_an_integer_of_any_length_keeps_its_digits(digits: str, before: str) -> None:
+    body = f'[{{"id":{before}{digits},"more":[1,{before}{digits}]}}]'.encode()
+
+    assert BodyShape(identified_by=("id",)).page(body).records == [{"id": int(digits), "more": [1, int(digits)]}]
+
+
+def test_of_a_key_that_comes_twice_the_last_counts() -> None:
+    for number in ("1", "1" * 30):
+        body = f'[{{"id":"first","number":{number},"id":"last"}}]'.encode()
+
+        assert BodyShape(identified_by=("id",)).page(body).records == [{"id": "last", "number": int(number)}]
