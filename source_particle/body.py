@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,6 +20,7 @@ _PAGE = "_particle_page"
 # number becomes a colon.
 SHAPE = bytes.maketrans(b"123456789,[- \t\r\n", b"000000000:::::::")
 LONG_INTEGER = b":" + b"0" * 19
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 
 class MalformedBodyError(Exception):
@@ -29,8 +32,8 @@ class BodyShape:
     """What the body of a good reply looks like.
 
     A list of records, bare or under `records_key`; with `single` one record; with `single_allowed` either. Each record
-    holds at least one of `identified_by`, and `lists` of objects or nothing under those names. `bare_list_is` names the
-    field that a bare list stands for.
+    holds at least one of `identified_by`, `lists` of objects or nothing under those names, and under each of `moments`
+    a time in ISO 8601 with its offset. `bare_list_is` names the field that a bare list stands for.
     """
 
     records_key: str | None = None
@@ -39,6 +42,7 @@ class BodyShape:
     bare_list_is: str | None = None
     identified_by: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
 
     def page(self, content: bytes) -> Page:
         """Turn a body into a page; raises MalformedBodyError, saying what is wrong, for any other body."""
@@ -52,6 +56,9 @@ class BodyShape:
             for name in self.lists:
                 if not _is_list_of_objects(record.get(name) or []):
                     raise MalformedBodyError(f"{name!r} is not a list of objects")
+            for name in self.moments:
+                if not _is_moment(record.get(name)):
+                    raise MalformedBodyError(f"{name!r} is {str(record.get(name))[:MAX_QUOTED]!r}, not a time")
         meta = body.get("meta") if isinstance(body, dict) else None
         meta = meta if isinstance(meta, dict) else {}
         return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
@@ -144,6 +151,17 @@ def _count(meta: dict[str, Any], key: str) -> int | None:
 
 def _is_list_of_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _is_moment(value: Any) -> bool:
+    """Say whether it is a time that every reader of this package can place, on a day that exists."""
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value[:19])
+    except ValueError:
+        return False
+    return True
 
 
 def _json_type(value: Any) -> str:

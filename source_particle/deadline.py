@@ -12,6 +12,8 @@ from urllib3.response import BaseHTTPResponse
 
 # Ten minutes carry a page of 50 MB over a line of 1 Mbit/s.
 LONGEST_REPLY = 600.0
+# As much as one call to the system gives; `requests` asks for less at a time.
+PART = 2**18
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -31,9 +33,9 @@ class DeadlineAdapter(HTTPAdapter):
         return response
 
 
-def _parts(raw: BaseHTTPResponse, deadline: float, amount: int, decode_content: bool) -> Iterator[bytes]:
+def _parts(raw: BaseHTTPResponse, deadline: float, _amount: int, decode_content: bool) -> Iterator[bytes]:
     """Give a body as it comes."""
-    while part := raw.read1(amount, decode_content=decode_content):
+    while part := raw.read1(PART, decode_content=decode_content):
         yield part
         if time.monotonic() > deadline:
             raw.close()

@@ -54,6 +54,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
     bare_list_is: str | None = None
     identified_by: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         super().__post_init__(parameters)
@@ -64,6 +65,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
             bare_list_is=self.bare_list_is,
             identified_by=tuple(self.identified_by),
             lists=tuple(self.lists),
+            moments=tuple(self.moments),
         )
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:

@@ -60,9 +60,11 @@ def body_with(shape: BodyShape, record: Any) -> bytes:
     return json.dumps(value if shape.records_key is None else {shape.records_key: value}).encode()
 
 
-def record_with(shape: BodyShape, name: str, text: str = "x") -> dict[str, Any]:
+def record_with(shape: BodyShape, name: str) -> dict[str, Any]:
     """A record that only this field identifies."""
-    return {name: [{"date": text}] if name in shape.lists else text}
+    if name in shape.moments:
+        return {name: "2026-01-31T12:00:00.000Z"}
+    return {name: [{"date": "x"}] if name in shape.lists else "x"}
 
 
 def good_record(shape: BodyShape) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def test_each_of_the_identifying_fields_is_enough(shape: BodyShape) -> None:
 
 @each_shape
 def test_half_of_a_surrogate_pair_is_text_like_any_other(shape: BodyShape) -> None:
-    record = record_with(shape, shape.identified_by[0], "\ud83d")
+    record = {**good_record(shape), "name": "\ud83d"}
     assert shape.page(body_with(shape, record)).records == [record]
 
 
@@ -305,3 +307,35 @@ def test_of_a_key_that_comes_twice_the_last_counts() -> None:
         body = f'[{{"id":"first","number":{number},"id":"last"}}]'.encode()
 
         assert BodyShape(identified_by=("id",)).page(body).records == [{"id": "last", "number": int(number)}]
+
+
+GOOD_MOMENTS = [
+    "2026-01-31T12:00:00.123Z",
+    "2026-01-31T12:00:00Z",
+    "2026-01-31T12:00:00.123456-06:00",
+    "2026-01-31T12:00:00+0530",
+]
+BAD_MOMENTS = [
+    "yesterday",
+    "",
+    "2026-01-31",
+    "2026-01-31T12:00:00",
+    "2026-01-31 12:00:00Z",
+    "2026-02-30T12:00:00Z",
+    "2026-01-31T25:00:00Z",
+    "2026-01-31T12:00:00.1234567Z",
+    1769817600,
+    True,
+    {},
+]
+
+
+@pytest.mark.parametrize("moment", [*GOOD_MOMENTS, *BAD_MOMENTS])
+def test_vitals_say_when_they_are_from(moment: Any) -> None:
+    [shape] = [shape for shape in SHAPES if shape.moments]
+    body = body_with(shape, {"updated_at": moment})
+    if moment in GOOD_MOMENTS:
+        assert shape.page(body).records == [{"updated_at": moment}]
+    else:
+        with pytest.raises(MalformedBodyError, match="not a time"):
+            shape.page(body)
