@@ -28,7 +28,7 @@ class World:
 
     cloud: DeviceCloud
     stack: ExitStack
-    connection: dict[str, str] = field(default_factory=dict)
+    connection: dict[str, str] = field(init=False)
     elsewhere: DeviceCloud | None = None
 
     def __post_init__(self) -> None:
@@ -41,7 +41,6 @@ class World:
             "access_token": self.cloud.token,
             "base_url": self.cloud.url,
             "retry_wait_factor": "0",
-            **self.connection,
         }
 
     def path(self, place: Place) -> str:
