@@ -128,7 +128,11 @@ WHOLE: dict[str, Aspects | None] = {
     STREAM: lambda cell: ((cell.table, cell.expected), (cell.trouble.kind, cell.times, cell.expected)),
 }
 COVERED: dict[str, Aspects] = {
-    AIRBYTE: lambda cell: ((cell.trouble, cell.table), (cell.table, cell.place, cell.expected)),
+    AIRBYTE: lambda cell: (
+        (cell.trouble, cell.table),
+        (cell.trouble, cell.expected),
+        (cell.table, cell.place, cell.expected),
+    ),
     LAKEFLOW: lambda cell: (cell.trouble, (cell.table, cell.expected)),
     SPARK: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
     STREAM: lambda cell: (cell.trouble.meaning, cell.expected),
