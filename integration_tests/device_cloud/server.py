@@ -175,7 +175,7 @@ class DeviceCloud:
             return json_reply({"ok": False, "error": "Internal error"}, 500)
 
     def _answer_or_fail(self, request: Request) -> Reply:
-        arrived = monotonic()
+        arrived, asked = monotonic(), request
         matched = self._api.match(request)
         login = request.method == "POST" and request.path == "/oauth/token"
         route = _LOGIN if login else matched[0].name if matched else "unknown"
@@ -198,7 +198,7 @@ class DeviceCloud:
         if fault is not None:
             reply = fault.spoil(reply)
         status = 0 if reply.cut == "reset" else reply.status
-        query = {name: value for name, value in request.query.items() if name != "access_token"}
+        query = {name: value for name, value in asked.query.items() if name != "access_token"}
         self._log.add(Entry(arrived, request.method, request.path, query, status, route, token is not None))
         return reply.later(self.switches.latency) if self.switches.latency else reply
 

@@ -1,9 +1,11 @@
 """A reply that trickles in is given up, and one that is merely long is not."""
 
 import gzip
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -55,13 +57,33 @@ def test_a_reply_whose_bytes_keep_coming_ends_at_the_deadline() -> None:
     headers = {"Content-Length": "1000"}
     with (
         served(0.1, headers, [b"x"] * 1000) as url,
-        pytest.raises(requests.ConnectionError, match="took too long"),
+        pytest.raises(requests.RequestException, match="timed out"),
     ):
         fetch(url, seconds=0.3)
 
 
+def test_headers_that_keep_coming_end_at_the_deadline_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_drip_headers, args=(server,))
+        thread.start()
+        try:
+            with pytest.raises(requests.RequestException, match="timed out"):
+                fetch(f"http://127.0.0.1:{server.getsockname()[1]}", seconds=0.3)
+        finally:
+            thread.join()
+
+
+def _drip_headers(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+
 def test_silence_ends_at_the_deadline_too() -> None:
-    with served(60, {"Content-Length": "1"}, [b"x"]) as url, pytest.raises(requests.ConnectionError):
+    with served(60, {"Content-Length": "1"}, [b"x"]) as url, pytest.raises(requests.RequestException):
         fetch(url, seconds=0.2)
 
 
@@ -79,6 +101,14 @@ def test_a_body_in_parts_is_whole(size: int, chunked: bool, encode: type[bytes])
         headers["Content-Length"] = str(len(sent))
     with served(0, headers, parts) as url:
         assert fetch(url, seconds=30) == BODY
+
+
+def test_replies_through_a_proxy_have_the_deadline_as_well() -> None:
+    with served(0.1, {"Content-Length": "1000"}, [b"x"] * 1000) as url, requests.Session() as session:
+        session.mount("http://", DeadlineAdapter(0.3))
+        for _ in range(2):
+            with pytest.raises(requests.RequestException, match="timed out"):
+                session.get("http://api.example.com", proxies={"http": url}, timeout=(5, 5))
 
 
 def test_a_body_that_is_cut_is_an_error() -> None:
