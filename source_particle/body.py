@@ -20,7 +20,7 @@ _PAGE = "_particle_page"
 # number becomes a colon.
 SHAPE = bytes.maketrans(b"123456789,[- \t\r\n", b"000000000:::::::")
 LONG_INTEGER = b":" + b"0" * 19
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)", re.ASCII)
 
 
 class MalformedBodyError(Exception):
@@ -33,7 +33,7 @@ class BodyShape:
 
     A list of records, bare or under `records_key`; with `single` one record; with `single_allowed` either. Each record
     holds at least one of `identified_by`, `lists` of objects or nothing under those names, and under each of `moments`
-    a time in ISO 8601 with its offset. `bare_list_is` names the field that a bare list stands for.
+    a time of ISO 8601 in UTC. `bare_list_is` names the field that a bare list stands for.
     """
 
     records_key: str | None = None
@@ -58,7 +58,7 @@ class BodyShape:
                     raise MalformedBodyError(f"{name!r} is not a list of objects")
             for name in self.moments:
                 if not _is_moment(record.get(name)):
-                    raise MalformedBodyError(f"{name!r} is {str(record.get(name))[:MAX_QUOTED]!r}, not a time")
+                    raise MalformedBodyError(f"{name!r} is {str(record.get(name))[:MAX_QUOTED]!r}, not a time in UTC")
         meta = body.get("meta") if isinstance(body, dict) else None
         meta = meta if isinstance(meta, dict) else {}
         return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
@@ -154,7 +154,7 @@ def _is_list_of_objects(value: Any) -> bool:
 
 
 def _is_moment(value: Any) -> bool:
-    """Say whether it is a time that every reader of this package can place, on a day that exists."""
+    """Say whether it is a time in UTC, on a day that exists; the CDK's cursors forget any other offset."""
     if not isinstance(value, str) or not MOMENT.fullmatch(value):
         return False
     try:

@@ -312,8 +312,8 @@ def test_of_a_key_that_comes_twice_the_last_counts() -> None:
 GOOD_MOMENTS = [
     "2026-01-31T12:00:00.123Z",
     "2026-01-31T12:00:00Z",
-    "2026-01-31T12:00:00.123456-06:00",
-    "2026-01-31T12:00:00+0530",
+    "2026-01-31T12:00:00.123456+00:00",
+    "2026-01-31T12:00:00+0000",
 ]
 BAD_MOMENTS = [
     "yesterday",
@@ -321,6 +321,8 @@ BAD_MOMENTS = [
     "2026-01-31",
     "2026-01-31T12:00:00",
     "2026-01-31 12:00:00Z",
+    "2026-01-31T12:00:00.123-06:00",
+    "2026-01-31T12:00:00+0530",
     "2026-02-30T12:00:00Z",
     "2026-01-31T25:00:00Z",
     "2026-01-31T12:00:00.1234567Z",
@@ -337,5 +339,5 @@ def test_vitals_say_when_they_are_from(moment: Any) -> None:
     if moment in GOOD_MOMENTS:
         assert shape.page(body).records == [{"updated_at": moment}]
     else:
-        with pytest.raises(MalformedBodyError, match="not a time"):
+        with pytest.raises(MalformedBodyError, match="not a time in UTC"):
             shape.page(body)
