@@ -22,7 +22,7 @@ demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs
 test: $(INSTALLED) java ## Run all tests, in random order
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: $(INSTALLED) java ## Run all tests, and all cells of the matrix in docs/guarantees.md: an hour or more
+test-all: $(INSTALLED) java ## Run all tests, and the whole matrix of docs/guarantees.md: half an hour more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --whole-matrix
 
 test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with

@@ -102,7 +102,7 @@ def test_a_record_that_is_not_as_in_the_ledger_is_found(world: World, what: str)
 IN_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "a success in spite of an error": ({"is_success": True}, "a success in spite of"),
     "an error that says nothing": ({"error": ""}, "no error that says why"),
-    "an error without a place": ({"error": "Something is wrong: check it."}, "Something is wrong"),
+    "an error without a place": ({"error": "Something is wrong: check it."}, "no place"),
     "an error without advice": ({"error": "devices: something is wrong."}, "no advice"),
     "an error with a traceback": ({"error": "devices: check this. Traceback (most recent call last)"}, "Traceback"),
     "an error without an end": ({"error": "devices: check " + "x" * 2000}, "xxx"),

@@ -19,10 +19,10 @@ PLACEHOLDER = re.compile(r"{{ (?:config\['base_url'\] }}|(\w+) }})")
 class Place:
     """One request of a table, or all pages of one list.
 
-    `path` has the names of the manifest in braces, `key` is that of the records in the reply, `is_single` tells that
-    the reply is the record, `takes_bare_list` that it may be a list. `skips` names what a refusal costs where `*` has
-    led here: a `product` or the `entity`; None where nothing may be skipped. `named` tells that the options name what
-    is read here, `has_other_way` that other lists are read where the API has no such one.
+    `path` has the names of the manifest in braces, `key` is that of the records in the reply (any, where they have
+    none), `is_single` tells that the reply is the record, `takes_bare_list` that it may be a list. `skips` names what a
+    refusal costs where `*` has led here: a `product` or the `entity`; None where nothing may be skipped. `named` tells
+    that the options name what is read here, `has_other_way` that other lists are read where the API has no such one.
     """
 
     name: str

@@ -17,7 +17,7 @@ from integration_tests.matrix.world import PAGE, World, closed_port, put_record,
 ONCE, OFTEN, ALWAYS = "once", "a few times", "for ever"
 TIMES: dict[str, int | None] = {ONCE: 1, OFTEN: 3, ALWAYS: None}
 
-# The column-less field that some troubles add to the records of a reply.
+# A field without a column, which some troubles add to the records of a reply.
 UNHEARD_OF = "unheard_of"
 
 
