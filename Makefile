@@ -11,7 +11,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-framework check docs clean java
+.PHONY: help demo test test-all test-oldest test-framework check docs clean java
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs
 
 test: $(INSTALLED) java ## Run all tests, in random order
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+test-all: $(INSTALLED) java ## Run all tests, and the whole matrix of docs/guarantees.md: half an hour more
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --whole-matrix
 
 test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with
 	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest

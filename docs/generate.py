@@ -1,5 +1,7 @@
 """Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of README.md.
 
+What follows from the lists of `integration_tests.matrix` is a part of docs/guarantees.md.
+
 `python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
 """
 
@@ -13,6 +15,9 @@ import yaml
 
 from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
+from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
+from integration_tests.matrix.places import places
+from integration_tests.matrix.troubles import TROUBLES, Meaning
 
 ROOT = Path(__file__).parents[1]
 NOTICE = "<!-- Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`. -->\n\n"
@@ -62,14 +67,16 @@ A Unity Catalog connection passes on only the table options that it lists under 
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
-    """Return what each generated file has to hold, given the hand-written parts of README.md under `root`."""
-    readme = root / "README.md"
-    parts = {"tables": _overview(), "connection options": _connection_overview()}
+    """Return what each generated file has to hold, given the hand-written parts of some of them under `root`."""
+    parts = {
+        root / "README.md": {"tables": _overview(), "connection options": _connection_overview()},
+        root / "docs" / "guarantees.md": {"matrix": _matrix()},
+    }
     return {
         root / "docs" / "tables.md": _tables_page(),
         root / "docs" / "options.md": _options_page(),
         root / "connector_spec.yaml": _connector_spec(),
-        readme: _with_parts(readme.read_text(encoding="utf-8"), parts),
+        **{path: _with_parts(path, generated) for path, generated in parts.items()},
     }
 
 
@@ -278,6 +285,45 @@ def _parameter(option: Option, *, required: bool) -> dict[str, Any]:
     return {**parameter, "secret": True} if option.is_secret else parameter
 
 
+# ---- the matrix of troubles ----
+
+
+def _matrix() -> str:
+    return "\n".join((_troubles(), _places(), _rule(), _cells()))
+
+
+def _troubles() -> str:
+    found: dict[tuple[str, Meaning], list[str]] = {}
+    for trouble in TROUBLES:
+        found.setdefault((trouble.kind, trouble.meaning), []).append(trouble.name)
+    rows = ((_sentence(kind), meaning.value, "; ".join(names)) for (kind, meaning), names in found.items())
+    return _grid(("What goes wrong", "What it means", "Troubles"), rows)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _places() -> str:
+    rows = ((_code(table), "; ".join(place.name for place in places(table))) for table in tables())
+    return _grid(("Table", "Where"), rows)
+
+
+def _rule() -> str:
+    return _grid(
+        ("What it means", "How a read ends"), ((_sentence(meaning.value), end) for meaning, end in RULE.items())
+    )
+
+
+def _cells() -> str:
+    rows = []
+    for door in DOORS:
+        whole = cells_of(door, whole=True)
+        ends = [sum(cell.expected is outcome for cell in whole) for outcome in Outcome]
+        rows.append((door, *(str(count) for count in (len(cells_of(door, whole=False)), len(whole), *ends))))
+    return _grid(("Door", "Cells in `make test`", "Cells in `make test-all`", *(end.value for end in Outcome)), rows)
+
+
 # ---- Markdown ----
 
 
@@ -290,14 +336,15 @@ def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def _with_parts(text: str, parts: Mapping[str, str]) -> str:
-    """Put each part between its two markers; ValueError when a marker is missing."""
+def _with_parts(path: Path, parts: Mapping[str, str]) -> str:
+    """Put each part between its two markers in a file; ValueError when a marker is missing."""
+    text = path.read_text(encoding="utf-8")
     for name, part in parts.items():
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end of {name} -->\n"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
-            raise ValueError(f"README.md has no markers {begin.strip()} and {end.strip()}")
+            raise ValueError(f"{path.name} has no markers {begin.strip()} and {end.strip()}")
         text = f"{before}{begin}\n{part}\n{end}{after}"
     return text
 

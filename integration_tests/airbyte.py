@@ -50,6 +50,7 @@ class Sync:
     records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     statuses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     states: dict[str, AirbyteStateMessage] = field(default_factory=dict)
+    failures: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     error_messages: list[str] = field(default_factory=list)
     warnings: str = ""
 
@@ -70,6 +71,8 @@ class Sync:
         elif message.state and message.state.stream:
             self.states[message.state.stream.stream_descriptor.name] = message.state
         elif message.trace and message.trace.error:
+            if message.trace.error.stream_descriptor:
+                self.failures[message.trace.error.stream_descriptor.name].append(str(message.trace.error.message))
             self.error_messages += [message.trace.error.message, str(message.trace.error.internal_message)]
         elif message.trace and message.trace.stream_status:
             status = message.trace.stream_status
@@ -96,7 +99,7 @@ def sync(config: Mapping[str, Any], *tables: str, state: State | None = None, in
     # A fresh copy, as a platform would hand it over: a used state object is changed by the CDK.
     fresh = [AirbyteStateMessageSerializer.load(AirbyteStateMessageSerializer.dump(part)) for part in state or []]
     result = Sync()
-    with _warnings_of_the_source() as warnings:
+    with warnings_of("airbyte") as warnings:
         try:
             source = SourceParticle(config=config, catalog=catalog, state=fresh)
             for message in source.read(logging.getLogger("airbyte"), config, catalog, fresh):
@@ -108,7 +111,8 @@ def sync(config: Mapping[str, Any], *tables: str, state: State | None = None, in
 
 
 @contextmanager
-def _warnings_of_the_source() -> Iterator[list[str]]:
+def warnings_of(name: str) -> Iterator[list[str]]:
+    """Collect what a logger warns of."""
     texts: list[str] = []
 
     class _Listener(logging.Handler):
@@ -116,7 +120,7 @@ def _warnings_of_the_source() -> Iterator[list[str]]:
             texts.append(record.getMessage())
 
     listener = _Listener(logging.WARNING)
-    logger = logging.getLogger("airbyte")
+    logger = logging.getLogger(name)
     logger.addHandler(listener)
     try:
         yield texts

@@ -1,14 +1,34 @@
 """What all integration tests share: a Device Cloud, and the tables that the manifest holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from integration_tests.device_cloud import DeviceCloud, Switches
+from integration_tests.matrix.tally import Tally, summary
 from source_particle.login import forget_accounts
 from unit_tests.conftest import _logging_as_it_was
 
 __all__ = ["_logging_as_it_was"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the whole matrix of troubles be asked for."""
+    parser.addoption("--whole-matrix", action="store_true", help="run all cells of the matrix of troubles, not a part")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how the cells of the matrix ended."""
+    if lines := summary(report for reports in terminalreporter.stats.values() for report in reports):
+        terminalreporter.section("troubles x places x tables x doors")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Tally:
+    """Where a test of the matrix notes how its cells end."""
+    return Tally(record_property)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Vitals sync by device: what is new arrives, nothing is lost, a device that joins later brings its whole past."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -8,6 +9,7 @@ from airbyte_cdk.models import AirbyteStateMessageSerializer
 
 from integration_tests.airbyte import State, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from integration_tests.device_cloud.clock import TIME_FORMS
 
 WHOLE_FLEET = {"product_id_or_slug": "*"}
 
@@ -51,6 +53,22 @@ def test_the_next_sync_brings_what_is_new_and_at_most_the_boundary_again() -> No
         everything = [*first.records["diagnostics"], *second.records["diagnostics"]]
         unique = {(record["device_id"], record["updated_at"]): record for record in everything}
         assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, unique.values())
+
+
+@pytest.mark.parametrize("spell", [form for form in TIME_FORMS if form(datetime(2026, 1, 31)).endswith("Z")])
+def test_the_state_follows_the_newest_report_however_its_time_is_written(spell: Callable[[datetime], str]) -> None:
+    with _cloud() as cloud:
+        device = next(iter(cloud.fleet.rows("devices")))
+        newest = spell(cloud.fleet.clock.now() - timedelta(minutes=5))
+        cloud.fleet.add_vitals(device, record={"updated_at": newest, "deviceID": device, "payload": {}})
+        config = with_token(cloud, diagnostics={"device_id": device})
+        first = sync(config, "diagnostics", incremental=True)
+
+        second = sync(config, "diagnostics", state=first.state)
+
+        assert not second.errors
+        assert not cloud.ledger.compare("diagnostics", {"device_id": device}, first.records["diagnostics"])
+        assert _keys(second.records["diagnostics"]) == {(device, newest)}
 
 
 def test_a_device_that_joins_later_brings_its_whole_past() -> None:

@@ -13,17 +13,6 @@ from source_particle.login import forget_accounts
 TABLES = tuple(catalog.tables())
 
 
-def test_a_wrong_password_is_sent_once_for_all_tables(cloud: DeviceCloud) -> None:
-    config = with_password(cloud)
-    config["credentials"]["password"] += "x"
-
-    result = sync(config, *TABLES)
-
-    assert cloud.ledger.logins() == 1
-    assert "user name or password was refused" in result.errors
-    assert not any(result.records.values())
-
-
 def test_an_account_with_multi_factor_authentication_is_told_to_use_an_access_token(cloud: DeviceCloud) -> None:
     config = with_password(cloud)
     config["credentials"]["username"] = cloud.mfa_username

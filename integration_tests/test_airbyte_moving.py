@@ -1,4 +1,7 @@
-"""Devices come and go while their pages are read: what was there throughout arrives, once."""
+"""Devices come and go while their pages are read: what was there throughout arrives, once.
+
+`test_matrix` has the same with totals that the API counts, in every table and door.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,11 +61,10 @@ def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceClou
         yield cloud, cloud.fleet.product_ids[0]
 
 
-@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("change", CHANGES)
-def test_devices_that_come_and_go_between_pages_cost_no_other_device(change: str, page: int, counted: bool) -> None:
-    with _moving_cloud(Switches(total_records=counted)) as (cloud, product):
+def test_devices_that_come_and_go_between_pages_without_a_count_cost_no_other_device(change: str, page: int) -> None:
+    with _moving_cloud(Switches(total_records=False)) as (cloud, product):
         cloud.faults.add(Fault(ROUTES["product_devices"], page=page, run=lambda: CHANGES[change](cloud.fleet, product)))
         mark = cloud.ledger.mark()
 
@@ -73,10 +75,9 @@ def test_devices_that_come_and_go_between_pages_cost_no_other_device(change: str
         assert not difference, str(difference)
 
 
-@pytest.mark.parametrize("max_pages", [{}, {"max_pages": 100}], ids=["all", "max_pages"])
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("add", [True, False])
-def test_sims_that_come_and_go_between_pages_cost_no_other_sim(add: bool, page: int, max_pages: dict[str, int]) -> None:
+def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim(add: bool, page: int) -> None:
     with _moving_cloud() as (cloud, product):
         sims = cloud.fleet.rows("sims", product)
         first = next(iter(sims))
@@ -91,7 +92,7 @@ def test_sims_that_come_and_go_between_pages_cost_no_other_sim(add: bool, page: 
         cloud.faults.add(Fault(ROUTES["product_sims"], page=page, run=change))
         mark = cloud.ledger.mark()
 
-        result = sync(with_token(cloud, product_sims={"per_page": 10, **max_pages}), "product_sims")
+        result = sync(with_token(cloud, product_sims={"per_page": 10, "max_pages": 100}), "product_sims")
 
         assert not result.errors
         difference = cloud.ledger.compare("product_sims", {}, result.records["product_sims"], since=mark)

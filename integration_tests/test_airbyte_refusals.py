@@ -8,25 +8,6 @@ from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize,
 WHOLE_FLEET = {"product_id_or_slug": "*"}
 
 
-@pytest.mark.parametrize("status", [403, 404])
-@pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
-def test_a_product_that_is_found_and_refused_is_skipped_and_named(cloud: DeviceCloud, table: str, status: int) -> None:
-    product = cloud.fleet.product_ids[0]
-    path = {
-        "product_devices": f"/v1/products/{product}/devices",
-        "product_sims": f"/v1/products/{product}/sims",
-        "fleet_data_usage": f"/v1/products/{product}/sims/data_usage",
-    }[table]
-    cloud.faults.add(Fault("*", path=path, status=status, times=None))
-
-    result = sync(with_token(cloud), table)
-
-    assert not result.errors
-    assert f"{product} ({status})" in result.warnings
-    expected = [record for record in cloud.ledger.records(table) if record["product_id_or_slug"] != str(product)]
-    assert len(result.records[table]) == len(expected) > 0
-
-
 @pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
 def test_a_product_that_is_named_and_unknown_is_an_error_and_the_others_arrive(cloud: DeviceCloud, table: str) -> None:
     product = str(cloud.fleet.product_ids[0])
@@ -50,38 +31,6 @@ def test_an_unknown_sim_is_an_error(cloud: DeviceCloud) -> None:
     result = sync(with_token(cloud, sim_data_usage={"iccid": "8900000000000000000"}), "sim_data_usage")
 
     assert "/v1/sims/8900000000000000000/data_usage" in result.errors
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_one_device_of_many_that_is_refused_does_not_cost_the_others(cloud: DeviceCloud, status: int) -> None:
-    records = cloud.ledger.records("diagnostics", WHOLE_FLEET)
-    device = next(record["device_id"] for record in records if record["product_id_or_slug"])
-    cloud.faults.add(Fault("GET /v1/products/:p/diagnostics/:id", times=None, status=status, path=_path(cloud, device)))
-
-    result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics")
-
-    assert not result.errors
-    assert f"skipped 1 that * found, because the API refused them: {device} ({status})" in result.warnings
-    expected = [record for record in records if record["device_id"] != device]
-    assert len(result.records["diagnostics"]) == len(expected)
-
-
-def _path(cloud: DeviceCloud, device: str) -> str:
-    records = cloud.ledger.records("diagnostics", WHOLE_FLEET)
-    product = next(record["product_id_or_slug"] for record in records if record["device_id"] == device)
-    return f"/v1/products/{product}/diagnostics/{device}"
-
-
-def test_a_product_whose_devices_are_refused_does_not_end_the_enumeration(cloud: DeviceCloud) -> None:
-    first = cloud.fleet.product_ids[0]
-    cloud.faults.add(Fault("GET /v1/products/:p/devices", path=f"/v1/products/{first}/devices", status=403, times=None))
-
-    result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics")
-
-    assert not result.errors
-    assert f"product {first} (403)" in result.warnings
-    own = cloud.ledger.records("diagnostics")
-    assert len(result.records["diagnostics"]) >= len(own) > 0
 
 
 def test_a_token_that_only_sees_products_reads_the_fleet_by_them(cloud: DeviceCloud) -> None:

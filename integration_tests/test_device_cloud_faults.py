@@ -111,6 +111,28 @@ def test_a_reply_can_be_late(cloud: DeviceCloud) -> None:
         requests.get(f"{cloud.url}/v1/user", headers={"Authorization": f"Bearer {cloud.token}"}, timeout=0.2)
 
 
+def test_a_body_can_come_byte_by_byte(cloud: DeviceCloud) -> None:
+    whole = split(raw(cloud))[1]
+    cloud.faults.add(Fault(USER, drip=0.0001))
+    head, body = split(raw(cloud))
+    assert body == whole
+    assert "Connection: close" in head
+
+
+@pytest.mark.parametrize("longer_by", [-5, 5])
+def test_a_length_can_be_wrong(cloud: DeviceCloud, longer_by: int) -> None:
+    whole = split(raw(cloud))[1]
+    cloud.faults.add(Fault(USER, longer_by=longer_by))
+    head, body = split(raw(cloud))
+    assert body == whole
+    assert f"Content-Length: {len(whole) + longer_by}" in head
+
+
+def test_a_body_can_be_changed(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault(USER, change=lambda body: body.replace(b"username", b"name")))
+    assert get(cloud, "/v1/user").json()["name"] == cloud.username
+
+
 def test_a_late_reply_keeps_its_place_among_pipelined_requests(cloud: DeviceCloud) -> None:
     cloud.faults.add(Fault(USER, delay=0.05, body='"late"'))
     answers = raw(cloud, times=3)

@@ -208,3 +208,21 @@ def test_a_device_that_joins_later_brings_its_past_by_a_batch_read_of_its_own() 
 
         assert {record["updated_at"] for record in past} <= {row["updated_at"] for row in rows}
         assert {row["device_id"] for row in rows} == {late}
+
+
+def test_vitals_that_become_visible_within_the_time_to_settle_are_read() -> None:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=0, user_devices=1, samples=False))) as cloud:
+        merged = given(cloud, table("diagnostics"), settle_seconds="60", min_window_seconds="1")
+        [device] = cloud.fleet.rows("devices")
+        rows, offset = ParticleLakeflowConnect(merged).read_table("diagnostics", None, merged)
+        before = [row["updated_at"] for row in rows]
+        late = cloud.fleet.add_vitals(device, at=cloud.fleet.clock.now() - timedelta(seconds=30))["updated_at"]
+        cloud.fleet.clock.skew += 120
+
+        rows, _ = ParticleLakeflowConnect(merged).read_table("diagnostics", offset, merged)
+
+        after = [row["updated_at"] for row in rows]
+        assert late in after
+        assert sorted(before + after) == sorted(
+            record["updated_at"] for record in cloud.ledger.records("diagnostics", {"device_id": device})
+        )

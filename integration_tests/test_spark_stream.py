@@ -183,8 +183,8 @@ def test_a_stream_begins_and_ends_where_the_user_says(stream: Stream) -> None:
 
 def test_vitals_that_do_not_say_when_they_are_from_fail_the_batch(stream: Stream) -> None:
     body = json.dumps({"diagnostics": [{"updated_at": "yesterday", "deviceID": "abc", "payload": {}}]})
-    stream.cloud.faults.add(Fault(VITALS, status=200, body=body))
-    with pytest.raises(StreamingQueryException, match=r"UnexpectedError: .*'yesterday'.* is not a time"):
+    stream.cloud.faults.add(Fault(VITALS, status=200, body=body, times=None))
+    with pytest.raises(StreamingQueryException, match=r"UnexpectedError: .*'updated_at' is 'yesterday', not a time"):
         stream.run(**EAGER)
 
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from source_particle.deadline import LONGEST_REPLY, DeadlineAdapter
 
 WINDOW = 300.0
 MAX_CONNECTIONS = 32
@@ -95,11 +96,12 @@ def is_wanted() -> bool:
     return closed is None or not closed.is_set()
 
 
-class BudgetedAdapter(HTTPAdapter):
+class BudgetedAdapter(DeadlineAdapter):
     """Sends each request within the budget: first tries, retries and redirects alike."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
+        longest_reply = float(config.get("longest_reply_seconds", LONGEST_REPLY))
+        super().__init__(longest_reply, pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
         self._budget = budget_of(config)
         self._limit = int(config.get("requests_per_5_minutes", 10_000))
         self._at_once = int(config.get("num_workers", 8))

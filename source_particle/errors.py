@@ -6,6 +6,7 @@ from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -53,6 +54,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
     bare_list_is: str | None = None
     identified_by: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         super().__post_init__(parameters)
@@ -63,12 +65,14 @@ class ParticleErrorHandler(DefaultErrorHandler):
             bare_list_is=self.bare_list_is,
             identified_by=tuple(self.identified_by),
             lists=tuple(self.lists),
+            moments=tuple(self.moments),
         )
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """Decide what the CDK does next; raises Refused where neither a retry nor a skip can help."""
         if not isinstance(response_or_exception, requests.Response):
             return _unanswered(response_or_exception)
+        _refuse_another_host(response_or_exception)
         if response_or_exception.ok:
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
@@ -113,6 +117,18 @@ class ParticleErrorHandler(DefaultErrorHandler):
 def _at(response: requests.Response, message: str) -> str:
     """Say where it happened and what the API said about it."""
     return f"{response.url}: {message} {api_message(response)}".strip()
+
+
+def _refuse_another_host(response: requests.Response) -> None:
+    """Take no answer from where the API has not been configured to be; the token was not sent there."""
+    asked = response.history[0].url if response.history else response.url
+    host = urlsplit(response.url).netloc
+    if host != urlsplit(asked).netloc:
+        raise Refused(
+            f"{asked}: The request was sent on to another host, {host}, whose answers are not the API's. Check "
+            "base_url, and what stands between this machine and the API.",
+            response.history[0].status_code,
+        )
 
 
 def _unanswered(error: Exception | None) -> ErrorResolution:

@@ -22,7 +22,7 @@ class Fault:
     `times=None` is for ever. Where several faults hit one request, the one added first counts.
 
     Several things may go wrong at once, in this order: `run` is called, the token is revoked, the previous page is
-    served in place of the one asked for, then the reply is changed, delayed and cut.
+    served in place of the one asked for, then the reply is changed, delayed, slowed down and cut.
     """
 
     route: str
@@ -36,6 +36,8 @@ class Fault:
     """Reply with this status, and with `body` or an empty JSON object."""
     body: str | bytes | None = None
     """Reply with this body, and with `status` or 200: `HTML`, `MALFORMED`, `""`, `"null"`, `"[]"`, …"""
+    change: Callable[[bytes], bytes] | None = None
+    """Reply with what this makes of the body that would have been sent."""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
@@ -43,6 +45,10 @@ class Fault:
     cut: Cut | None = None
     """Break the connection: `reset` before any header, `reset_body` after half the body, `short` by closing after half
     of what Content-Length promises, `close` the same without Content-Length (the framing does not show that)."""
+    drip: float = 0.0
+    """Seconds between two bytes of the body."""
+    longer_by: int = 0
+    """By how many bytes Content-Length promises more than is sent, or less where it is negative."""
     repeat_page: bool = False
     run: Callable[[], object] | None = None
     """Called before the reply is made, on the server's thread; to change the fleet while it is read."""
@@ -63,8 +69,15 @@ class Fault:
             body = self.body if self.body is not None else "{}"
             raw = body.encode() if isinstance(body, str) else body
             reply = Reply(self.status or 200, raw, content_type=self.content_type)
-        headers = {**reply.headers, **self.headers}
-        return replace(reply, headers=headers, delay=reply.delay + self.delay, cut=self.cut)
+        return replace(
+            reply,
+            body=self.change(reply.body) if self.change else reply.body,
+            headers={**reply.headers, **self.headers},
+            delay=reply.delay + self.delay,
+            cut=self.cut,
+            drip=self.drip,
+            longer_by=self.longer_by,
+        )
 
 
 class Faults:

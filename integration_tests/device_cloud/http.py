@@ -47,7 +47,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply and how it goes out: `delay` in seconds, `cut` where the connection breaks."""
+    """One reply and how it goes out.
+
+    `delay` and `drip` are seconds, before the reply and between two bytes of its body; `cut` says where the connection
+    breaks, `longer_by` by how much Content-Length is wrong.
+    """
 
     status: int
     body: bytes = b"{}"
@@ -55,6 +59,8 @@ class Reply:
     content_type: str = JSON
     delay: float = 0.0
     cut: Cut | None = None
+    drip: float = 0.0
+    longer_by: int = 0
 
     def later(self, seconds: float) -> Reply:
         """Return the same reply, delayed further."""
@@ -176,8 +182,14 @@ class Connection(asyncio.Protocol):
         if reply.cut == "reset":
             self._reset()
             return
-        keep_alive = keep_alive and reply.cut is None
+        # Who waits for more than there is learns only from the end of the connection that no more comes.
+        keep_alive = keep_alive and reply.cut is None and not reply.drip and reply.longer_by <= 0
         head = self._head(reply, keep_alive)
+        if reply.drip:
+            self._waiting.clear()
+            self._transport.write(head)
+            self._drip(reply.body, reply.drip)
+            return
         if reply.cut is None:
             self._transport.write(head if reply.status == HTTPStatus.NO_CONTENT else head + reply.body)
             if not keep_alive:
@@ -190,12 +202,19 @@ class Connection(asyncio.Protocol):
         else:
             self._finish()
 
+    def _drip(self, rest: bytes, pause: float) -> None:
+        self._transport.write(rest[:1])
+        if len(rest) > 1:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._drip, rest[1:], pause)
+        else:
+            self._finish()
+
     def _head(self, reply: Reply, keep_alive: bool) -> bytes:
         lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}\r\n{self._common_headers()}"]
         if reply.status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Type: {reply.content_type}\r\n")
             if reply.cut != "close":
-                lines.append(f"Content-Length: {len(reply.body)}\r\n")
+                lines.append(f"Content-Length: {len(reply.body) + reply.longer_by}\r\n")
         lines.extend(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
         return "".join(lines).encode("latin-1")

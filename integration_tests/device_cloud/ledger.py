@@ -109,8 +109,9 @@ class Ledger:
         access: Access = "user",
         *,
         clip_margin: timedelta = CLIP_MARGIN,
+        alike: Callable[[Any, Any], bool] | None = None,
     ) -> Difference:
-        """Return how a reading differs from the truth.
+        """Return how a reading differs from the truth; `alike` says which values are equal to what was sent.
 
         With `since`, what was there throughout must be there exactly once, what came or went in between may be, and any
         value that a record had in between will do.
@@ -124,7 +125,7 @@ class Ledger:
                 ]
             truths = [_by_key(table, question.answer(table)) for question in moments]
         required = set.intersection(*(set(truth) for truth in truths))
-        return _difference(table, required, truths, records)
+        return _difference(table, required, truths, records, alike or same)
 
     def _question(
         self,
@@ -185,7 +186,11 @@ def _key(table: str, record: Mapping[str, Any]) -> Key:
 
 
 def _difference(
-    table: str, required: set[Key], truths: list[dict[Key, Record]], records: Iterable[Mapping[str, Any]]
+    table: str,
+    required: set[Key],
+    truths: list[dict[Key, Record]],
+    records: Iterable[Mapping[str, Any]],
+    alike: Callable[[Any, Any], bool],
 ) -> Difference:
     found = Difference(table)
     seen: set[Key] = set()
@@ -196,7 +201,7 @@ def _difference(
             found.doubled.append(key)
         elif not values:
             found.unexpected.append(key)
-        elif not any(same(record, value) for value in values):
+        elif not any(alike(value, record) for value in values):
             found.different[key] = _fields(record, values[0])
         seen.add(key)
     found.missing = sorted(required - seen, key=str)

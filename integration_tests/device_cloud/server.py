@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from datetime import timedelta
 from time import monotonic
@@ -30,11 +31,17 @@ class DeviceCloud:
     `url` is its base URL; `token` (of the user, without limits), `api_user_token` and `expired_token` are access
     tokens; `username` logs in with `password`, `mfa_username` also needs `otp`; `client_id` and `client_secret` belong
     to an OAuth client. `fleet`, `faults` and `switches` may be changed while it runs; `ledger` knows the truth and the
-    requests.
+    requests. With `tls` it speaks https.
     """
 
     def __init__(
-        self, fleet: Fleet | None = None, switches: Switches | None = None, *, host: str = "127.0.0.1", port: int = 0
+        self,
+        fleet: Fleet | None = None,
+        switches: Switches | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.fleet = fleet or Fleet.seeded()
         self.faults = Faults()
@@ -51,7 +58,7 @@ class DeviceCloud:
         self.api_user_token = self.auth.api_user_token
         self.expired_token = self.auth.expired_token
         self.url = ""
-        self._host, self._port = host, port
+        self._host, self._port, self._tls = host, port, tls
         self._numbers = 0
         self._date = (0, "")
         self._failures: list[Exception] = []
@@ -134,10 +141,14 @@ class DeviceCloud:
         self._stop = asyncio.Event()
         connections: set[Connection] = set()
         server = await self._loop.create_server(
-            lambda: Connection(self._answer, self._headers, connections), self._host, self._port, backlog=_BACKLOG
+            lambda: Connection(self._answer, self._headers, connections),
+            self._host,
+            self._port,
+            backlog=_BACKLOG,
+            ssl=self._tls,
         )
         host, port = server.sockets[0].getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        self.url = f"{'https' if self._tls else 'http'}://{host}:{port}"
         self._ready.set()
         await self._stop.wait()
         # A server that is closed while asyncio still accepts a connection leaks its socket: first stop listening.
@@ -164,7 +175,7 @@ class DeviceCloud:
             return json_reply({"ok": False, "error": "Internal error"}, 500)
 
     def _answer_or_fail(self, request: Request) -> Reply:
-        arrived = monotonic()
+        arrived, asked = monotonic(), request
         matched = self._api.match(request)
         login = request.method == "POST" and request.path == "/oauth/token"
         route = _LOGIN if login else matched[0].name if matched else "unknown"
@@ -187,7 +198,7 @@ class DeviceCloud:
         if fault is not None:
             reply = fault.spoil(reply)
         status = 0 if reply.cut == "reset" else reply.status
-        query = {name: value for name, value in request.query.items() if name != "access_token"}
+        query = {name: value for name, value in asked.query.items() if name != "access_token"}
         self._log.add(Entry(arrived, request.method, request.path, query, status, route, token is not None))
         return reply.later(self.switches.latency) if self.switches.latency else reply
 

@@ -48,6 +48,7 @@ GARBAGE = {
     "two bodies": b"{}{}",
     "not UTF-8": b'{"devices":[{"id":"\xff\xfe"}]}',
     "NaN": b"NaN",
+    "a number that no machine holds": b"1e400",
     "Infinity": b"[Infinity]",
     "nested too deep": b"[" * 100_000 + b"]" * 100_000,
 }
@@ -59,9 +60,11 @@ def body_with(shape: BodyShape, record: Any) -> bytes:
     return json.dumps(value if shape.records_key is None else {shape.records_key: value}).encode()
 
 
-def record_with(shape: BodyShape, name: str, text: str = "x") -> dict[str, Any]:
+def record_with(shape: BodyShape, name: str) -> dict[str, Any]:
     """A record that only this field identifies."""
-    return {name: [{"date": text}] if name in shape.lists else text}
+    if name in shape.moments:
+        return {name: "2026-01-31T12:00:00.000Z"}
+    return {name: [{"date": "x"}] if name in shape.lists else "x"}
 
 
 def good_record(shape: BodyShape) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def test_each_of_the_identifying_fields_is_enough(shape: BodyShape) -> None:
 
 @each_shape
 def test_half_of_a_surrogate_pair_is_text_like_any_other(shape: BodyShape) -> None:
-    record = record_with(shape, shape.identified_by[0], "\ud83d")
+    record = {**good_record(shape), "name": "\ud83d"}
     assert shape.page(body_with(shape, record)).records == [record]
 
 
@@ -289,3 +292,52 @@ def test_a_secret_that_json_would_escape_is_scrubbed(monkeypatch: pytest.MonkeyP
     said = api_message(reply(400, json.dumps({"errors": [f"{secret} is wrong"]})))
 
     assert said == "The API says: **** is wrong"
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "18446744073709551616", "-9223372036854775809", "1" * 60])
+@pytest.mark.parametrize("before", ["", " ", "\n\t"])
+def test_an_integer_of_any_length_keeps_its_digits(digits: str, before: str) -> None:
+    body = f'[{{"id":{before}{digits},"more":[1,{before}{digits}]}}]'.encode()
+
+    assert BodyShape(identified_by=("id",)).page(body).records == [{"id": int(digits), "more": [1, int(digits)]}]
+
+
+def test_of_a_key_that_comes_twice_the_last_counts() -> None:
+    for number in ("1", "1" * 30):
+        body = f'[{{"id":"first","number":{number},"id":"last"}}]'.encode()
+
+        assert BodyShape(identified_by=("id",)).page(body).records == [{"id": "last", "number": int(number)}]
+
+
+GOOD_MOMENTS = [
+    "2026-01-31T12:00:00.123Z",
+    "2026-01-31T12:00:00Z",
+    "2026-01-31T12:00:00.123456+00:00",
+    "2026-01-31T12:00:00+0000",
+]
+BAD_MOMENTS = [
+    "yesterday",
+    "",
+    "2026-01-31",
+    "2026-01-31T12:00:00",
+    "2026-01-31 12:00:00Z",
+    "2026-01-31T12:00:00.123-06:00",
+    "2026-01-31T12:00:00+0530",
+    "2026-02-30T12:00:00Z",
+    "2026-01-31T25:00:00Z",
+    "2026-01-31T12:00:00.1234567Z",
+    1769817600,
+    True,
+    {},
+]
+
+
+@pytest.mark.parametrize("moment", [*GOOD_MOMENTS, *BAD_MOMENTS])
+def test_vitals_say_when_they_are_from(moment: Any) -> None:
+    [shape] = [shape for shape in SHAPES if shape.moments]
+    body = body_with(shape, {"updated_at": moment})
+    if moment in GOOD_MOMENTS:
+        assert shape.page(body).records == [{"updated_at": moment}]
+    else:
+        with pytest.raises(MalformedBodyError, match="not a time in UTC"):
+            shape.page(body)

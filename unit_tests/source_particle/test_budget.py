@@ -114,7 +114,7 @@ def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: p
     def fail(*_: object, **__: object) -> None:
         raise requests.exceptions.ConnectionError
 
-    monkeypatch.setattr("source_particle.budget.HTTPAdapter.send", fail)
+    monkeypatch.setattr("source_particle.budget.DeadlineAdapter.send", fail)
     with requests.Session() as session:
         budgeted_session(session, config())
         for _ in range(3):

@@ -263,6 +263,7 @@ def test_order_lost_after_the_first_page_is_an_error() -> None:
 CONTRADICTIONS = {
     "the same page for ever": [page("a", "b", pages=3, records=6)],
     "the same page for ever, uncounted": [page("a", "b")],
+    "the last page but one again for the last, only pages counted": [page("a", pages=3), page("b", pages=3)],
     "an empty page in the middle": [page("a", pages=3, records=3), page(pages=3, records=3), page("c", pages=3)],
     "an empty page in the middle, only pages counted": [page("a", pages=3), page(pages=3), page("c", pages=3)],
     "an empty first page, records counted": [page(records=3)],

@@ -1,0 +1,161 @@
+"""The cells of the matrix, how each has to end, and which of them are run."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import combinations
+from zlib import crc32
+
+from bridge.catalog import tables
+from integration_tests.matrix.places import ANYWHERE, Place, places, reads
+from integration_tests.matrix.troubles import ONCE, TIMES, TROUBLES, Meaning, Trouble
+
+AIRBYTE, LAKEFLOW, SPARK, STREAM = "Airbyte read", "Lakeflow read", "Spark batch", "Spark stream"
+DOORS = (AIRBYTE, LAKEFLOW, SPARK, STREAM)
+RETRIES = 5
+
+
+class Outcome(Enum):
+    """How a read may end; anything else is a failure."""
+
+    EQUAL = "equal to the ledger"
+    SKIPPED = "equal but for what is reported as skipped"
+    ERROR = "a named error and no success marker"
+
+
+# `Cell.expected` in words.
+RULE: dict[Meaning, str] = {
+    Meaning.HARMLESS: "Equal to the ledger.",
+    Meaning.PASSING: f"Equal to the ledger where it is gone within {RETRIES} retries, else a named error.",
+    Meaning.REFUSAL: (
+        "What `*` found is skipped and reported. A named error where that cannot be: a list, or what the options name. "
+        "A page that the API counts and does not have is looked for once more. Where there is no list of all products "
+        "(404), those of the user and of each organization are read."
+    ),
+    Meaning.FINAL: "A named error.",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trouble at one place of one table, read through one door."""
+
+    door: str
+    table: str
+    trouble: Trouble
+    times: str
+    place: Place
+
+    def __str__(self) -> str:
+        """Name the cell, as tests and failures do."""
+        return f"{self.door}: {self.table}, {self.place.name}: {self.trouble.name}, {self.times}"
+
+    @property
+    def expected(self) -> Outcome:
+        """How it has to end: the one rule of the matrix."""
+        match self.trouble.meaning:
+            case Meaning.HARMLESS:
+                return Outcome.EQUAL
+            case Meaning.PASSING:
+                times = TIMES[self.times]
+                return Outcome.EQUAL if times is not None and times <= RETRIES else Outcome.ERROR
+            case Meaning.REFUSAL:
+                return self._refused(is_missing=self.trouble.name == "404")
+        return Outcome.ERROR
+
+    def _refused(self, *, is_missing: bool) -> Outcome:
+        if is_missing and self.place.has_other_way:
+            return Outcome.EQUAL
+        if is_missing and self.place.is_later_page:
+            # The API counts the page and does not have it: it is looked for once more.
+            return Outcome.EQUAL if self.times == ONCE else Outcome.ERROR
+        return Outcome.SKIPPED if self.place.skips else Outcome.ERROR
+
+
+def every_cell(door: str) -> list[Cell]:
+    """Return the full product for one door, in an order that is mixed and always the same.
+
+    Where cells share syncs, those of the same trouble come together, so that a subset shares as well.
+    """
+    cells = [
+        Cell(door, table, trouble, times, place)
+        for table in tables()
+        for place in (*places(table), ANYWHERE)
+        for trouble in TROUBLES
+        if trouble.where(place) and (trouble.reaches_workers or door in (AIRBYTE, LAKEFLOW))
+        for times in trouble.times
+    ]
+    return sorted(
+        cells, key=lambda cell: (door == AIRBYTE and _mixed(cell.trouble.name + cell.times), _mixed(str(cell)))
+    )
+
+
+def _mixed(text: str) -> int:
+    return crc32(text.encode())
+
+
+def cells_of(door: str, *, whole: bool) -> list[Cell]:
+    """Return the cells that are run for one door: a covering subset, or with `whole` all that are ever run."""
+    aspects = (WHOLE if whole else COVERED)[door]
+    return list(_covering(every_cell(door), aspects)) if aspects else every_cell(door)
+
+
+def _covering(cells: Iterable[Cell], aspects: Callable[[Cell], Iterable[Hashable]]) -> Iterator[Cell]:
+    """Give of the cells, in order, each that shows something which none before it has shown."""
+    shown: set[Hashable] = set()
+    for cell in cells:
+        if not shown.issuperset(seen := set(aspects(cell))):
+            shown |= seen
+            yield cell
+
+
+def _every_pair(cell: Cell) -> Iterable[Hashable]:
+    return combinations((cell.table, cell.trouble, cell.times, cell.place.name), 2)
+
+
+def _every_pair_of_kinds(cell: Cell) -> Iterable[Hashable]:
+    kinds = (cell.table, cell.trouble.kind, cell.times, cell.place.name, cell.expected)
+    return (cell.trouble, *combinations(kinds, 2))
+
+
+Aspects = Callable[[Cell], Iterable[Hashable]]
+# What the cells of a door show between them; None for the full product. The doors to Spark differ from Airbyte's only
+# in how they hand on what it ends in.
+WHOLE: dict[str, Aspects | None] = {
+    AIRBYTE: None,
+    LAKEFLOW: _every_pair,
+    SPARK: _every_pair_of_kinds,
+    STREAM: lambda cell: ((cell.table, cell.expected), (cell.trouble.kind, cell.times, cell.expected)),
+}
+COVERED: dict[str, Aspects] = {
+    AIRBYTE: lambda cell: (
+        (cell.trouble, cell.table),
+        (cell.trouble, cell.expected),
+        (cell.table, cell.place, cell.expected),
+    ),
+    LAKEFLOW: lambda cell: (cell.trouble, (cell.table, cell.expected)),
+    SPARK: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
+    STREAM: lambda cell: (cell.trouble.meaning, cell.expected),
+}
+
+
+def batches(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Put cells of the same trouble that read nothing of each other's together: one sync reads many tables."""
+    found: dict[tuple[Trouble, str], list[list[Cell]]] = {}
+    for cell in cells:
+        same = found.setdefault((cell.trouble, cell.times), [])
+        for batch in same if not cell.trouble.is_alone else ():
+            if all(_can_share(cell, other) for other in batch):
+                batch.append(cell)
+                break
+        else:
+            same.append([cell])
+    return [batch for same in found.values() for batch in same]
+
+
+def _can_share(one: Cell, other: Cell) -> bool:
+    return (
+        one.table != other.table
+        and one.place.path not in reads(other.table)
+        and other.place.path not in reads(one.table)
+    )

@@ -1,0 +1,107 @@
+"""Where a trouble can come up: the requests that a table is read by, as the manifest has them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
+
+from bridge.catalog import manifest
+
+Node = Mapping[str, Any]
+
+PLACEHOLDER = re.compile(r"{{ (?:config\['base_url'\] }}|(\w+) }})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One request of a table, or all pages of one list.
+
+    `path` has the names of the manifest in braces, `key` is that of the records in the reply (any, where they have
+    none), `is_single` tells that the reply is the record, `takes_bare_list` that it may be a list. `skips` names what a
+    refusal costs where `*` has led here: a `product` or the `entity`; None where nothing may be skipped. `named` tells
+    that the options name what is read here, `has_other_way` that other lists are read where the API has no such one.
+    """
+
+    name: str
+    path: str = ""
+    page: int | None = None
+    key: str = "usage_by_day"
+    is_single: bool = False
+    takes_bare_list: bool = False
+    skips: str | None = None
+    named: bool = False
+    has_other_way: bool = False
+
+    @property
+    def is_later_page(self) -> bool:
+        """Whether pages before it have told that it is there."""
+        return self.page is not None and self.page > 1
+
+
+ANYWHERE = Place("anywhere")
+
+
+@cache
+def places(table: str) -> tuple[Place, ...]:
+    """Return the places of a table, in the order in which they are read."""
+    return tuple(_places(_retriever(table)))
+
+
+@cache
+def reads(table: str) -> frozenset[str]:
+    """Return the paths that a table is read by, those of its parents included."""
+    return frozenset(_paths(_retriever(table)))
+
+
+def _places(retriever: Node) -> Iterator[Place]:
+    router = retriever.get("partition_router")
+    if router is None:
+        only, other_ways = retriever.get("all_products", retriever), "all_products" in retriever
+        yield _place("its one reply", only, has_other_way=other_ways)
+        return
+    yield _place("list of products", router["products"]["all_products"], has_other_way=True)
+    if "entity" in router:
+        yield _place("list of one product", router["product_entities"], skips="product")
+    what = "entity" if "entity" in router else "product"
+    if not retriever.get("paged"):
+        yield _place("one of many", retriever, skips=what)
+    else:
+        for page, name in enumerate(("first page", "middle page", "last page"), start=1):
+            yield _place(name, retriever, skips=what, page=page)
+        yield _place("all pages", retriever, skips=what)
+    yield _place("one that is named", retriever, named=True)
+
+
+def _place(name: str, retriever: Node, **more: Any) -> Place:
+    requester = retriever["requester"]
+    promised = requester["$parameters"]
+    key, single = promised.get("records_key"), promised.get("single", False)
+    bare = "bare_list_is" in promised or (key is None and not single)
+    url = _path(requester["url"])
+    return Place(name, url, key=key or "usage_by_day", is_single=single, takes_bare_list=bare, **more)
+
+
+def _path(url: str) -> str:
+    return PLACEHOLDER.sub(lambda found: f"{{{found[1]}}}" if found[1] else "", url)
+
+
+def _paths(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(node.get("url"), str):
+            yield _path(node["url"])
+        for child in node.values():
+            yield from _paths(child)
+
+
+@cache
+def _streams() -> Node:
+    whole = ManifestReferenceResolver().preprocess_manifest(dict(manifest()))
+    return {stream["name"]: stream for stream in whole["streams"] if "name" in stream}
+
+
+def _retriever(table: str) -> Node:
+    retriever: Node = _streams()[table]["retriever"]
+    return retriever

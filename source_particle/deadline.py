@@ -1,0 +1,75 @@
+"""A bound on how long one reply may take: the timeouts of a connection bound only the silence between two bytes."""
+
+import io
+import time
+from functools import partial
+from http.client import HTTPResponse
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+
+# Ten minutes carry a page of 50 MB over a line of 1 Mbit/s.
+LONGEST_REPLY = 600.0
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Gives a reply up that is not whole, headers and body, within so many seconds."""
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        self._seconds = seconds
+        super().__init__(**options)
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request with silences no longer than the whole may take; raises requests.RequestException."""
+        connect, read = kwargs["timeout"]
+        return super().send(*args, **{**kwargs, "timeout": (connect, min(read, self._seconds))})
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of connections, as `requests` does."""
+        super().init_poolmanager(*args, **kwargs)
+        self._bound(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy, once for each."""
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if is_new:
+            self._bound(manager)
+        return manager
+
+    def _bound(self, manager: PoolManager) -> None:
+        # The name under which http.client makes what reads a reply; neither requests nor urllib3 has a total limit.
+        bound = {"response_class": partial(_Reply, seconds=self._seconds)}
+        pools: dict[str, Any] = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {
+            scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (pool.ConnectionCls,), bound)})
+            for scheme, pool in pools.items()
+        }
+
+
+class _Reply(HTTPResponse):
+    """A reply that is read up to a deadline, which begins when the first of it is waited for."""
+
+    def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), time.monotonic() + seconds))
+
+
+class _UntilDeadline(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, deadline: float) -> None:
+        super().__init__()
+        self._raw, self._deadline = raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("The reply took too long.")
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
