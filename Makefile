@@ -11,7 +11,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-framework test-live check docs clean java
+.PHONY: help demo test test-oldest test-framework acceptance test-live check docs clean java
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ ifeq ($(FRAMEWORK),)
 else
 	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/framework_suite.py
 endif
+
+acceptance: $(INSTALLED) ## Run Airbyte's acceptance tests by Airbyte's own command
+	$(BIN)/python -m integration_tests.acceptance
 
 test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
 	@$(BIN)/python -m integration_tests.live
