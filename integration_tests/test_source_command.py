@@ -69,7 +69,7 @@ def test_check_succeeds_and_fails_with_exit_code_0(tmp_path: Path, cloud: Device
     assert "mistyped-password" not in output
 
 
-def test_discover_lists_the_ten_tables_with_their_keys(tmp_path: Path, cloud: DeviceCloud) -> None:
+def test_discover_lists_the_ten_tables_with_their_keys_and_sync_modes(tmp_path: Path, cloud: DeviceCloud) -> None:
     code, messages, _ = _run(tmp_path, "discover", config=with_token(cloud))
 
     assert code == 0
@@ -78,6 +78,9 @@ def test_discover_lists_the_ten_tables_with_their_keys(tmp_path: Path, cloud: De
     for name, table in catalog.tables().items():
         assert streams[name]["source_defined_primary_key"] == [[key] for key in table.primary_key]
         assert streams[name]["json_schema"] == table.schema
+        cursor = [table.cursor_field] if table.cursor_field else None
+        assert streams[name].get("default_cursor_field") == cursor
+        assert streams[name]["supported_sync_modes"] == ["full_refresh", *(["incremental"] if cursor else [])]
 
 
 def test_read_writes_the_ledger(tmp_path: Path, cloud: DeviceCloud) -> None:
