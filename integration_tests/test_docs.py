@@ -28,7 +28,7 @@ DOCUMENTS = [
     *(path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md"))),
 ]
 # Commands that have a test of their own, which runs them more than once.
-ELSEWHERE = [ROOT / "examples" / "spark_pipeline" / "README.md"]
+ELSEWHERE = [ROOT / "examples" / name / "README.md" for name in ("duckdb", "pyairbyte", "spark_pipeline")]
 WITH_COMMANDS = [
     path
     for path in DOCUMENTS

@@ -96,7 +96,7 @@ class NewDevicesFromStartDate(StateMigration):
         return bool(stream_state.get("states")) and not stream_state.get("use_global_cursor")
 
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) for a state that tells no times."""
+        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) where a state tells no time."""
         _refuse_without_times(stream_state["states"])
         return {key: value for key, value in stream_state.items() if key not in ("state", "lookback_window")}
 
