@@ -1,4 +1,4 @@
-"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of README.md.
+"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of two pages.
 
 `python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
+from bridge.catalog import JsonSchema, Option, Table, connection_options, manifest, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 
 ROOT = Path(__file__).parents[1]
@@ -42,12 +42,6 @@ A required option must be given in Spark. In Airbyte, and in `particle-bridge sy
 that the token can see. A value that is not legal is an error that says what is legal.
 """
 
-SPARK_INTRO = """## Only in Spark and Lakeflow
-
-How a read is split into tasks, and how a stream moves on. Airbyte has no use for these options.
-
-"""
-
 SPARK_INTRO = """## In Spark and Lakeflow only
 
 These say how a read is split and how a stream moves on. They are given like the options of a table.
@@ -62,14 +56,15 @@ A Unity Catalog connection passes on only the table options that it lists under 
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
-    """Return what each generated file has to hold, given the hand-written parts of README.md under `root`."""
+    """Return what each generated file has to hold, given what is written by hand in README.md and Airbyte's page."""
     readme = root / "README.md"
-    parts = {"tables": _overview(), "connection options": _connection_overview()}
+    airbyte = root / "docs" / "airbyte" / "particle.md"
     return {
         root / "docs" / "tables.md": _tables_page(),
         root / "docs" / "options.md": _options_page(),
         root / "connector_spec.yaml": _connector_spec(),
-        readme: _with_parts(readme.read_text(encoding="utf-8"), parts),
+        readme: _with_parts(readme, {"tables": _overview(), "connection options": _connection_overview()}),
+        airbyte: _with_parts(airbyte, {"fields": _form_fields(), "sync modes": _sync_modes(), "streams": _streams()}),
     }
 
 
@@ -233,13 +228,57 @@ def _legal(schema: JsonSchema) -> str:
         return _code("true", "false")
     if "enum" in schema:
         return _code(*schema["enum"])
-    if schema["type"] == "boolean":
-        return _code("true", "false")
     if "pattern_descriptor" in schema:
         return f"like {_code(schema['pattern_descriptor'])}"
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"{schema['minimum']} or more"
-    return "not empty" if "minLength" in schema else "one, several with commas, or `*`"
+    return "not empty"
+
+
+# ---- Airbyte's page of the source, which names fields as the form does ----
+
+
+def _form_fields() -> str:
+    specification = manifest()["spec"]["connection_specification"]
+    rows = [
+        (title, "yes" if required else "", _default(Option("", schema)), schema["description"])
+        for title, schema, required in _fields("", specification)
+    ]
+    return _grid(("Field", "Required", "Default", "What it does"), rows)
+
+
+def _fields(place: str, schema: JsonSchema) -> Iterator[tuple[str, JsonSchema, bool]]:
+    """Give title, schema and whether it is required of each field that the form shows, in its order."""
+    properties = schema["properties"].items()
+    for name, field in sorted(properties, key=lambda item: item[1].get("order", len(properties))):
+        if field.get("airbyte_hidden") or "const" in field:
+            continue
+        title = f"{place}**{field['title']}**"
+        # What has fields of its own is a group of them, or a choice between several.
+        for group in field.get("oneOf", [field] if "properties" in field else ()):
+            yield from _fields(f"{field['title']}: ", {"required": [], **group})
+        if field["type"] != "object":
+            yield title, field, name in schema["required"]
+
+
+def _sync_modes() -> str:
+    incremental = [_code(table.name) for table in tables().values() if table.cursor_field]
+    rows = [("Full refresh", "Yes"), ("Incremental", f"Yes, {', '.join(incremental)}"), ("Namespaces", "No")]
+    return _grid(("Feature", "Supported?"), rows)
+
+
+def _streams() -> str:
+    rows = [
+        (
+            _code(table.name),
+            table.description.rstrip("."),
+            _code(*table.primary_key),
+            f"full refresh, incremental by {_code(table.cursor_field)}" if table.cursor_field else "full refresh",
+            _scope(table),
+        )
+        for table in tables().values()
+    ]
+    return _grid(("Stream", "What it holds", "Primary key", "Sync modes", "Scope an API user needs"), rows)
 
 
 # ---- connector_spec.yaml ----
@@ -290,14 +329,15 @@ def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def _with_parts(text: str, parts: Mapping[str, str]) -> str:
-    """Put each part between its two markers; ValueError when a marker is missing."""
+def _with_parts(path: Path, parts: Mapping[str, str]) -> str:
+    """Return a file with each part between its two markers; ValueError when a marker is missing."""
+    text = path.read_text(encoding="utf-8")
     for name, part in parts.items():
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end of {name} -->\n"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
-            raise ValueError(f"README.md has no markers {begin.strip()} and {end.strip()}")
+            raise ValueError(f"{path.name} has no markers {begin.strip()} and {end.strip()}")
         text = f"{before}{begin}\n{part}\n{end}{after}"
     return text
 
