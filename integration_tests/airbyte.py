@@ -4,11 +4,14 @@ The CDK drops a record's top-level nulls when it writes the line, so values are 
 console script look at the lines themselves.
 """
 
+import json
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -120,6 +123,16 @@ def sync(
             result.error_messages.append(str(error.message))
     result.warnings = "\n".join(warnings)
     return result
+
+
+def command_of(verb: str, folder: Path, **files: Any) -> list[str]:
+    """The console script's command with files that hold JSON (text: as it is), as a platform would mount them."""
+    command = [sys.executable, "-c", "from source_particle.run import run; run()", verb]
+    for name, content in files.items():
+        path = folder / f"{name}.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        command += [f"--{name}", str(path)]
+    return command
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalo
 from jsonschema import Draft7Validator
 
 from bridge.catalog import tables
-from integration_tests.airbyte import catalog_of, with_token
+from integration_tests.airbyte import catalog_of, command_of, with_token
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 FAILING = "product_sims"
@@ -27,17 +26,11 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
     folder = tmp_path_factory.mktemp("sync")
     size = FleetSize(products=2, devices=4, sims=2, days=1, user_devices=3, user_sims=2, samples=False)
     with DeviceCloud(Fleet.seeded(size)) as cloud:
-        catalog = catalog_of(*tables(), incremental={"diagnostics"})
-        files = {
-            "config": with_token(cloud, **{FAILING: {"product_id_or_slug": "no-such-product"}}),
-            "catalog": ConfiguredAirbyteCatalogSerializer.dump(catalog),
-        }
-        arguments = [sys.executable, "-c", "from source_particle.run import run; run()", "read"]
-        for name, content in files.items():
-            (folder / name).write_text(json.dumps(content))
-            arguments += [f"--{name}", str(folder / name)]
+        config = with_token(cloud, **{FAILING: {"product_id_or_slug": "no-such-product"}})
+        catalog = ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*tables(), incremental={"diagnostics"}))
+        command = command_of("read", folder, config=config, catalog=catalog)
         done = subprocess.run(
-            arguments, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False, timeout=120
+            command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False, timeout=120
         )
     assert done.returncode == 1
     assert done.stderr == ""

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,7 +18,7 @@ from airbyte_cdk.models import (
 
 from bridge.catalog import tables
 from bridge.moments import iso_ms, moment_of
-from integration_tests.airbyte import State, catalog_of, sync, with_token
+from integration_tests.airbyte import State, catalog_of, command_of, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 ROOT = Path(__file__).parents[1]
@@ -154,14 +153,11 @@ def test_a_sync_that_is_killed_goes_on_from_its_last_state(small: DeviceCloud, t
     small.switches = Switches(latency=0.2)
     small.faults.add(Fault("GET /v1/diagnostics/:id", at=5, delay=60))
     catalog = ConfiguredAirbyteCatalogSerializer.dump(catalog_of("diagnostics", incremental=True))
-    arguments = [sys.executable, "-c", "from source_particle.run import run; run()", "read"]
-    for name, content in {"config": config, "catalog": catalog}.items():
-        (tmp_path / name).write_text(json.dumps(content))
-        arguments += [f"--{name}", str(tmp_path / name)]
+    command = command_of("read", tmp_path, config=config, catalog=catalog)
     seen: set[Key] = set()
     state = None
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             message = json.loads(line)

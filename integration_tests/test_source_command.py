@@ -2,28 +2,23 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge import catalog
-from integration_tests.airbyte import Config, with_password, with_token
+from integration_tests.airbyte import Config, command_of, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud
 
 TABLES = tuple(catalog.tables())
 Messages = list[dict[str, Any]]
 
 
-def _run(tmp_path: Path, *arguments: str, **files: Any) -> tuple[int, Messages, str]:
+def _run(tmp_path: Path, verb: str, **files: Any) -> tuple[int, Messages, str]:
     """Run the command in an empty directory; every line of its output must be an Airbyte message."""
-    for name, content in files.items():
-        path = tmp_path / f"{name}.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        arguments += (f"--{name}", str(path))
     result = subprocess.run(
-        [sys.executable, "-c", "from source_particle.run import run; run()", *arguments],
+        command_of(verb, tmp_path, **files),
         cwd=tmp_path,
         env={"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
