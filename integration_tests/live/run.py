@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from bridge.catalog import Table, table, tables
-from bridge.errors import ConfigurationError, ParticleError, TemporaryError, UnexpectedError
+from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
 from bridge.options import Options
 from bridge.reader import read_records
 from integration_tests.live.drift import Drift, drift_of, never_sent
@@ -79,9 +79,11 @@ def run(connection: Mapping[str, str]) -> Report:
     endpoints = {endpoint for part in tables().values() for endpoint in part.endpoints}
     with Wire(base_url, connection["access_token"], (*endpoints, *OTHER_ENDPOINTS)) as wire:
         try:
-            wire.ask(OTHER_ENDPOINTS[0])
+            token = wire.ask(OTHER_ENDPOINTS[0])
         except requests.RequestException as error:
             raise TemporaryError(f"{base_url}: no answer came ({type(error).__name__}).") from None
+        if token.status == requests.codes.unauthorized:
+            raise SignInError(f"{base_url}: the access token was refused (401). Create one in the Particle Console.")
         reports = _read_tables({**connection, "num_workers": "2"})
         answers = [(question, *_answer(question, wire)) for question in QUESTIONS]
         return Report(base_url, wire.sent, reports, answers)
@@ -100,7 +102,7 @@ def _read_tables(connection: Mapping[str, str]) -> list[TableReport]:
 def _read(report: TableReport, options: Options) -> None:
     try:
         report.records += read_records(report.table, options.config())
-    except ConfigurationError as error:
+    except (ConfigurationError, SignInError) as error:
         report.refusals.append(_without_name(error, report))
     except (TemporaryError, UnexpectedError) as error:
         report.failures.append(_without_name(error, report))
@@ -126,9 +128,14 @@ def _narrowed(part: Table, reports: Mapping[str, TableReport]) -> Iterator[dict[
 def _different_products(products: Iterable[Record]) -> list[str]:
     """Return a few products of different hardware, which decides what the API has of them, the largest of each."""
     chosen: dict[Any, str] = {}
-    for product in sorted(products, key=lambda product: int(product.get("device_count") or 0), reverse=True):
+    for product in sorted(products, key=_size, reverse=True):
         chosen.setdefault(product.get("platform_id"), str(product["id"]))
     return list(chosen.values())[:PRODUCTS]
+
+
+def _size(product: Record) -> int:
+    count = product.get("device_count")
+    return count if isinstance(count, int) else 0
 
 
 def _entities(option: str, own: list[Record], of_products: list[Record]) -> Iterator[dict[str, str]]:
@@ -148,6 +155,8 @@ def _answer(question: Question, wire: Wire) -> tuple[str, bool]:
         return str(reason), False
     except (ForbiddenRequestError, requests.RequestException) as error:
         return f"not asked: {error}", False
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return f"a reply has another form than any that is known ({type(error).__name__}: {error})", False
 
 
 # ---- the report as text ----
