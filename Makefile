@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OLDEST_PYSPARK := 4.0.0
+PYAIRBYTE := .venv-pyairbyte
 
 # Spark's workers must run the Python of the environment; its driver listens on this machine only, whatever the host is called.
 export PYSPARK_PYTHON := $(abspath $(BIN)/python)
@@ -11,7 +12,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-oldest test-framework check docs clean java
+.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live check docs clean java
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,15 @@ ifeq ($(FRAMEWORK),)
 else
 	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/framework_suite.py
 endif
+
+acceptance: $(INSTALLED) ## Run Airbyte's acceptance tests by Airbyte's own command
+	$(BIN)/python -m integration_tests.acceptance
+
+test-pyairbyte: $(PYAIRBYTE)/.installed ## Let PyAirbyte read all tables into DuckDB, in an environment of its own
+	$(PYAIRBYTE)/bin/python -m pytest -q integration_tests/pyairbyte_suite.py
+
+test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
+	@$(BIN)/python -m integration_tests.live
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
 	$(BIN)/ruff check
@@ -65,6 +75,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  $$found -m venv $(VENV); \
 	fi
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[spark,cli,dev]'
+	@touch $@
+
+$(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
+	@[ -x $(PYAIRBYTE)/bin/python ] || $(or $(PYTHON),python3) -m venv $(PYAIRBYTE)
+	$(PYAIRBYTE)/bin/python -m pip install -q --disable-pip-version-check -c examples/pyairbyte/constraints.txt \
+	  -e . airbyte duckdb httptools jsonschema pytest
 	@touch $@
 
 # The constraints are for the newest PySpark, all else is as in `make test`; this one leaves sockets of its own open.

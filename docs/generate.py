@@ -1,4 +1,4 @@
-"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of README.md.
+"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of two pages.
 
 What follows from the lists of `integration_tests.matrix` is a part of docs/guarantees.md.
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
+from bridge.catalog import JsonSchema, Option, Table, connection_options, manifest, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
@@ -47,12 +47,6 @@ A required option must be given in Spark. In Airbyte, and in `particle-bridge sy
 that the token can see. A value that is not legal is an error that says what is legal.
 """
 
-SPARK_INTRO = """## Only in Spark and Lakeflow
-
-How a read is split into tasks, and how a stream moves on. Airbyte has no use for these options.
-
-"""
-
 SPARK_INTRO = """## In Spark and Lakeflow only
 
 These say how a read is split and how a stream moves on. They are given like the options of a table.
@@ -71,6 +65,11 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     parts = {
         root / "README.md": {"tables": _overview(), "connection options": _connection_overview()},
         root / "docs" / "guarantees.md": {"matrix": _matrix()},
+        root / "docs" / "airbyte" / "particle.md": {
+            "fields": _form_fields(),
+            "sync modes": _sync_modes(),
+            "streams": _streams(),
+        },
     }
     return {
         root / "docs" / "tables.md": _tables_page(),
@@ -240,13 +239,57 @@ def _legal(schema: JsonSchema) -> str:
         return _code("true", "false")
     if "enum" in schema:
         return _code(*schema["enum"])
-    if schema["type"] == "boolean":
-        return _code("true", "false")
     if "pattern_descriptor" in schema:
         return f"like {_code(schema['pattern_descriptor'])}"
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"{schema['minimum']} or more"
-    return "not empty" if "minLength" in schema else "one, several with commas, or `*`"
+    return "not empty"
+
+
+# ---- Airbyte's page of the source, which names fields as the form does ----
+
+
+def _form_fields() -> str:
+    specification = manifest()["spec"]["connection_specification"]
+    rows = [
+        (title, "yes" if required else "", _default(Option("", schema)), schema["description"])
+        for title, schema, required in _fields("", specification)
+    ]
+    return _grid(("Field", "Required", "Default", "What it does"), rows)
+
+
+def _fields(place: str, schema: JsonSchema) -> Iterator[tuple[str, JsonSchema, bool]]:
+    """Give title, schema and whether it is required of each field that the form shows, in its order."""
+    properties = schema["properties"].items()
+    for name, field in sorted(properties, key=lambda item: item[1].get("order", len(properties))):
+        if field.get("airbyte_hidden") or "const" in field:
+            continue
+        title = f"{place}**{field['title']}**"
+        # What has fields of its own is a group of them, or a choice between several.
+        for group in field.get("oneOf", [field] if "properties" in field else ()):
+            yield from _fields(f"{field['title']}: ", {"required": [], **group})
+        if field["type"] != "object":
+            yield title, field, name in schema["required"]
+
+
+def _sync_modes() -> str:
+    incremental = [_code(table.name) for table in tables().values() if table.cursor_field]
+    rows = [("Full refresh", "Yes"), ("Incremental", f"Yes, {', '.join(incremental)}"), ("Namespaces", "No")]
+    return _grid(("Feature", "Supported?"), rows)
+
+
+def _streams() -> str:
+    rows = [
+        (
+            _code(table.name),
+            table.description.rstrip("."),
+            _code(*table.primary_key),
+            f"full refresh, incremental by {_code(table.cursor_field)}" if table.cursor_field else "full refresh",
+            _scope(table),
+        )
+        for table in tables().values()
+    ]
+    return _grid(("Stream", "What it holds", "Primary key", "Sync modes", "Scope an API user needs"), rows)
 
 
 # ---- connector_spec.yaml ----

@@ -4,11 +4,14 @@ The CDK drops a record's top-level nulls when it writes the line, so values are 
 console script look at the lines themselves.
 """
 
+import json
 import logging
+import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -45,8 +48,9 @@ def with_password(cloud: DeviceCloud, **more: Any) -> Config:
 
 @dataclass
 class Sync:
-    """What one sync gave, by stream; `errors` is empty when it was a success."""
+    """What one sync gave, in order and by stream; `errors` is empty when it was a success."""
 
+    messages: list[AirbyteMessage] = field(default_factory=list)
     records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     statuses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     states: dict[str, AirbyteStateMessage] = field(default_factory=dict)
@@ -66,6 +70,7 @@ class Sync:
 
     def add(self, message: AirbyteMessage) -> None:
         """Sort one message in."""
+        self.messages.append(message)
         if message.record:
             self.records[message.record.stream].append(dict(message.record.data))
         elif message.state and message.state.stream:
@@ -79,23 +84,36 @@ class Sync:
             self.statuses[status.stream_descriptor.name].append(status.status.value)
 
 
-def catalog_of(*tables: str, incremental: bool = False) -> ConfiguredAirbyteCatalog:
-    """A configured catalog of some tables."""
-    mode = "incremental" if incremental else "full_refresh"
+def catalog_of(*tables: str, incremental: bool | Collection[str] = False) -> ConfiguredAirbyteCatalog:
+    """A configured catalog of some tables, of which all or some are incremental."""
+    modes = {table: _mode(table, incremental) for table in tables}
     streams = [
         {
             "stream": {"name": table, "json_schema": {}, "supported_sync_modes": [mode]},
             "sync_mode": mode,
             "destination_sync_mode": "append",
         }
-        for table in tables
+        for table, mode in modes.items()
     ]
     return ConfiguredAirbyteCatalogSerializer.load({"streams": streams})
 
 
-def sync(config: Mapping[str, Any], *tables: str, state: State | None = None, incremental: bool = False) -> Sync:
-    """Read tables through the Airbyte door; an error is in the result, not raised."""
-    catalog = catalog_of(*tables, incremental=incremental or state is not None)
+def _mode(table: str, incremental: bool | Collection[str]) -> str:
+    chosen = incremental if isinstance(incremental, bool) else table in incremental
+    return "incremental" if chosen else "full_refresh"
+
+
+def sync(
+    config: Mapping[str, Any],
+    *tables: str,
+    state: State | None = None,
+    incremental: bool | Collection[str] | None = None,
+) -> Sync:
+    """Read tables through the Airbyte door; an error is in the result, not raised.
+
+    A sync is incremental when it is given a state, unless `incremental` says which tables are.
+    """
+    catalog = catalog_of(*tables, incremental=state is not None if incremental is None else incremental)
     # A fresh copy, as a platform would hand it over: a used state object is changed by the CDK.
     fresh = [AirbyteStateMessageSerializer.load(AirbyteStateMessageSerializer.dump(part)) for part in state or []]
     result = Sync()
@@ -108,6 +126,16 @@ def sync(config: Mapping[str, Any], *tables: str, state: State | None = None, in
             result.error_messages.append(str(error.message))
     result.warnings = "\n".join(warnings)
     return result
+
+
+def command_of(verb: str, folder: Path, **files: Any) -> list[str]:
+    """The console script's command with files that hold JSON (text: as it is), as a platform would mount them."""
+    command = [sys.executable, "-c", "from source_particle.run import run; run()", verb]
+    for name, content in files.items():
+        path = folder / f"{name}.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        command += [f"--{name}", str(path)]
+    return command
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from string import Template
-from typing import Any
 
 import pytest
 import yaml
@@ -17,11 +15,11 @@ from airbyte_cdk.test.standard_tests import (
 )
 from airbyte_cdk.test.standard_tests._job_runner import IConnector, run_test_job
 
+from integration_tests import acceptance
+from integration_tests.acceptance import ROOT, configurations
 from integration_tests.device_cloud import DeviceCloud
 from source_particle import MANIFEST_PATH
 from source_particle.source import SourceParticle
-
-ROOT = Path(__file__).parents[1]
 
 # What a test asks a source to do. The suite itself would skip the configurations that are not listed for that.
 COMMANDS = {
@@ -54,7 +52,7 @@ class TestStandards(DeclarativeSourceTestSuite):
     @classmethod
     def create_connector(cls, scenario: ConnectorTestScenario | None) -> IConnector:
         """Return the source as its console script builds it."""
-        return SourceParticle(config=_config_of(scenario) if scenario else {})
+        return SourceParticle(config=scenario.config_dict if scenario else {})
 
 
 # These build an image and need a Docker daemon.
@@ -78,8 +76,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, cloud: DeviceCloud) -> ConnectorTestScenario:
     """A configuration with the Device Cloud's address and credentials filled in."""
-    raw: ConnectorTestScenario = request.param
-    return raw.model_copy(update={"config_dict": _filled(_config_of(raw), _values(cloud))})
+    return _with_configuration(request.param, cloud)
 
 
 @pytest.fixture(autouse=True)
@@ -97,9 +94,7 @@ def test_check_says_why_it_fails(scenario: ConnectorTestScenario) -> None:
 
 
 def test_a_refused_password_is_sent_once(cloud: DeviceCloud) -> None:
-    [raw] = [scenario for scenario in TestStandards.get_scenarios() if scenario.id == "bad_password"]
-    scenario = raw.model_copy(update={"config_dict": _filled(_config_of(raw), _values(cloud))})
-    _run("check", scenario)
+    _run("check", _scenario("bad_password", cloud))
     assert cloud.ledger.logins() == 1
 
 
@@ -110,12 +105,11 @@ def test_a_catalog_with_a_key_that_is_no_column_fails(cloud: DeviceCloud) -> Non
     class Broken(TestStandards):
         @classmethod
         def create_connector(cls, scenario: ConnectorTestScenario | None) -> IConnector:
-            config = _config_of(scenario) if scenario else {}
+            config = scenario.config_dict if scenario else {}
             return ConcurrentDeclarativeSource(catalog=None, config=config, state=None, source_config=manifest)
 
-    [raw] = [scenario for scenario in TestStandards.get_scenarios() if scenario.id == "token"]
     with pytest.raises(DiscoveredCatalogWarning, match="no_such_column"):
-        Broken().test_discover(raw.model_copy(update={"config_dict": _filled(_config_of(raw), _values(cloud))}))
+        Broken().test_discover(_scenario("config", cloud))
 
 
 def test_no_configuration_leaves_a_table_out() -> None:
@@ -123,35 +117,35 @@ def test_no_configuration_leaves_a_table_out() -> None:
     assert [scenario.id for scenario in read if scenario.empty_streams or scenario.configured_catalog_path] == []
 
 
+def test_every_configuration_is_there_and_tested(cloud: DeviceCloud) -> None:
+    assert {scenario.id for scenario in TestStandards.get_scenarios()} == set(configurations(cloud))
+
+
+def test_configurations_are_written_for_the_command_and_removed(tmp_path: Path, cloud: DeviceCloud) -> None:
+    folder = tmp_path / "secrets"
+    with acceptance.written(folder, configurations(cloud)):
+        for scenario in TestStandards.get_scenarios():
+            assert scenario.config_path is not None
+            assert (tmp_path / scenario.config_path).exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_configurations_of_somebodys_own_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceptance, "SECRETS", tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert acceptance.main() == 2
+    assert (tmp_path / "config.json").exists()
+
+
 def _run(command: str, scenario: ConnectorTestScenario) -> EntrypointOutput:
     connector = TestStandards.create_connector(scenario)
     return run_test_job(connector, command, connector_root=ROOT, test_scenario=scenario)  # type: ignore[arg-type]
 
 
-def _config_of(scenario: ConnectorTestScenario) -> dict[str, Any]:
-    return scenario.get_config_dict(connector_root=ROOT, empty_if_missing=False)
+def _scenario(name: str, cloud: DeviceCloud) -> ConnectorTestScenario:
+    [raw] = [scenario for scenario in TestStandards.get_scenarios() if scenario.id == name]
+    return _with_configuration(raw, cloud)
 
 
-def _values(cloud: DeviceCloud) -> dict[str, str]:
-    fleet = cloud.fleet
-    [product, *_] = fleet.product_ids
-    record = fleet.product(str(product))
-    assert record is not None
-    return {
-        "access_token": cloud.token,
-        "expired_token": cloud.expired_token,
-        "base_url": cloud.url,
-        "username": cloud.username,
-        "password": cloud.password,
-        "product": str(product),
-        "slug": record["slug"],
-        "device": next(key for key in fleet.rows("devices") if fleet.vitals(key)),
-        "sim": next(iter(fleet.rows("sims"))),
-        "start_date": f"{fleet.now.year - 1}-01-01T00:00:00Z",
-    }
-
-
-def _filled(value: Any, values: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _filled(part, values) for name, part in value.items()}
-    return Template(value).substitute(values) if isinstance(value, str) else value
+def _with_configuration(raw: ConnectorTestScenario, cloud: DeviceCloud) -> ConnectorTestScenario:
+    return raw.model_copy(update={"config_dict": configurations(cloud)[raw.id]})

@@ -2,28 +2,23 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge import catalog
-from integration_tests.airbyte import Config, with_password, with_token
+from integration_tests.airbyte import Config, command_of, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud
 
 TABLES = tuple(catalog.tables())
 Messages = list[dict[str, Any]]
 
 
-def _run(tmp_path: Path, *arguments: str, **files: Any) -> tuple[int, Messages, str]:
+def _run(tmp_path: Path, verb: str, **files: Any) -> tuple[int, Messages, str]:
     """Run the command in an empty directory; every line of its output must be an Airbyte message."""
-    for name, content in files.items():
-        path = tmp_path / f"{name}.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        arguments += (f"--{name}", str(path))
     result = subprocess.run(
-        [sys.executable, "-c", "from source_particle.run import run; run()", *arguments],
+        command_of(verb, tmp_path, **files),
         cwd=tmp_path,
         env={"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
@@ -69,7 +64,7 @@ def test_check_succeeds_and_fails_with_exit_code_0(tmp_path: Path, cloud: Device
     assert "mistyped-password" not in output
 
 
-def test_discover_lists_the_ten_tables_with_their_keys(tmp_path: Path, cloud: DeviceCloud) -> None:
+def test_discover_lists_the_ten_tables_with_their_keys_and_sync_modes(tmp_path: Path, cloud: DeviceCloud) -> None:
     code, messages, _ = _run(tmp_path, "discover", config=with_token(cloud))
 
     assert code == 0
@@ -78,6 +73,9 @@ def test_discover_lists_the_ten_tables_with_their_keys(tmp_path: Path, cloud: De
     for name, table in catalog.tables().items():
         assert streams[name]["source_defined_primary_key"] == [[key] for key in table.primary_key]
         assert streams[name]["json_schema"] == table.schema
+        cursor = [table.cursor_field] if table.cursor_field else None
+        assert streams[name].get("default_cursor_field") == cursor
+        assert streams[name]["supported_sync_modes"] == ["full_refresh", *(["incremental"] if cursor else [])]
 
 
 def test_read_writes_the_ledger(tmp_path: Path, cloud: DeviceCloud) -> None:

@@ -85,7 +85,7 @@ class NewDevicesFromStartDate(StateMigration):
     """Lets a device that joins later start with its whole 30 days.
 
     The CDK starts an unknown partition at the newest cursor of all others. Beyond 10,000 partitions it keeps that one
-    cursor only; such a state is left as it is.
+    cursor only; such a state is left as it is. What no version of the source has ever written is refused in words.
     """
 
     config: Config = field(repr=False)
@@ -96,8 +96,21 @@ class NewDevicesFromStartDate(StateMigration):
         return bool(stream_state.get("states")) and not stream_state.get("use_global_cursor")
 
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Drop the newest cursor of all."""
+        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) where a state tells no time."""
+        _refuse_without_times(stream_state["states"])
         return {key: value for key, value in stream_state.items() if key not in ("state", "lookback_window")}
+
+
+def _refuse_without_times(states: Any) -> None:
+    for state in states if isinstance(states, list) else [states]:
+        try:
+            str_to_datetime(state["cursor"]["updated_at"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise AirbyteTracedException(
+                message=f"diagnostics: the state of the sync cannot be used: {str(state)[:256]} tells no time. It was "
+                "changed by hand or is another source's: clear the stream, and the next sync reads all 30 days.",
+                failure_type=FailureType.config_error,
+            ) from error
 
 
 class RealDate(ValidationStrategy):

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,29 +54,6 @@ def test_the_cdk_is_the_same_in_manifest_image_and_constraints() -> None:
     version = yaml.safe_load(files["manifest.yaml"])["version"]
     assert _metadata()["connectorBuildOptions"]["baseImage"] == f"airbyte/source-declarative-manifest:{version}"
     assert f"airbyte-cdk=={version}\n" in files["constraints.txt"]
-
-
-def test_metadata_says_what_airbyte_demands() -> None:
-    metadata = _metadata()
-    demanded = {
-        "name": str,
-        "connectorType": "source",
-        "connectorSubtype": "api",
-        "definitionId": str(uuid.uuid5(uuid.NAMESPACE_URL, "source-particle")),
-        "dockerRepository": "airbyte/source-particle",
-        "dockerImageTag": str,
-        "documentationUrl": str,
-        "githubIssueLabel": "source-particle",
-        "license": "MIT",
-        "releaseStage": str,
-    }
-    for name, value in demanded.items():
-        assert isinstance(metadata[name], value) if isinstance(value, type) else metadata[name] == value, name
-    assert "language:manifest-only" in metadata["tags"]
-    assert all(re.fullmatch(r"[\w-]+:[\w-]+", tag) for tag in metadata["tags"])
-    assert (ROOT / metadata["icon"]).exists()
-    streams = {stream.get("name") for stream in yaml.safe_load(_files()["manifest.yaml"])["streams"]}
-    assert set(metadata["suggestedStreams"]["streams"]) <= streams
 
 
 def test_constraints_pin_every_dependency_to_one_version_per_python() -> None:

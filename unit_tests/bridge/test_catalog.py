@@ -69,10 +69,10 @@ def test_connection_options_are_flat_and_tell_secrets_and_hidden_ones() -> None:
         "access_token",
         "username",
         "password",
+        "requests_per_5_minutes",
+        "num_workers",
         "base_url",
         "token_cache_file",
-        "num_workers",
-        "requests_per_5_minutes",
     ]
     assert [name for name, option in options.items() if option.is_secret] == ["access_token", "password"]
     assert {"retry_wait_factor", "token_lifetime"} <= options.keys()
