@@ -1,121 +1,82 @@
 """The console script `source-particle`, as Airbyte calls it: files in, one JSON message a line out."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bridge import catalog
 from integration_tests.airbyte import Config, with_password, with_token
+from integration_tests.command import TABLES, Command, catalog_file, differing, python_command
 from integration_tests.device_cloud import DeviceCloud
 
-TABLES = tuple(catalog.tables())
-Messages = list[dict[str, Any]]
+
+@pytest.fixture
+def source(tmp_path: Path) -> Command:
+    """The command, in an empty directory."""
+    return python_command(tmp_path, Path(__file__).parents[1], "from source_particle.run import run; run()")
 
 
-def _run(tmp_path: Path, *arguments: str, **files: Any) -> tuple[int, Messages, str]:
-    """Run the command in an empty directory; every line of its output must be an Airbyte message."""
-    for name, content in files.items():
-        path = tmp_path / f"{name}.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        arguments += (f"--{name}", str(path))
-    result = subprocess.run(
-        [sys.executable, "-c", "from source_particle.run import run; run()", *arguments],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()], result.stdout + result.stderr
+def test_spec_needs_no_configuration(source: Command) -> None:
+    done = source.run("spec")
+
+    assert done.code == 0
+    [spec] = done.parts("spec")
+    assert spec.connectionSpecification["title"] == "Particle"
 
 
-def _catalog(*tables: str) -> dict[str, Any]:
-    streams = [
-        {
-            "stream": {"name": table, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
-            "sync_mode": "full_refresh",
-            "destination_sync_mode": "overwrite",
-        }
-        for table in tables
-    ]
-    return {"streams": streams}
-
-
-def _without_top_level_nulls(record: dict[str, Any]) -> dict[str, Any]:
-    """The CDK leaves a record's top-level nulls out of the line it writes."""
-    return {key: value for key, value in record.items() if value is not None}
-
-
-def test_spec_needs_no_configuration(tmp_path: Path) -> None:
-    code, messages, _ = _run(tmp_path, "spec")
-
-    assert code == 0
-    assert messages[-1]["spec"]["connectionSpecification"]["title"] == "Particle"
-
-
-def test_check_succeeds_and_fails_with_exit_code_0(tmp_path: Path, cloud: DeviceCloud) -> None:
-    code, messages, _ = _run(tmp_path, "check", config=with_token(cloud))
-    assert (code, messages[-1]["connectionStatus"]["status"]) == (0, "SUCCEEDED")
+def test_check_succeeds_and_fails_with_exit_code_0(source: Command, cloud: DeviceCloud) -> None:
+    done = source.run("check", config=with_token(cloud))
+    [status] = done.parts("connectionStatus")
+    assert (done.code, status.status.value) == (0, "SUCCEEDED")
 
     wrong = with_password(cloud)
     wrong["credentials"]["password"] = "mistyped-password"
-    code, messages, output = _run(tmp_path, "check", config=wrong)
-    assert (code, messages[-1]["connectionStatus"]["status"]) == (0, "FAILED")
-    assert "user name or password was refused" in messages[-1]["connectionStatus"]["message"]
-    assert "mistyped-password" not in output
+    done = source.run("check", config=wrong)
+    [status] = done.parts("connectionStatus")
+    assert (done.code, status.status.value) == (0, "FAILED")
+    assert "user name or password was refused" in status.message
+    assert "mistyped-password" not in done.stdout + done.stderr
 
 
-def test_discover_lists_the_ten_tables_with_their_keys(tmp_path: Path, cloud: DeviceCloud) -> None:
-    code, messages, _ = _run(tmp_path, "discover", config=with_token(cloud))
+def test_discover_lists_the_ten_tables_with_their_keys(source: Command, cloud: DeviceCloud) -> None:
+    done = source.run("discover", config=with_token(cloud))
 
-    assert code == 0
-    streams = {stream["name"]: stream for stream in messages[-1]["catalog"]["streams"]}
+    assert done.code == 0
+    [found] = done.parts("catalog")
+    streams = {stream.name: stream for stream in found.streams}
     assert list(streams) == list(TABLES)
     for name, table in catalog.tables().items():
-        assert streams[name]["source_defined_primary_key"] == [[key] for key in table.primary_key]
-        assert streams[name]["json_schema"] == table.schema
+        assert streams[name].source_defined_primary_key == [[key] for key in table.primary_key]
+        assert streams[name].json_schema == table.schema
 
 
-def test_read_writes_the_ledger(tmp_path: Path, cloud: DeviceCloud) -> None:
-    code, messages, output = _run(tmp_path, "read", config=with_token(cloud), catalog=_catalog(*TABLES))
+def test_read_writes_the_ledger(source: Command, cloud: DeviceCloud) -> None:
+    done = source.run("read", config=with_token(cloud), catalog=catalog_file(*TABLES))
 
-    assert code == 0
-    for table in TABLES:
-        found = [message["record"]["data"] for message in messages if message.get("record", {}).get("stream") == table]
-        truth = [_without_top_level_nulls(record) for record in cloud.ledger.records(table)]
-        key = catalog.table(table).primary_key
-        assert sorted(found, key=lambda row: [row[name] for name in key]) == sorted(
-            truth, key=lambda row: [row[name] for name in key]
-        )
-    assert cloud.token not in output
+    assert done.code == 0
+    assert differing(cloud, done.records, TABLES) == []
+    assert cloud.token not in done.stdout + done.stderr
 
 
-def test_a_read_that_fails_ends_with_exit_code_1_and_says_why(tmp_path: Path, cloud: DeviceCloud) -> None:
+def test_a_read_that_fails_ends_with_exit_code_1_and_says_why(source: Command, cloud: DeviceCloud) -> None:
     config: Config = with_token(cloud, product_devices={"product_id_or_slug": "no-such-product"})
 
-    code, messages, _ = _run(tmp_path, "read", config=config, catalog=_catalog("product_devices"))
+    done = source.run("read", config=config, catalog=catalog_file("product_devices"))
 
-    assert code == 1
-    errors = [message["trace"]["error"]["message"] for message in messages if message.get("trace", {}).get("error")]
-    assert any("The API knows no such thing (404)" in error for error in errors)
+    assert done.code == 1
+    assert "The API knows no such thing (404)" in done.errors
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"'])
-def test_a_configuration_that_is_no_object_is_an_error_in_words(tmp_path: Path, content: str) -> None:
-    code, messages, _ = _run(tmp_path, "check", config=content)
+def test_a_configuration_that_is_no_object_is_an_error_in_words(source: Command, content: str) -> None:
+    done = source.run("check", config=content)
 
-    assert code == 1
-    assert "config.json" in messages[-1]["trace"]["error"]["message"]
+    assert done.code == 1
+    assert "config.json" in done.errors
 
 
-def test_a_configuration_that_breaks_the_spec_is_an_error_in_words(tmp_path: Path, cloud: DeviceCloud) -> None:
-    config = with_token(cloud, num_workers=99)
+def test_a_configuration_that_breaks_the_spec_is_an_error_in_words(source: Command, cloud: DeviceCloud) -> None:
+    done = source.run("read", config=with_token(cloud, num_workers=99), catalog=catalog_file("user"))
 
-    code, messages, _ = _run(tmp_path, "read", config=config, catalog=_catalog("user"))
-
-    assert code == 1
-    assert "99 is greater than the maximum of 32" in json.dumps(messages)
+    assert done.code == 1
+    assert "99 is greater than the maximum of 32" in done.stdout
