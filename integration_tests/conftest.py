@@ -10,6 +10,8 @@ from unit_tests.conftest import _logging_as_it_was
 
 __all__ = ["_logging_as_it_was"]
 
+pytest.register_assert_rewrite("integration_tests.command_suite")
+
 
 @pytest.fixture(scope="session")
 def _running_cloud() -> Iterator[DeviceCloud]:
