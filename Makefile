@@ -12,7 +12,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live check docs clean java
+.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image test-versions check docs clean java container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ test-pyairbyte: $(PYAIRBYTE)/.installed ## Let PyAirbyte read all tables into Du
 
 test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
 	@$(BIN)/python -m integration_tests.live
+
+image: $(INSTALLED) container-tools ## Build the image of the source without Docker, as root
+	$(BIN)/python -m integration_tests.image
+
+test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
+	$(BIN)/python -m pytest -q -m image_tests integration_tests/test_image.py
+
+test-versions: $(INSTALLED) ## Read with the wheel on every Python and with the oldest and newest CDK that it may meet
+	$(BIN)/python -m integration_tests.versions
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
 	$(BIN)/ruff check
@@ -112,3 +121,11 @@ java:
 	  if $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$package; then break; fi; \
 	done; \
 	if [ "$$(version)" -lt 17 ]; then echo "apt-get has no Java 17 or newer: install one and set JAVA_HOME." >&2; exit 1; fi
+
+# buildah makes and runs an image without a daemon; debootstrap makes what it stands on.
+container-tools:
+	@if [ "$$(id -u)" != 0 ]; then echo "Only root can do this without Docker: sudo make image. With Docker: docker build ." >&2; exit 1; fi; \
+	if command -v buildah >/dev/null && command -v debootstrap >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then echo "Install buildah and debootstrap." >&2; exit 1; fi; \
+	echo "Installing buildah and debootstrap"; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends buildah debootstrap

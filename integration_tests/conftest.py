@@ -11,6 +11,8 @@ from unit_tests.conftest import _logging_as_it_was
 
 __all__ = ["_logging_as_it_was"]
 
+pytest.register_assert_rewrite("integration_tests.command_suite")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the whole matrix of troubles be asked for."""

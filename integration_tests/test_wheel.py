@@ -1,25 +1,21 @@
 """The wheel, as a user has it: in a clean environment, away from the checkout, without any extra."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 import venv
 import zipfile
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bridge.catalog import tables
+from integration_tests.airbyte import with_password
+from integration_tests.command import TABLES, Command, catalog_file, differing
 from integration_tests.device_cloud import DeviceCloud
 
 ROOT = Path(__file__).parents[1]
-Record = Mapping[str, Any]
 
 # One worker builds and installs, however many there are.
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -66,41 +62,21 @@ def test_it_depends_on_neither_spark_nor_a_command_line_library(wheel: Path) -> 
 
 
 def test_an_installed_source_says_its_spec(command: Path, tmp_path: Path) -> None:
-    [message] = _messages(command, "spec", folder=tmp_path)["SPEC"]
-    assert "credentials" in message["connectionSpecification"]["required"]
+    [spec] = Command((str(command),), tmp_path).run("spec").parts("spec")
+    assert "credentials" in spec.connectionSpecification["required"]
 
 
 def test_an_installed_source_discovers_and_reads_all_that_the_fleet_holds(
     command: Path, tmp_path: Path, cloud: DeviceCloud
 ) -> None:
-    credentials = {"auth_type": "password", "username": cloud.username, "password": cloud.password}
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"credentials": credentials, "base_url": cloud.url}))
-    [found] = _messages(command, "discover", "--config", str(config), folder=tmp_path)["CATALOG"]
-    modes = {"sync_mode": "full_refresh", "destination_sync_mode": "append"}
-    streams = [{"stream": stream, **modes} for stream in found["streams"]]
-    assert [stream["name"] for stream in found["streams"]] == list(tables())
+    source = Command((str(command),), tmp_path)
+    config = with_password(cloud)
+    [found] = source.run("discover", config=config).parts("catalog")
+    assert [stream.name for stream in found.streams] == list(TABLES)
 
-    catalog = tmp_path / "catalog.json"
-    catalog.write_text(json.dumps({"streams": streams}))
-    arguments = ("--config", str(config), "--catalog", str(catalog))
-    records: dict[str, list[Record]] = defaultdict(list)
-    for record in _messages(command, "read", *arguments, folder=tmp_path)["RECORD"]:
-        records[record["stream"]].append(record["data"])
-    for name, table in tables().items():
-        truth = cloud.ledger.records(name)
-        assert len(records[name]) == len(truth), name
-        assert _by_key(records[name], table.primary_key) == _by_key(truth, table.primary_key), name
-
-
-def _messages(command: Path, *arguments: str, folder: Path) -> Mapping[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    bodies = {"SPEC": "spec", "CATALOG": "catalog", "RECORD": "record"}
-    for line in _run([str(command), *arguments], cwd=folder).splitlines():
-        message = json.loads(line)
-        if message["type"] in bodies:
-            found[message["type"]].append(message[bodies[message["type"]]])
-    return found
+    done = source.run("read", config=config, catalog=catalog_file(*TABLES))
+    assert done.code == 0, done.errors
+    assert differing(cloud, done.records, TABLES) == []
 
 
 def _run(command: list[str], cwd: Path) -> str:
@@ -109,11 +85,3 @@ def _run(command: list[str], cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command[:4])} …\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
-
-
-def _by_key(records: Sequence[Record], key: tuple[str, ...]) -> dict[tuple[Any, ...], Record]:
-    # The CDK leaves a record's nulls out of the line that it writes.
-    return {
-        tuple(record[name] for name in key): {name: value for name, value in record.items() if value is not None}
-        for record in records
-    }

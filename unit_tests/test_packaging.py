@@ -41,7 +41,7 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert len(set(_versions(_files()).values())) == 1, _versions(_files())
 
 
-@pytest.mark.parametrize("path", ["pyproject.toml", "metadata.yaml", "CHANGELOG.md"])
+@pytest.mark.parametrize("path", ["pyproject.toml", "metadata.yaml", "CHANGELOG.md", "Dockerfile"])
 def test_a_version_of_its_own_is_found(path: str) -> None:
     files = _files()
     version = _versions(files)[path]
@@ -52,7 +52,9 @@ def test_a_version_of_its_own_is_found(path: str) -> None:
 def test_the_cdk_is_the_same_in_manifest_image_and_constraints() -> None:
     files = _files()
     version = yaml.safe_load(files["manifest.yaml"])["version"]
-    assert _metadata()["connectorBuildOptions"]["baseImage"] == f"airbyte/source-declarative-manifest:{version}"
+    base = f"airbyte/source-declarative-manifest:{version}"
+    assert _metadata()["connectorBuildOptions"]["baseImage"] == base
+    assert f"ARG BASE_IMAGE={base}\n" in files["Dockerfile"]
     assert f"airbyte-cdk=={version}\n" in files["constraints.txt"]
 
 
@@ -133,6 +135,22 @@ def _make(tools: Path, *arguments: str, **variables: str) -> subprocess.Complete
     return subprocess.run([make, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_make_says_who_may_build_an_image(tmp_path: Path) -> None:
+    done = _make(_tools(tmp_path, java=17, user=1000), "container-tools")
+    assert done.returncode != 0
+    assert "sudo make image" in done.stderr
+
+
+def test_make_installs_what_builds_an_image(tmp_path: Path) -> None:
+    tools = _tools(tmp_path, java=17, user=0)
+    new = [_script(tools / f"{name}.new", "exit 0") for name in ("buildah", "debootstrap")]
+    moves = "; ".join(f"mv {path} {path.with_suffix('')}" for path in new)
+    _script(tools / "apt-get", f'case "$*" in *" buildah debootstrap") {moves};; esac')
+    assert _make(tools, "container-tools").returncode == 0
+    assert all(path.with_suffix("").exists() for path in new)
+    assert _make(tools, "container-tools").stdout == "", "a second run has nothing to do"
+
+
 # ---- the files ----
 
 
@@ -163,6 +181,7 @@ def _versions(files: Mapping[str, str]) -> dict[str, str]:
         "pyproject.toml": r'^version = "(.+)"$',
         "metadata.yaml": r"^  dockerImageTag: (.+)$",
         "CHANGELOG.md": r"^## \[([0-9.]+)\]",
+        "Dockerfile": r"^LABEL .*io\.airbyte\.version=\"(.+)\"$",
     }
     found = {path: re.search(pattern, files[path], re.MULTILINE) for path, pattern in patterns.items()}
     assert all(found.values()), found
