@@ -11,7 +11,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-framework check docs clean java
+.PHONY: help demo test test-all test-oldest test-framework mutants check docs clean java
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,13 @@ demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs
 
 test: $(INSTALLED) java ## Run all tests, in random order
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+test-all: $(INSTALLED) java ## Run the slow tests too, and more examples of what is tested with made-up values
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "" --hypothesis-profile=slow
+
+mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit by bit, and see that a unit test notices
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with
 	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest
@@ -42,7 +49,7 @@ docs: $(INSTALLED) ## Generate the documentation that is derived from the manife
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built and read; the virtual environment stays
-	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 # ---- what the targets stand on ----
 

@@ -1,6 +1,7 @@
 """Console script `particle-bridge`: the tables, their schemas, and a whole fleet as Parquet files."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -41,6 +42,9 @@ class Format(str, Enum):
 
 def main() -> None:
     """Run `particle-bridge`; what the user has to correct is said in one line, without a traceback."""
+    # By default a terminated process leaves without tidying up, and an interrupted one with pages of tracebacks.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
         app()
     except ParticleError as error:
@@ -102,6 +106,10 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     username: Annotated[str | None, typer.Option(envvar="PARTICLE_USERNAME")] = None,
     password: Annotated[str | None, typer.Option(envvar="PARTICLE_PASSWORD", help=SEEN_BY_OTHERS)] = None,
     base_url: Annotated[str | None, typer.Option(envvar="PARTICLE_BASE_URL")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the sync that was begun last: keep the tables that it finished."),
+    ] = False,
 ) -> None:
     """Read tables through Spark and write them as files, replacing those of an earlier sync once new ones are complete.
 
@@ -120,7 +128,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     console = Console()
     with Status("Starting Spark", console=console) as status:
         on_start, on_end = _progress(console, status)
-        results = sync(to, connection, names or (), table_options, on_start=on_start, on_end=on_end)
+        results = sync(to, connection, names or (), table_options, resume=resume, on_start=on_start, on_end=on_end)
     _report(console, results)
     if any(result.error for result in results):
         raise typer.Exit(1)
@@ -131,7 +139,7 @@ def _progress(console: Console, status: Status) -> tuple[Callable[[str], None], 
         status.update(f"Reading {name}")
 
     def on_end(result: TableResult) -> None:
-        outcome = "failed" if result.error else f"{result.rows} rows"
+        outcome = "failed" if result.error else f"{'kept, ' if result.is_kept else ''}{result.rows} rows"
         console.print(f"{result.table}: {outcome} in {result.seconds:.1f} s", markup=False, highlight=False)
 
     return on_start, on_end
