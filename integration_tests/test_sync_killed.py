@@ -180,10 +180,11 @@ def test_a_full_disk_fails_the_table_that_met_it_and_leaves_nothing_of_it(
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     if os.getuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
         pytest.skip("Only root may mount a small disk, and not everywhere.")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily, because Spark may not have closed yet what it could not write.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
