@@ -17,7 +17,7 @@ SECRET_NAME = re.compile(
 )
 # A secret in a text: after its name, after the scheme of a header, or 40 hex digits, as the API's tokens are.
 _IN_TEXT = re.compile(
-    rf"""(?P<name>(?:{SECRET_NAME.pattern})[\w.-]*["']?\s*[=:]\s*["']?)[^\s"'&,;}}]+"""
+    rf"""(?P<name>(?:{SECRET_NAME.pattern})[\w.-]*["']?\s*[=:]\s*["']?(?:bearer\s|basic\s)?)[^\s"'&,;}}]+"""
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w+/=.-]{16,}|\b[0-9a-f]{40,}\b",
     re.IGNORECASE,
 )
