@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -174,7 +175,8 @@ def _read_config(path: Path | None) -> tuple[dict[str, str], dict[str, dict[str,
         return {}, {}
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # A day that no calendar has is a ValueError, brackets without end exhaust the stack.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         # The parser's own message quotes the line, and with it perhaps a password.
         raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}).") from None
     named = document.pop("tables", {}) if isinstance(document, dict) else None
@@ -188,14 +190,14 @@ def _texts(values: Any, path: Path) -> dict[str, str]:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold names and values, and under tables those of each table.")
     for name, value in values.items():
-        if value is None or isinstance(value, (dict, list)):
+        if not isinstance(value, (str, bool, int, float, date)):
             raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
     return {str(name): value if isinstance(value, str) else _text(value) for name, value in values.items()}
 
 
 def _text(value: Any) -> str:
     # YAML reads true, 12857 and 2026-01-31 as values of their own; dates are written as the API writes them.
-    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value)
+    return value.isoformat() if isinstance(value, date) else json.dumps(value)
 
 
 def _facts(part: Table) -> dict[str, Any]:
