@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.catalog import Table, table, tables
-from bridge.rows import MAX_ROWS, record_batches, row_converter
+from bridge.rows import MAX_ROWS, clean_records, record_batches, row_converter
 from bridge.schema import arrow_schema, type_name
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from unit_tests.bridge.restoring import alike, restored
@@ -123,6 +123,8 @@ def test_misfits_and_unknown_fields_are_rescued_by_path(
 def test_rescued_data_is_compact_readable_json() -> None:
     [row] = rows_of("devices", {"new": {"größe": 1}})
     assert row["_rescued_data"] == '{"new":{"größe":1}}'
+    [row] = rows_of("devices", {"new": {"half": ["\ud800", 1]}})
+    assert row["_rescued_data"] == '{"new":{"half":["\\ud800",1]}}'
 
 
 @pytest.mark.parametrize("name", ["products", "user", "sim_data_usage", "diagnostics"])
@@ -154,6 +156,18 @@ def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None
     assert [batch.num_rows for batch in batches] == [10, 10, 5]
     assert [row["id"] for batch in batches for row in batch.to_pylist()] == [str(number) for number in range(25)]
     assert all(batch.schema.equals(arrow_schema(part)) for batch in batches)
+
+
+def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_time() -> None:
+    assert [batch.num_rows for batch in record_batches(({} for _ in range(700)), table("user"), max_rows=300)] == [
+        *(300, 300, 100)
+    ]
+
+
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_clean_records_are_what_batches_hold(part: Table, cloud: DeviceCloud) -> None:
+    known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
+    assert list(clean_records(known, part)) == rows_of(part.name, *known)
 
 
 def test_a_batch_ends_after_about_eight_megabytes() -> None:
