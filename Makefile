@@ -12,7 +12,8 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image test-versions check docs clean java container-tools
+.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image test-versions mutants \
+  bench check docs clean java container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +24,12 @@ demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs
 test: $(INSTALLED) java ## Run all tests, in random order
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: $(INSTALLED) java ## Run all tests, and the whole matrix of docs/guarantees.md: half an hour more
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --whole-matrix
+test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/guarantees.md: half an hour more
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
+
+mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit by bit, and see that a unit test notices
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with
 	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest
@@ -64,7 +69,7 @@ docs: $(INSTALLED) ## Generate the documentation that is derived from the manife
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built and read; the virtual environment stays
-	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 # ---- what the targets stand on ----
 

@@ -1,8 +1,10 @@
 """Console script `particle-bridge`: the tables, their schemas, and a whole fleet as Parquet files."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +43,9 @@ class Format(str, Enum):
 
 def main() -> None:
     """Run `particle-bridge`; what the user has to correct is said in one line, without a traceback."""
+    # By default a terminated process leaves without tidying up, and an interrupted one with pages of tracebacks.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
         app()
     except ParticleError as error:
@@ -102,6 +107,10 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     username: Annotated[str | None, typer.Option(envvar="PARTICLE_USERNAME")] = None,
     password: Annotated[str | None, typer.Option(envvar="PARTICLE_PASSWORD", help=SEEN_BY_OTHERS)] = None,
     base_url: Annotated[str | None, typer.Option(envvar="PARTICLE_BASE_URL")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the sync that was begun last: keep the tables that it finished."),
+    ] = False,
 ) -> None:
     """Read tables through Spark and write them as files, replacing those of an earlier sync once new ones are complete.
 
@@ -120,7 +129,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     console = Console()
     with Status("Starting Spark", console=console) as status:
         on_start, on_end = _progress(console, status)
-        results = sync(to, connection, names or (), table_options, on_start=on_start, on_end=on_end)
+        results = sync(to, connection, names or (), table_options, resume=resume, on_start=on_start, on_end=on_end)
     _report(console, results)
     if any(result.error for result in results):
         raise typer.Exit(1)
@@ -131,7 +140,7 @@ def _progress(console: Console, status: Status) -> tuple[Callable[[str], None], 
         status.update(f"Reading {name}")
 
     def on_end(result: TableResult) -> None:
-        outcome = "failed" if result.error else f"{result.rows} rows"
+        outcome = "failed" if result.error else f"{'kept, ' if result.is_kept else ''}{result.rows} rows"
         console.print(f"{result.table}: {outcome} in {result.seconds:.1f} s", markup=False, highlight=False)
 
     return on_start, on_end
@@ -166,7 +175,8 @@ def _read_config(path: Path | None) -> tuple[dict[str, str], dict[str, dict[str,
         return {}, {}
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # A day that no calendar has is a ValueError, brackets without end exhaust the stack.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         # The parser's own message quotes the line, and with it perhaps a password.
         raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}).") from None
     named = document.pop("tables", {}) if isinstance(document, dict) else None
@@ -180,14 +190,14 @@ def _texts(values: Any, path: Path) -> dict[str, str]:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold names and values, and under tables those of each table.")
     for name, value in values.items():
-        if value is None or isinstance(value, (dict, list)):
+        if not isinstance(value, (str, bool, int, float, date)):
             raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
     return {str(name): value if isinstance(value, str) else _text(value) for name, value in values.items()}
 
 
 def _text(value: Any) -> str:
     # YAML reads true, 12857 and 2026-01-31 as values of their own; dates are written as the API writes them.
-    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value)
+    return value.isoformat() if isinstance(value, date) else json.dumps(value)
 
 
 def _facts(part: Table) -> dict[str, Any]:

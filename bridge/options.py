@@ -177,7 +177,7 @@ def _ends_in_newline(value: object) -> bool:
 
 def _shown(text: str) -> str:
     # People paste addresses with user and password in them.
-    return quoted(re.sub(r"//[^/@\s]*@", f"//{REDACTED}@", text))
+    return quoted(re.sub(r"//.*@", f"//{REDACTED}@", text, flags=re.DOTALL))
 
 
 def legal(option: Option) -> str:

@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -167,9 +166,9 @@ class _Forwarder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not LOGGER.isEnabledFor(record.levelno):
             return
-        passed = copy(record)
-        passed.name, passed.args = LOGGER.name, None
-        passed.msg = shortened(_masked(record.getMessage()), LONGEST_MESSAGE)
+        message = shortened(_masked(record.getMessage()), LONGEST_MESSAGE)
+        # A new record, because the CDK hangs the headers of requests on its own.
+        passed = logging.LogRecord(LOGGER.name, record.levelno, record.pathname, record.lineno, message, None, None)
         if record.exc_info:
-            passed.exc_text, passed.exc_info = _masked(logging.Formatter().formatException(record.exc_info)), None
+            passed.exc_text = _masked(logging.Formatter().formatException(record.exc_info))
         LOGGER.handle(passed)

@@ -1,9 +1,13 @@
 """All tables of a fleet → Parquet files, read through Spark: what `particle-bridge sync` does, as a function."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import bridge
 from bridge import reader
-from bridge.catalog import JsonSchema, Option, Table, connection_options, credential_names, table, tables
+from bridge.catalog import (
+    JsonSchema,
+    Option,
+    Table,
+    connection_options,
+    credential_names,
+    table,
+    tables,
+    ways_to_sign_in,
+)
 from bridge.errors import ConfigurationError, OptionError, shortened
 from bridge.options import EVERYTHING, Options
+from bridge.target import Target, target
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,6 +45,8 @@ class TableResult:
     sample: Mapping[str, Any] = field(default_factory=dict)
     """One row, without nulls and without the fields marked as personal."""
     error: str | None = None
+    is_kept: bool = False
+    """Whether it had been written before the sync was interrupted, and was not read again."""
 
 
 def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
@@ -39,6 +55,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     names: Iterable[str] = (),
     table_options: Mapping[str, Mapping[str, str]] | None = None,
     *,
+    resume: bool = False,
     spark: "SparkSession | None" = None,
     on_start: Callable[[str], None] = lambda _table: None,
     on_end: Callable[[TableResult], None] = lambda _result: None,
@@ -46,24 +63,36 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     """Write each table as Parquet files under `to`/<table>, replacing what is there once the new files are complete.
 
     `names` are the tables (none: all). A required table option that is not given is `*`, because a sync means
-    everything. Without `spark` the active session is used, or else a local one is started and stopped again. A table
-    that fails leaves its old files alone and the others running, and says so in its result. Raises ConfigurationError
-    before anything is read when the options cannot work, SignInError or TemporaryError when signing in fails; it signs
-    in at most once.
+    everything. With `resume` the sync that was begun last goes on: what it finished with the same options is kept.
+    Without `spark` the active session is used, or else a local one is started and stopped again. A table that fails
+    leaves its old files alone and the others running, and says so in its result. Raises ConfigurationError
+    before anything is read when the options cannot work, SignInError or TemporaryError when signing in fails, and
+    TemporaryError while another sync writes to the same folder; it signs in at most once.
     """
     chosen = [table(name) for name in names] or list(tables().values())
     given = {table(name): values for name, values in (table_options or {}).items()}
     wanted = {part: _complete(part, connection, given.get(part, {})) for part in chosen}
     checked = [Options.parse(options, part) for part, options in wanted.items()]
+    hashes = {options.table: _hash(options) for options in checked}
     access = _access(checked[0])
-    to.mkdir(parents=True, exist_ok=True)
     results = []
-    with _session(spark) as session:
+    with target(to, resume=resume) as folder, _session(spark) as session:
         for part, options in wanted.items():
             on_start(part.name)
-            results.append(_write(session, part, {**_without_credentials(options), **access}, to))
+            if resume and folder.is_finished(part.name, hashes[part]):
+                results.append(TableResult(part.name, 0.0, *_summary(to / part.name, part), is_kept=True))
+            else:
+                reading = {**_without_credentials(options), **access}
+                results.append(_written(session, part, reading, folder, hashes[part]))
             on_end(results[-1])
     return results
+
+
+def _hash(options: Options) -> str:
+    """Tell apart what may hold other rows: the API, the account, the options of a table and its columns."""
+    account = options.credentials[ways_to_sign_in()[options.credentials["auth_type"]][0]]
+    facts = [options.config()["base_url"], account, options.table_options, options.table.schema]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _complete(part: Table, connection: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -91,27 +120,20 @@ def _without_credentials(options: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in options.items() if name not in credential_names()}
 
 
-def _write(spark: "SparkSession", part: Table, options: Mapping[str, str], to: Path) -> TableResult:
+def _written(
+    spark: "SparkSession", part: Table, options: Mapping[str, str], to: Target, options_hash: str
+) -> TableResult:
     start = time.perf_counter()
-    aside = to / f".{part.name}.partial"
+    aside = to.aside(part.name)
     try:
         spark.read.format("particle").options(**options).load(part.name).write.mode("overwrite").parquet(str(aside))
         rows, sample = _summary(aside, part)
-        _replace(to / part.name, aside)
+        to.replace(part.name, aside, options_hash)
     except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
         return TableResult(part.name, time.perf_counter() - start, error=_message(error))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return TableResult(part.name, time.perf_counter() - start, rows, sample)
-
-
-def _replace(target: Path, new: Path) -> None:
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _summary(folder: Path, part: Table) -> tuple[int, Mapping[str, Any]]:
@@ -143,7 +165,9 @@ def _presentable(row: Mapping[str, Any], columns: Mapping[str, JsonSchema]) -> d
 def _message(error: Exception) -> str:
     # Spark hands an error of its workers on as the text of a traceback.
     ours = re.findall(r"bridge\.errors\.\w+: (.+)", str(error))
-    return ours[-1] if ours else shortened(f"{type(error).__name__}: {error}")
+    # What Spark itself met, such as a full disk, is the innermost of its causes.
+    causes = re.findall(r"^Caused by: (.+)", str(error), re.MULTILINE)
+    return ours[-1] if ours else shortened(causes[-1] if causes else f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -159,7 +183,10 @@ def _session(given: "SparkSession | None") -> Iterator["SparkSession"]:
         yield spark
     finally:
         if running is None:
-            spark.stop()
+            # A signal may have cut this thread's conversation with the JVM off; another thread has one of its own.
+            stopping = threading.Thread(target=spark.stop)
+            stopping.start()
+            stopping.join()
 
 
 def _local_session() -> "SparkSession":
@@ -168,7 +195,7 @@ def _local_session() -> "SparkSession":
     # Spark's workers are processes of their own, which must run this Python and find this package.
     package = str(Path(__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    python = os.environ.get("PYSPARK_PYTHON")
+    python, interrupt = os.environ.get("PYSPARK_PYTHON"), signal.getsignal(signal.SIGINT)
     os.environ["PYSPARK_PYTHON"] = python or sys.executable
     try:
         spark = (
@@ -182,6 +209,9 @@ def _local_session() -> "SparkSession":
     finally:
         if python is None:
             del os.environ["PYSPARK_PYTHON"]
+    # Spark's handler would talk to the JVM while this thread does, which fails, and leaves jobs running.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
     # What goes wrong is in the results; Spark would tell it again, with a hundred lines of stack.
     spark.sparkContext.setLogLevel("OFF")
     return spark

@@ -15,6 +15,7 @@ from bridge.catalog import table, tables
 from bridge.errors import OptionError, SignInError, UnknownTableError
 from bridge.schema import RESCUED_DATA
 from bridge.sync import sync
+from bridge.target import LOCK
 from integration_tests.device_cloud import DeviceCloud, Fault
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +144,7 @@ def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Pa
         rows = len(cloud.ledger.records(name, options))
         assert pq.read_table(tmp_path / "out" / name).num_rows == rows
         assert f"{name}: {rows} rows in " in result.stdout
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(tables())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *tables()])
     assert cloud.ledger.logins() == 1
     # The sample rows show neither secrets nor what is marked as personal, such as the user's name.
     assert "business_account" in result.stdout
@@ -165,7 +166,7 @@ def test_a_table_that_fails_keeps_its_old_files_and_the_others_go_on(
     assert [result.error is None for result in results] == [True, False, True]
     assert str(results[1].error).startswith("table products: http://127.0.0.1:")
     assert pq.read_table(tmp_path / "products").equals(before)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([LOCK, *names])
     # The caller's session is still the caller's.
     assert spark.range(3).count() == 3
 

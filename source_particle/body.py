@@ -13,6 +13,7 @@ import requests
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_particle.paging import Page, Record
+from source_particle.redaction import scrubbed
 
 MAX_QUOTED = 256
 _PAGE = "_particle_page"
@@ -100,7 +101,7 @@ def api_message(response: requests.Response) -> str:
     body = body if isinstance(body, dict) else {}
     for key in ("error_description", "description", "error", "errors", "info", "message"):
         if said := ", ".join(_texts(body.get(key))):
-            return f"The API says: {filter_secrets(said)[:MAX_QUOTED]}"
+            return f"The API says: {scrubbed(filter_secrets(said))[:MAX_QUOTED]}"
     return ""
 
 

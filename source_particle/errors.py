@@ -23,6 +23,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.body import BodyShape, MalformedBodyError, api_message, remember_page
 from source_particle.budget import is_wanted
 from source_particle.login import UNVERIFIED
+from source_particle.redaction import scrubbed
 
 # What the API answers for something that is not there or not this token's to see.
 REFUSALS = (403, 404)
@@ -116,7 +117,8 @@ class ParticleErrorHandler(DefaultErrorHandler):
 
 def _at(response: requests.Response, message: str) -> str:
     """Say where it happened and what the API said about it."""
-    return f"{response.url}: {message} {api_message(response)}".strip()
+    # Of an address that a redirect led to, anything may be a part.
+    return f"{scrubbed(response.url)}: {message} {api_message(response)}".strip()
 
 
 def _refuse_another_host(response: requests.Response) -> None:

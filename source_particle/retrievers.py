@@ -22,6 +22,7 @@ from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.fleet import FleetRouter, path_segment, records_of
 from source_particle.login import REFUSED_AFRESH, SignInRefusedError
 from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
+from source_particle.redaction import Known, known_names, redact
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.
@@ -54,6 +55,7 @@ class ParticleRetriever(Retriever):
         self._options: Mapping[str, Any] = (self.config.get(self.options) or {}) if self.options else {}
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
+        self._known: Known | None = None
         # The CDK has no public way to the session that its requester sends with.
         budgeted_session(self.requester._http_client._session, self.config)
 
@@ -66,10 +68,15 @@ class ParticleRetriever(Retriever):
         rereads are used up.
         """
         stream_slice = stream_slice or StreamSlice(partition={}, cursor_slice={})
+        # Parents have no schema here, and of their records only ids are used.
+        if records_schema and self._known is None:
+            self._known = known_names(records_schema)
         try:
             for record in self._records(stream_slice):
                 for transformation in self.transformations:
                     transformation.transform(record, self.config, {}, stream_slice)
+                if self._known is not None:
+                    redact(record, self._known)
                 yield record
         except Refused as refusal:
             if not self._router or not stream_slice.extra_fields["found"] or refusal.status not in REFUSALS:
@@ -184,9 +191,11 @@ class ProductsRetriever(Retriever):
     ) -> Iterable[Record]:
         """Yield one record for each product; raises Refused where the token may not list products at all."""
         seen: set[str] = set()
+        known = known_names(records_schema)
         for record in self._records():
             if str(record["id"]) not in seen:
                 seen.add(str(record["id"]))
+                redact(record, known)
                 yield record
 
     def _records(self) -> Iterator[Record]:

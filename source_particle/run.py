@@ -2,7 +2,9 @@
 
 import json
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, FailureType
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.redaction import REDACTED
 from source_particle.source import SourceParticle
 
 
@@ -30,11 +33,27 @@ def _source(arguments: list[str]) -> Source:
     paths = vars(AirbyteEntrypoint.parse_args(arguments))
     catalog = _read_json(paths.get("catalog"), dict)
     _read_json(paths.get("state"), (list, dict))
-    return SourceParticle(
-        config=_read_json(paths.get("config"), dict),
+    config = _read_json(paths.get("config"), dict)
+    source = SourceParticle(
+        config=config,
         catalog=ConfiguredAirbyteCatalogSerializer.load(catalog) if catalog is not None else None,
         state=Source.read_state(paths["state"]) if paths.get("state") else None,
     )
+    if config is not None:
+        _check_address(source, config)
+    return source
+
+
+def _check_address(source: SourceParticle, config: Mapping[str, Any]) -> None:
+    """Say why an address is refused; the CDK, which checks it too, would quote a regular expression."""
+    specification = source.spec(logging.getLogger("airbyte")).connectionSpecification
+    rule, address = specification["properties"]["base_url"], config.get("base_url") or ""
+    if address and not (isinstance(address, str) and re.search(rule["pattern"], address)):
+        _user, at, shown = str(address).rpartition("@")
+        raise AirbyteTracedException(
+            message=f"base_url cannot be {REDACTED if at else ''}{at}{shown}: {rule['description']}",
+            failure_type=FailureType.config_error,
+        )
 
 
 def _read_json(path: str | None, expected: type | tuple[type, ...]) -> Any:

@@ -4,8 +4,14 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from bridge import reader
+
+# The same examples every time, so that a change is what made a test fail; `make test-all` tries ten times as many.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile("slow", settings.get_profile("same"), max_examples=1000)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

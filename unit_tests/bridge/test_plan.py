@@ -37,6 +37,10 @@ def test_there_are_no_more_tasks_than_things_named(named: str, count: int) -> No
     assert len(descriptors(options(device_id=named), 8)) == count
 
 
+def test_everything_may_be_split_as_far_as_the_option_goes() -> None:
+    assert len(descriptors(options(numPartitions="1000"), 8)) == 1000
+
+
 def test_parts_are_disjoint_and_cover_everything() -> None:
     # What FleetRouter does with a part, of names like those of devices.
     names = [f"{number:024x}" for number in range(1_000)]

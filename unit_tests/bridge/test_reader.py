@@ -109,8 +109,10 @@ def test_logs_of_the_source_are_passed_on_without_secrets(
     try:
         raise ValueError("very-secret")
     except ValueError:
-        logging.getLogger("airbyte.streams.devices").exception("sent %s", "very-secret")
+        headers = {"Authorization": "Bearer very-secret"}
+        logging.getLogger("airbyte.streams.devices").exception("sent %s", "very-secret", extra={"headers": headers})
     [record] = passed_on(caplog)
+    assert "very-secret" not in str(vars(record))
     text = logging.Formatter().format(record)
     assert text.startswith("sent ****\n")
     assert text.endswith("ValueError: ****")

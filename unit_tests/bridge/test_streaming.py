@@ -28,7 +28,12 @@ def stream(name: str = "diagnostics", **options: str) -> TableStream:
 def server(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The times that the server tells, one for each time it is asked; the last one again and again."""
     times = [START]
-    monkeypatch.setattr(reader, "server_time", lambda _config: times.pop(0) if len(times) > 1 else times[0])
+
+    def server_time(config: reader.Config) -> datetime:
+        assert config["base_url"]
+        return times.pop(0) if len(times) > 1 else times[0]
+
+    monkeypatch.setattr(reader, "server_time", server_time)
     return times
 
 
@@ -57,6 +62,13 @@ def test_offsets_converge_and_equal_ones_have_no_tasks(name: str, server: list[d
 def test_the_same_offsets_give_the_same_tasks_in_another_process(server: list[datetime]) -> None:
     end = stream().latest(None)
     assert stream().descriptors({}, end) == stream().descriptors(stream().initial(), end)
+
+
+def test_each_task_of_a_window_is_told_its_window(server: list[datetime]) -> None:
+    start, end = {"until": "2026-06-15T10:00:00.000Z"}, {"until": "2026-06-15T11:00:00.000Z"}
+    assert stream().descriptors(start, end) == [
+        {"part": part, "parts": 4, "start": start["until"], "end": end["until"]} for part in range(4)
+    ]
 
 
 def test_a_run_for_what_is_available_now_ends_there(server: list[datetime], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +104,7 @@ def test_each_start_of_a_query_is_another_snapshot() -> None:
 
 
 def test_an_offset_of_something_else_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="belongs to something else"):
+    with pytest.raises(ConfigurationError, match=r"2026-01-01T00:00:00\.000Z.* belongs to something else"):
         stream("devices").latest({"until": "2026-01-01T00:00:00.000Z"})
 
 
@@ -101,12 +113,14 @@ def _clock(times: list[datetime], seconds: Callable[[], float]) -> ServerClock:
 
 
 def test_the_clock_is_asked_once_a_minute_and_counts_on() -> None:
-    elapsed = [0.0]
+    elapsed = [1_000.0]
     clock = _clock([START, START + timedelta(hours=1)], lambda: elapsed[0])
     assert clock.now() == START
-    elapsed[0] = 59.0
+    elapsed[0] += 59.0
     assert iso_ms(clock.now()) == "2026-06-15T12:00:59.000Z"
-    elapsed[0] = 61.0
+    elapsed[0] += 1.0
+    assert iso_ms(clock.now()) == "2026-06-15T12:01:00.000Z"
+    elapsed[0] += 1.0
     assert clock.now() == START + timedelta(hours=1)
 
 

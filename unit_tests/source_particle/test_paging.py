@@ -20,6 +20,9 @@ Fetch = Callable[[int], Page | None]
 Edit = tuple[str, int]
 BOTH_TOTALS = ("total_pages", "total_records")
 
+# Every error says which page, or how often, or how many.
+REASON = r"^(page \d+ (of \d+ does|keeps|comes|is)|it changed during each of 4 readings|the API counts \d+)"
+
 each_reader = pytest.mark.parametrize("how", ["ascending", "unordered"])
 each_page_size = pytest.mark.parametrize("per_page", range(1, 8))
 each_end = pytest.mark.parametrize("past_end", ["empty", "404"])
@@ -41,6 +44,7 @@ class Listing:
         self.throughout = set(self.keys)
 
     def fetch(self, number: int) -> Page | None:
+        assert number >= 1
         self.requests += 1
         if self.requests in self.edits:
             self._edit(*self.edits[self.requests])
@@ -139,10 +143,11 @@ def test_totals_that_lie_lose_no_record(
 
 @each_reader
 @each_end
-def test_more_pages_promised_than_there_are_is_an_error(how: str, past_end: str) -> None:
+@pytest.mark.parametrize("lies", [{"total_pages": 2, "total_records": 6}, {"total_pages": 1}, {"total_pages": 2}])
+def test_more_pages_promised_than_there_are_is_an_error(how: str, past_end: str, lies: dict[str, int]) -> None:
     """An empty page that ought to hold records looks the same, and that one may not pass."""
-    listing = Listing(names(9), 3, lies={"total_pages": 2, "total_records": 6}, past_end=past_end)
-    with pytest.raises(UnstableListError):
+    listing = Listing(names(9), 3, lies=lies, past_end=past_end)
+    with pytest.raises(UnstableListError, match=REASON):
         paged(listing.fetch, how)
 
 
@@ -223,7 +228,7 @@ def test_any_history_of_changes_loses_and_repeats_nothing_or_says_so(
 @each_reader
 def test_a_list_that_never_holds_still_is_an_error_after_few_requests(how: str) -> None:
     listing = Listing(names(9), 3, dict.fromkeys(range(2, 1000), ("insert", 1000)))
-    with pytest.raises(UnstableListError):
+    with pytest.raises(UnstableListError, match=REASON):
         paged(listing.fetch, how)
     assert listing.requests < 300
 
@@ -281,7 +286,7 @@ def test_a_contradiction_is_an_error_after_few_requests(how: str, pages: list[Pa
         asked.append(number)
         return scripted(*pages)(number)
 
-    with pytest.raises(UnstableListError):
+    with pytest.raises(UnstableListError, match=REASON):
         paged(fetch, how)
     assert len(asked) < 20
 
@@ -394,7 +399,7 @@ def test_totals_that_return_to_what_they_were_do_not_hide_what_moved(
 def test_records_that_are_counted_and_never_come_are_an_error(how: str, past_end: str, per_page: int) -> None:
     for count in range(1, 16):
         listing = Listing(names(count), per_page, lies={"total_records": 3}, past_end=past_end)
-        with pytest.raises(UnstableListError):
+        with pytest.raises(UnstableListError, match=REASON):
             paged(listing.fetch, how)
 
 
@@ -412,3 +417,75 @@ def test_max_pages_that_cuts_nothing_off_takes_nothing_from_the_proof(totals: tu
     for request in range(2, 5):
         listing = Listing(names(10), 3, {request: ("delete", 0)}, totals=totals)
         assert_whole(listing, paged(listing.fetch, "unordered", max_pages=100))
+
+
+# ---- what a page proves, and how much is asked for ----
+
+
+@pytest.mark.parametrize(
+    ("reply", "number", "position", "proves"),
+    [
+        (page(pages=2), 3, 6, True),
+        (page(pages=2), 2, 3, False),
+        (page(pages=1, records=3), 2, 3, True),
+        (page(pages=1, records=3), 1, 0, False),
+        (page(pages=1, records=0), 1, 0, True),
+        (page(records=3), 2, 3, True),
+        (page(records=3), 2, 2, False),
+        (page(), 1, 0, True),
+        (page("a"), 1, 1, False),
+        (page("a", pages=1), 1, 1, True),
+        (page("a", pages=2), 1, 1, False),
+        (page("a", pages=1, records=2), 1, 1, False),
+    ],
+)
+def test_a_page_proves_the_end_where_nothing_contradicts_it(
+    reply: Page, number: int, position: int, proves: bool
+) -> None:
+    assert reply.proves_end(number, position) is proves
+
+
+@pytest.mark.parametrize(("action", "requests"), [("insert", 21), ("delete", 22)])
+def test_one_change_in_a_long_list_costs_at_most_the_page_before(action: str, requests: int) -> None:
+    listing = Listing(names(100), 5, {15: (action, 0)})
+    assert_whole(listing, paged(listing.fetch, "ascending"))
+    assert listing.requests == requests
+
+
+@each_reader
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(("times", "is_overcome"), [(3, True), (4, False)])
+def test_a_contradiction_may_come_three_times(how: str, number: int, times: int, is_overcome: bool) -> None:
+    listing, left = Listing(names(9), 3), [times]
+
+    def fetch(asked: int) -> Page | None:
+        if asked != number or not left[0]:
+            return listing.fetch(asked)
+        left[0] -= 1
+        return page(pages=3, records=9)
+
+    if is_overcome:
+        assert paged(fetch, how) == names(9)
+    else:
+        with pytest.raises(UnstableListError, match=REASON):
+            paged(fetch, how)
+
+
+def test_records_that_join_pages_already_read_are_not_missed_where_pages_are_not_counted() -> None:
+    for request in range(2, 4):
+        listing = Listing(names(7), 2, {request: ("insert", 0)}, totals=("total_records",), past_end="404")
+        assert_whole(listing, paged(listing.fetch, "ascending"))
+
+
+@each_reader
+def test_a_record_that_comes_twice_in_a_page_does_not_count_twice(how: str) -> None:
+    with pytest.raises(UnstableListError, match=REASON):
+        paged(scripted(page("a", "a", pages=1, records=2)), how)
+
+
+@each_reader
+def test_a_cut_that_leaves_nothing_out_as_far_as_is_counted_says_none(how: str) -> None:
+    cuts: list[int | None] = []
+    listing = Listing(names(6), 3, lies={"total_pages": 1, "total_records": -1})
+    assert paged(listing.fetch, how, 2, cuts) == names(6)
+    assert cuts == [0]

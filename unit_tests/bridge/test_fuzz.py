@@ -1,0 +1,124 @@
+"""Options, files and offsets of any kind: a value, or an error of ours."""
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from bridge import cli
+from bridge.catalog import connection_options, manifest, table, tables
+from bridge.errors import ParticleError
+from bridge.options import Options, doubtful_options
+from bridge.plan import descriptors
+from bridge.streaming import stream_of
+from unit_tests.bridge.strategies import examples
+
+SPECIFICATION = Draft7Validator(manifest()["spec"]["connection_specification"])
+LIKELY = ["*", "a,b", "1", "0", "-1", "1e3", "nan", "inf", "true", "FALSE", "2026-01-31", "2026-02-30", "0000-01-01"]
+LIKELY += ["https://api.particle.io", "http://127.0.0.1:1/", "asc", "deviceId", "9" * 400, "0001-01-01T00:00:00+14:00"]
+VALUES = st.sampled_from(LIKELY) | st.text(max_size=12)
+
+
+def _given(name: str) -> st.SearchStrategy[dict[str, str]]:
+    """Give options of a table, most of which are there and many of which are legal."""
+    part = table(name)
+    names = [option.name for option in (*connection_options(), *part.options, *part.spark_options)]
+    spelt = st.sampled_from([*names, *map(str.upper, names)]) | st.text(max_size=6)
+    plausible = {"access_token": st.just("t"), **dict.fromkeys(part.required_options, st.just("*"))}
+    return st.builds(
+        lambda likely, others: {**likely, **others},
+        st.fixed_dictionaries({}, optional=plausible),
+        st.dictionaries(spelt, VALUES, max_size=3),
+    )
+
+
+@pytest.mark.parametrize("name", tables())
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_options_make_a_plan_or_a_named_error(name: str, data: st.DataObject) -> None:
+    given_options = data.draw(_given(name))
+    assert isinstance(doubtful_options(given_options, table(name)), list)
+    try:
+        options = Options.parse(given_options, table(name))
+        assert stream_of(options, 4).initial()
+    except ParticleError:
+        return
+    assert descriptors(options, 4)
+    assert not list(SPECIFICATION.iter_errors(options.config()))
+    assert json.loads(json.dumps(options.config())) == options.config()
+
+
+@pytest.mark.parametrize("name", tables())
+@settings(max_examples=examples(20))
+@given(offset=st.dictionaries(st.sampled_from(["until", "snapshot", "x"]), st.none() | st.integers() | VALUES))
+def test_any_offset_is_a_start_or_a_named_error(name: str, offset: dict[str, Any]) -> None:
+    part = table(name)
+    options = Options.parse({"access_token": "t", **dict.fromkeys(part.required_options, "*")}, part)
+    stream = stream_of(options, 4)
+    try:
+        tasks = stream.descriptors(offset, offset)
+    except ParticleError:
+        return
+    assert tasks == []
+
+
+YAML = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.dates() | st.binary(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["tables", "num_workers", "devices"]) | st.text(max_size=3), inner, max_size=3
+        )
+        | st.sets(st.integers(), max_size=2)
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config") / "config.yaml"
+
+
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=30) | YAML.map(yaml.safe_dump) | YAML.map(lambda value: json.dumps(value, default=str)))
+@example(text="start_date: 2026-13-45")
+@example(text="[" * 5_000)
+@example(text="a: !!binary aGVsbG8=")
+@example(text="a: !!set {b, c}")
+@example(text="a: " + "9" * 5_000)
+@example(text="? [a]\n: b")
+@example(text="tables: {devices: {a: 2026-01-31T00:00:00Z}}")
+def test_any_config_file_gives_texts_or_a_named_error(text: str, path: Path) -> None:
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        connection, table_options = cli._read_config(path)
+    except ParticleError:
+        return
+    for values in (connection, *table_options.values()):
+        assert all(isinstance(name, str) and isinstance(value, str) for name, value in values.items())
+
+
+@given(text=st.text())
+def test_any_option_of_the_command_line_is_a_name_and_a_value_or_a_named_error(text: str) -> None:
+    connection: dict[str, str] = {}
+    table_options: dict[str, dict[str, str]] = {}
+    try:
+        cli._add_option(text, connection, table_options)
+    except ParticleError:
+        return
+    [(name, value)] = connection.items() or [
+        (f"{part}.{own}", value) for part, of in table_options.items() for own, value in of.items()
+    ]
+    assert f"{name}={value}" == text
+
+
+def test_a_date_of_a_config_file_is_written_as_the_api_writes_it() -> None:
+    assert cli._text(date(2026, 1, 31)) == "2026-01-31"
+    assert cli._text(datetime(2026, 1, 31, 12)) == "2026-01-31T12:00:00"

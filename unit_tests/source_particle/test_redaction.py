@@ -1,0 +1,93 @@
+"""What is withheld because its name says that it is a secret, and what is not."""
+
+from typing import Any
+
+import pytest
+
+from bridge.catalog import tables
+from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed
+
+SCHEMA = {
+    "properties": {
+        "id": {"type": "string"},
+        "no_password": {"type": "boolean"},
+        "team": {"type": "object", "properties": {"name": {}, "token_count": {}}},
+        "list": {"type": "array", "items": {"type": "object", "properties": {"name": {}}}},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+}
+
+
+def redacted(record: dict[str, Any]) -> dict[str, Any]:
+    redact(record, known_names(SCHEMA))
+    return record
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secret", "client_secret", "mobileSecret", "access_token", "refreshToken", "TOKEN", "password", "wifi_passwd",
+     "passphrase", "credentials", "Authorization", "api_key", "apiKey", "x-api-key", "private_key", "accessKey"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["x", "", 5, 1.5, ["x"], {"a": "x"}, []])
+def test_an_unknown_field_with_a_secret_name_keeps_its_name_alone(name: str, value: Any) -> None:
+    assert redacted({"id": "1", name: value}) == {"id": "1", name: REDACTED}
+    for place in ("team", "unknown", "id", "map"):
+        assert redacted({place: {name: value}}) == {place: {name: REDACTED}}
+    for place in ("list", "unknown", "id"):
+        assert redacted({place: [{"name": "a"}, [{name: value}]]}) == {place: [{"name": "a"}, [{name: REDACTED}]]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"no_password": True, "team": {"token_count": 5}},
+        {"keyboard": "a", "key": "a", "author": "a", "pass": "a", "passed": 1, "monkey": "a", "pin": 1},
+        {"has_password": False, "token": None},
+        {"unknown": {"deep": [[{"a": None}], "token"]}},
+        {},
+    ],
+)
+def test_known_fields_other_names_null_and_booleans_stay(record: dict[str, Any]) -> None:
+    assert redacted(dict(record)) == record
+
+
+def test_depth_does_not_matter() -> None:
+    deep: Any = {"secret": "x"}
+    for _ in range(5_000):
+        deep = {"a": [deep]}
+    found = redacted(deep)
+    for _ in range(5_000):
+        found = found["a"][0]
+    assert found == {"secret": REDACTED}
+
+
+def test_no_column_of_a_table_is_named_like_a_secret_but_the_one_that_is_none() -> None:
+    def names(known: Any, path: str) -> list[str]:
+        return [
+            found
+            for name, inner in known.items()
+            for found in [*([f"{path}.{name}"] if SECRET_NAME.search(name) else []), *names(inner, f"{path}.{name}")]
+        ]
+
+    assert [name for part in tables().values() for name in names(known_names(part.schema), part.name)] == [
+        "user.no_password"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://host/v1/devices?access_token=abc&page=1", "https://host/v1/devices?access_token=****&page=1"),
+        ('{"client_secret": "abc", "id": "1"}', '{"client_secret": "****", "id": "1"}'),
+        ("password: hunter2, again", "password: ****, again"),
+        ("got Authorization: Bearer 0123456789abcdef0123", "got Authorization: Bearer ****"),
+        ("got bearer 0123456789abcdef0123", "got bearer ****"),
+        ("unknown " + "0a" * 20, "unknown ****"),
+        ("device " + "0a" * 12, "device " + "0a" * 12),
+        ("The access token was not found", "The access token was not found"),
+        ("Invalid bearer token", "Invalid bearer token"),
+        ("basic authentication failed", "basic authentication failed"),
+    ],
+)
+def test_a_text_is_scrubbed_of_what_looks_like_a_secret(text: str, kept: str) -> None:
+    assert scrubbed(text) == kept
