@@ -229,6 +229,7 @@ def _airbyte_read(cloud: Served) -> float:
         "product_devices": {"product_id_or_slug": ",".join(map(str, cloud.products))},
     }
     catalog = catalog_of("product_devices")
+    logging.getLogger("airbyte").setLevel(logging.WARNING)
     start = perf_counter()
     for _message in SourceParticle(config, catalog, []).read(logging.getLogger("airbyte"), config, catalog, []):
         pass
