@@ -12,7 +12,7 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image test-versions mutants \
+.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image mutants \
   bench check docs clean java container-tools
 
 help: ## List the targets
@@ -26,6 +26,10 @@ test: $(INSTALLED) java ## Run all tests, in random order
 
 test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/guarantees.md: half an hour more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
+
+bench: $(INSTALLED) java ## Measure what a read costs, beside a plain reader: benchmarks/README.md
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
 
 mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit by bit, and see that a unit test notices
 	$(BIN)/mutmut run
@@ -55,9 +59,6 @@ image: $(INSTALLED) container-tools ## Build the image of the source without Doc
 
 test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
 	$(BIN)/python -m pytest -q -m image_tests integration_tests/test_image.py
-
-test-versions: $(INSTALLED) ## Read with the wheel on every Python and with the oldest and newest CDK that it may meet
-	$(BIN)/python -m integration_tests.versions
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
 	$(BIN)/ruff check

@@ -18,17 +18,17 @@ class Served:
     url: str
     token: str
     products: list[int]
-    _questions: Connection
+    questions: Connection
 
     def rejected(self) -> int:
         """Return how many requests were answered with 429."""
-        self._questions.send("rejected")
-        return int(self._questions.recv())
+        self.questions.send("rejected")
+        return int(self.questions.recv())
 
     def requests(self) -> int:
         """Return how many requests have come."""
-        self._questions.send("count")
-        return int(self._questions.recv())
+        self.questions.send("count")
+        return int(self.questions.recv())
 
 
 @contextmanager
@@ -51,7 +51,8 @@ def served(
     process = spawning.Process(target=_serve, args=(size, switches, same_devices, there), daemon=True)
     process.start()
     try:
-        yield Served(*here.recv(), here)
+        url, token, product_ids = here.recv()
+        yield Served(url, token, product_ids, here)
     finally:
         here.send("stop")
         process.join()

@@ -31,8 +31,9 @@ class Budget:
         self,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
+        window: float = WINDOW,
     ) -> None:
-        self._clock, self._wait = clock, wait
+        self._clock, self._wait, self._window = clock, wait, window
         self._changed = threading.Condition()
         self._under_way = 0
         self._answered: deque[float] = deque()
@@ -52,7 +53,7 @@ class Budget:
             self._changed.notify()
 
     def _seconds_to_wait(self, limit: int, at_once: int) -> float:
-        oldest_counted = self._clock() - WINDOW
+        oldest_counted = self._clock() - self._window
         while self._answered and self._answered[0] <= oldest_counted:
             self._answered.popleft()
         if self._under_way >= at_once or (self._under_way and self._under_way >= limit):
@@ -70,7 +71,7 @@ _BUDGETS_LOCK = threading.Lock()
 def budget_of(config: Mapping[str, Any]) -> Budget:
     """Give the process's one budget for the API that a configuration names."""
     with _BUDGETS_LOCK:
-        return _BUDGETS.setdefault(config["base_url"], Budget())
+        return _BUDGETS.setdefault(config["base_url"], Budget(window=float(config.get("budget_seconds", WINDOW))))
 
 
 class NotWantedError(Exception):

@@ -35,7 +35,7 @@ OPTIONS = {
     "sim_data_usage": "iccid product_id_or_slug",
     "fleet_data_usage": "product_id_or_slug",
 }
-HIDDEN = {"token_cache_file", "plan", "token_lifetime", "longest_reply_seconds", "retry_wait_factor"}
+HIDDEN = {"token_cache_file", "plan", "token_lifetime", "budget_seconds", "longest_reply_seconds", "retry_wait_factor"}
 SECRETS = {"mobile_secret", "secret", "client_secret"}
 JSON_TYPES = {"null", "string", "integer", "number", "boolean", "object", "array"}
 
@@ -349,6 +349,7 @@ def test_dates_are_iso_8601(option: str) -> None:
         ("num_workers", [2, 32], [1, 33, "8", 2.5]),
         ("requests_per_5_minutes", [1, 10**6], [0, -1, "10000"]),
         ("token_lifetime", [0, 1], [-1, "1"]),
+        ("budget_seconds", [0.5, 300], [0, -1, "1"]),
         ("longest_reply_seconds", [0.5, 600], [0, -1, "1"]),
         ("retry_wait_factor", [0, 0.5, 1], [-1, "1"]),
         ("token_cache_file", ["/tmp/x"], ["", 1]),
