@@ -41,7 +41,7 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     spark.sparkContext.setLogLevel("INFO")
     bridge.register(spark)
     for part in tables().values():
-        options = {**connection, **dict.fromkeys(part.required_options, "*")}
+        options = {**connection, "numPartitions": "2", **dict.fromkeys(part.required_options, "*")}
         frame = spark.read.format("particle").options(**options).load(part.name)
         frame.explain(True)
         frame.write.mode("overwrite").parquet(f"{folder}/batch/{part.name}")
@@ -49,7 +49,7 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     _lakeflow({**connection, "device_id": "*"})
     for failing in ({"device_id": refused}, {"device_id": "a/b"}, {"base_url": "http://user:pass@host"}):
         _fail(spark, {**connection, "device_id": "*", **failing})
-    sys.argv = ["particle-bridge", "sync", "--to", f"{folder}/lake"]
+    sys.argv = ["particle-bridge", "sync", "--to", f"{folder}/lake", "--table", "devices", "--table", "diagnostics"]
     cli.main()
 
 
