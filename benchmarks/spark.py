@@ -74,12 +74,13 @@ def peak_memory() -> int:
 
 
 def _workers() -> list[psutil.Process]:
-    return [process for process in psutil.Process().children(recursive=True) if "python" in process.name()]
+    # Children are also the processes that serve the fleet.
+    return [process for process in psutil.Process().children(recursive=True) if "pyspark.daemon" in process.cmdline()]
 
 
 def _worker_cpu() -> float:
     """Return the CPU seconds of all Python workers, those that have ended included."""
-    return sum(sum(worker.cpu_times()[:4]) for worker in _workers() if "pyspark" in " ".join(worker.cmdline()))
+    return sum(sum(worker.cpu_times()[:4]) for worker in _workers())
 
 
 def _high_water(process: psutil.Process) -> int:
