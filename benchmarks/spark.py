@@ -75,7 +75,9 @@ def peak_memory() -> int:
 
 def _workers() -> list[psutil.Process]:
     # Children are also the processes that serve the fleet.
-    return [process for process in psutil.Process().children(recursive=True) if "pyspark.daemon" in process.cmdline()]
+    children = psutil.Process().children(recursive=True)
+    running = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in running if "pyspark.daemon" in process.cmdline()]
 
 
 def _worker_cpu() -> float:

@@ -41,7 +41,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def _bound(self, manager: PoolManager) -> None:
         # The name under which http.client makes what reads a reply; neither requests nor urllib3 has a total limit.
-        bound = {"response_class": partial(_Reply, seconds=self._seconds)}
+        bound = {"response_class": staticmethod(partial(_Reply, seconds=self._seconds))}
         pools: dict[str, Any] = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {
             scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (pool.ConnectionCls,), bound)})
