@@ -3,13 +3,14 @@
 Plain and fair: connections are kept alive, pages are as large as the API allows, and the list is read to its end.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import requests
 from pyspark.sql import Row
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from bridge.catalog import table
 from bridge.schema import RESCUED_DATA, spark_schema
@@ -49,6 +50,8 @@ def diagnostics(session: requests.Session, url: str, product: int) -> Iterator[J
         response.raise_for_status()
         for record in response.json()["diagnostics"]:
             record["device_id"] = device["id"]
+            # A measurement that failed is an object where a number should be, so the payload stays JSON.
+            record["payload"] = json.dumps(record["payload"])
             yield record
 
 
@@ -66,7 +69,10 @@ class PlainDataSource(DataSource):
     def schema(self) -> StructType:
         """Return the columns of the table."""
         whole = spark_schema(table(self.options["path"]))
-        return StructType([field for field in whole if field.name != RESCUED_DATA])
+        fields = [field for field in whole if field.name != RESCUED_DATA]
+        return StructType(
+            [StructField("payload", StringType()) if field.name == "payload" else field for field in fields]
+        )
 
     def reader(self, schema: StructType) -> DataSourceReader:
         """Return the reader."""
