@@ -70,6 +70,24 @@ def test_constraints_pin_every_dependency_to_one_version_per_python() -> None:
     assert direct - pinned == set()
 
 
+def test_make_installs_only_extras_that_there_are() -> None:
+    files = _files()
+    assert _unknown_extras(files["Makefile"], files["pyproject.toml"]) == set()
+
+
+def test_an_extra_that_is_not_there_is_found() -> None:
+    files = _files()
+    without = files["pyproject.toml"].replace("\nbench = [", "\nother = [")
+    assert _unknown_extras(files["Makefile"], without) == {"bench"}
+
+
+def _unknown_extras(makefile: str, project: str) -> set[str]:
+    # pip only warns of such a name, and goes on without what it stands for.
+    named = {name for names in re.findall(r"-e '\.\[([\w,]+)\]'", makefile) for name in names.split(",")}
+    _, _, extras = project.partition("[project.optional-dependencies]")
+    return named - set(re.findall(r"^(\w+) = \[$", extras.partition("\n[")[0], re.MULTILINE))
+
+
 # ---- make on a machine that lacks something ----
 
 
