@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
 from bridge.errors import UnknownTableError
-from source_particle import MANIFEST_PATH
+from source_particle import manifest
 
 JsonSchema = Mapping[str, Any]
 
@@ -90,15 +88,6 @@ class Table:
     def scope(self) -> str | None:
         """The scope an API user needs, None where the API names none."""
         return self.schema.get("x-scope")
-
-
-@cache
-def manifest() -> Mapping[str, Any]:
-    """Return the manifest as it is written; callers must not change it."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with MANIFEST_PATH.open("rb") as file:
-        document: Mapping[str, Any] = yaml.load(file, loader)  # noqa: S506  (both loaders are safe ones)
-    return document
 
 
 @cache

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from bridge.catalog import JsonSchema
 from bridge.schema import kind_of
 
@@ -150,6 +152,14 @@ def quoted_name(name: str) -> str:
 
 def json_text(value: Any) -> str:
     """Write a value as compact JSON that any text column can hold."""
+    try:
+        return orjson.dumps(value).decode()
+    # Half a surrogate pair, an integer beyond 64 bits, or too deep for it.
+    except orjson.JSONEncodeError:
+        return _json_text_of_anything(value)
+
+
+def _json_text_of_anything(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Half a surrogate pair is legal in JSON and nowhere else: it can only be passed on escaped.
     return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))

@@ -14,6 +14,8 @@ Part = TypeVar("Part")
 Item = TypeVar("Item")
 
 ITEMS_AT_ONCE = 250
+# Few, because what waits long is no longer in the processor's caches when its turn comes.
+LISTS_WAITING = 2
 # How often a worker that cannot hand over looks whether anyone still wants what it has, in seconds.
 PATIENCE = 0.1
 FAREWELL = 2.0
@@ -22,7 +24,7 @@ FAREWELL = 2.0
 def overlapped(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> Iterator[Item]:
     """Give the items of all parts, in no order, with up to `workers` parts being read at once.
 
-    Parts are taken one by one as workers become free, and at most a few lists of items wait for each worker. The
+    Parts are taken one by one as workers become free, and a worker goes on only when its list of items is taken. The
     first error of a worker, or of `parts` itself, is raised here, after which nothing more is read. Closing the
     iterator ends the workers as soon as what they wait for answers.
     """
@@ -39,7 +41,7 @@ class _Pool(Generic[Part, Item]):
         self._taking = threading.Lock()
         self._stopped = threading.Event()
         # A list of items, an error, or None from a worker that has ended.
-        self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(2 * workers)
+        self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(LISTS_WAITING)
         self._threads = [
             threading.Thread(target=self._work, name=f"read-ahead-{number}", daemon=True) for number in range(workers)
         ]

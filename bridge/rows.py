@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bridge.catalog import Table
@@ -71,7 +72,7 @@ def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch
         rescued: list[Rescued] = [_unknown(record, known) for record in records]
         arrays = []
         for name, arrow_type, coerce, path in columns:
-            values = [record.get(name) for record in records]
+            values = _values(name, records)
             try:
                 arrays.append(column_of(values, arrow_type))
             except MisfitError:
@@ -99,6 +100,14 @@ def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
         return tuple(row)
 
     return convert
+
+
+def _values(name: str, records: Sequence[Record]) -> list[Any]:
+    try:
+        # Twice as fast as asking each record, and most fields are in all of them.
+        return list(map(itemgetter(name), records))
+    except KeyError:
+        return [record.get(name) for record in records]
 
 
 def _unknown(record: Record, known: frozenset[str]) -> Rescued:

@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from bridge.catalog import JsonSchema, Option, Table, connection_options, manifest, tables, ways_to_sign_in
+from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
 from integration_tests.matrix.troubles import TROUBLES, Meaning
+from source_particle import manifest
 
 ROOT = Path(__file__).parents[1]
 NOTICE = "<!-- Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`. -->\n\n"

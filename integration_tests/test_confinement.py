@@ -13,12 +13,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 import bridge
-from bridge.catalog import Option, Table, manifest, tables
+from bridge.catalog import Option, Table, tables
 from bridge.datasource import ParticleDataSource
 from bridge.errors import OptionError, ParticleError
 from bridge.sync import sync as sync_to_files
 from integration_tests import airbyte
 from integration_tests.device_cloud import DeviceCloud
+from source_particle import manifest
 from source_particle.run import run
 
 SPECIFICATION = manifest()["spec"]["connection_specification"]

@@ -257,7 +257,7 @@ def test_the_search_finds_a_secret_in_every_form(canaries: Canaries) -> None:
 def test_the_search_finds_what_a_source_without_redaction_lets_out(
     cloud: DeviceCloud, canaries: Canaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrievers, "redact", lambda _record, _known: None)
+    monkeypatch.setattr(retrievers, "redact", lambda _records, _known: None)
     records = sync(with_token(cloud), *TABLES).records
     for name, place in [("devices", "devices.None"), ("user", "users.None"), ("diagnostics", "vitals")]:
         found = canaries.found_in(json.dumps(records[name]).encode())

@@ -4,18 +4,26 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from time import perf_counter, process_time
 
 from source_particle.budget import while_wanted
 from source_particle.paging import Fetch, Page
 
+# A processor that works for less of a fetch than this has time for more of them.
+BUSY = 0.25
+
 
 class _PagesAhead:
-    """Answers like the fetch it wraps, mostly with pages that are there or under way."""
+    """Answers like the fetch it wraps; behind a slow network, mostly with pages that are there or under way.
+
+    Where the processor is the limit, fetching ahead would only cost more of it: threads take turns on the interpreter,
+    and pages that wait are no longer in the processor's caches when their turn comes.
+    """
 
     def __init__(self, fetch: Fetch, pages: int, last_wanted: int | None) -> None:
         self._fetch, self._pages, self._last_wanted = fetch, pages, last_wanted
         self._under_way: dict[int, Future[Page | None]] = {}
-        self._last = 0
+        self._last = self._ahead = 0
         self._closed = threading.Event()
 
     def fetch(self, number: int) -> Page | None:
@@ -25,12 +33,19 @@ class _PagesAhead:
             self._under_way.clear()
         self._last = number
         future = self._under_way.pop(number, None)
-        page = future.result() if future else self._fetch(number)
+        page = future.result() if future else self._fetch_here(number)
         if page is not None and page.total_pages is not None:
-            last = min(number + self._pages, page.total_pages, self._last_wanted or page.total_pages)
+            last = min(number + self._ahead, page.total_pages, self._last_wanted or page.total_pages)
             for following in range(number + 1, last + 1):
                 if following not in self._under_way:
                     self._under_way[following] = self._start(following)
+        return page
+
+    def _fetch_here(self, number: int) -> Page | None:
+        began, worked = perf_counter(), process_time()
+        page = self._fetch(number)
+        if process_time() - worked < BUSY * (perf_counter() - began):
+            self._ahead = self._pages
         return page
 
     def _start(self, number: int) -> Future[Page | None]:
@@ -53,7 +68,10 @@ class _PagesAhead:
 
 @contextmanager
 def pages_ahead(fetch: Fetch, pages: int, last_wanted: int | None) -> Iterator[Fetch]:
-    """Give a fetch that keeps up to `pages` further pages under way, as far as there are any and they are wanted."""
+    """Give a fetch that keeps up to `pages` further pages under way, as far as there are any and they are wanted.
+
+    It begins to as soon as a page takes much longer than this process works in the meantime.
+    """
     ahead = _PagesAhead(fetch, pages, last_wanted)
     try:
         yield ahead.fetch

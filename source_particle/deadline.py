@@ -54,7 +54,7 @@ class _Reply(HTTPResponse):
 
     def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), time.monotonic() + seconds))
+        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), time.monotonic() + seconds), 1 << 18)
 
 
 class _UntilDeadline(io.RawIOBase):

@@ -5,6 +5,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -88,15 +89,24 @@ class FleetRouter(PartitionRouter):
         return named or None
 
     def _is_in_part(self, stream_slice: StreamSlice) -> bool:
-        """Whether this task reads a slice: parts are dealt out by a hash that is the same in every process.
-
-        The plan may also know that only some of the values of a key are wanted.
-        """
+        """Whether this task reads a slice; the plan may also know that only some of the values of a key are wanted."""
         keys = {**stream_slice.extra_fields, **stream_slice.partition}
         if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.get("only", {}).items()):
             return False
+        return self._turn_of(stream_slice) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
+
+    def _turn_of(self, stream_slice: StreamSlice) -> int:
+        """Number a slice, the same in every process: what was named by its place, so that parts are even.
+
+        What `*` finds has no place that holds still, so it is numbered by a hash.
+        """
         name = str(next(iter(stream_slice.partition.values())))
-        return zlib.crc32(name.encode()) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
+        return zlib.crc32(name.encode()) if stream_slice.extra_fields["found"] else self._places[name]
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        named = self._option(self.entity or "product_id_or_slug") or []
+        return {name: place for place, name in enumerate(named)}
 
     def _product_slices(self) -> Iterator[StreamSlice]:
         named = self._option("product_id_or_slug") or [EVERYTHING]

@@ -6,7 +6,7 @@ an error quotes.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,9 @@ _IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
+# Maps whose keys hardly repeat, one per object, are looked at by themselves.
+MOSTLY_ABSENT = 4
+
 Known = Mapping[str, Any]
 """The names that a schema knows, each with the names within it."""
 
@@ -34,20 +37,41 @@ def known_names(schema: Mapping[str, Any]) -> Known:
     return {name: known_names(inner) for name, inner in items.get("properties", {}).items()}
 
 
-def redact(record: dict[str, Any], known: Known) -> None:
-    """Replace the values of unknown fields with secret names in place, at every depth; null and booleans stay."""
+def redact(records: Sequence[dict[str, Any]], known: Known) -> None:
+    """Replace the values of unknown fields with secret names in place, at every depth; null and booleans stay.
+
+    Objects of one place are looked at together, name by name, which costs a fraction of looking at each by itself.
+    """
     # Not recursive: a reply may be nested deeper than Python's stack.
-    todo: list[tuple[Any, Known]] = [(record, known)]
+    todo: list[tuple[Sequence[dict[str, Any]], Known]] = [(records, known)]
     while todo:
-        place, names = todo.pop()
-        if type(place) is list:
-            todo.extend((item, names) for item in place if type(item) is dict or type(item) is list)
+        objects, names = todo.pop()
+        found = set().union(*objects)
+        if len(found) * len(objects) > MOSTLY_ABSENT * sum(map(len, objects)):
+            todo.extend(([one], names) for one in objects)
             continue
-        for name, value in place.items():
-            if name not in names and _is_secret(name) and value is not None and type(value) is not bool:
-                place[name] = REDACTED
-            elif type(value) is dict or type(value) is list:
-                todo.append((value, names.get(name, _NOTHING)))
+        for name in found:
+            if name not in names and _is_secret(name):
+                _withhold(objects, name)
+            elif inner := _objects_in([one[name] for one in objects if name in one]):
+                todo.append((inner, names.get(name, _NOTHING)))
+
+
+def _withhold(objects: Sequence[dict[str, Any]], name: str) -> None:
+    for one in objects:
+        if one.get(name) is not None and type(one[name]) is not bool:
+            one[name] = REDACTED
+
+
+def _objects_in(values: list[Any]) -> list[dict[str, Any]]:
+    """Give the objects among values, and among the items of lists, however deep lists hold lists."""
+    objects: list[dict[str, Any]] = []
+    while values:
+        types = set(map(type, values))
+        if dict in types:
+            objects += [value for value in values if type(value) is dict]
+        values = [item for value in values if type(value) is list for item in value] if list in types else []
+    return objects
 
 
 def scrubbed(text: str) -> str:

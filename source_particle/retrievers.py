@@ -72,12 +72,13 @@ class ParticleRetriever(Retriever):
         if records_schema and self._known is None:
             self._known = known_names(records_schema)
         try:
-            for record in self._records(stream_slice):
-                for transformation in self.transformations:
-                    transformation.transform(record, self.config, {}, stream_slice)
+            for records in self._pages(stream_slice):
+                for record in records:
+                    for transformation in self.transformations:
+                        transformation.transform(record, self.config, {}, stream_slice)
                 if self._known is not None:
-                    redact(record, self._known)
-                yield record
+                    redact(records, self._known)
+                yield from records
         except Refused as refusal:
             if not self._router or not stream_slice.extra_fields["found"] or refusal.status not in REFUSALS:
                 raise
@@ -86,16 +87,15 @@ class ParticleRetriever(Retriever):
             if self._router:
                 self._router.finished()
 
-    def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
+    def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paged:
-            yield from self.fetch(stream_slice, self._filters()).records
+            yield self.fetch(stream_slice, self._filters()).records
             return
         max_pages = self._options.get("max_pages")
         with pages_ahead(self._page_of(stream_slice), int(self.config.get("num_workers", 8)), max_pages) as fetch:
             pages = PagedList(fetch, self._key_of, max_pages, self._warn_of_cut(stream_slice))
             try:
-                for records in pages.read_ascending() if self._keeps_order() else pages.read_unordered():
-                    yield from records
+                yield from pages.read_ascending() if self._keeps_order() else pages.read_unordered()
             except UnstableListError as error:
                 raise AirbyteTracedException(
                     message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
@@ -195,7 +195,7 @@ class ProductsRetriever(Retriever):
         for record in self._records():
             if str(record["id"]) not in seen:
                 seen.add(str(record["id"]))
-                redact(record, known)
+                redact([record], known)
                 yield record
 
     def _records(self) -> Iterator[Record]:
@@ -241,14 +241,14 @@ class TokenRetriever(ParticleRetriever):
 
     schemas: Mapping[str, Any] = field(default_factory=dict)
 
-    def _records(self, stream_slice: StreamSlice) -> Iterator[Record]:
+    def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         page = self.fetch(stream_slice, {})
         scopes = page.records[0].get("scopes") or []
         # A stream asks for the time again and again; only a check is about what the token can serve.
         checking = (self.config.get("plan") or {}).get("checking")
         for table, reason in self._unserved(scopes if checking else []):
             LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
-        yield {"scopes": scopes, "served_at": page.served_at}
+        yield [{"scopes": scopes, "served_at": page.served_at}]
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():

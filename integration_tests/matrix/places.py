@@ -8,7 +8,7 @@ from typing import Any
 
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 
-from bridge.catalog import manifest
+from source_particle import manifest
 
 Node = Mapping[str, Any]
 

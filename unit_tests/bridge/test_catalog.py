@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
-from bridge.catalog import connection_options, manifest, table, tables, ways_to_sign_in
+from bridge.catalog import connection_options, table, tables, ways_to_sign_in
 from bridge.errors import UnknownTableError
+from source_particle import manifest
 
 NAMES = list(tables())
 

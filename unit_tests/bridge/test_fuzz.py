@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from bridge import cli
-from bridge.catalog import connection_options, manifest, table, tables
+from bridge.catalog import connection_options, table, tables
 from bridge.errors import ParticleError
 from bridge.options import Options, doubtful_options
 from bridge.plan import descriptors
 from bridge.streaming import stream_of
+from source_particle import manifest
 from unit_tests.bridge.strategies import examples
 
 SPECIFICATION = Draft7Validator(manifest()["spec"]["connection_specification"])

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bridge.catalog import Option, connection_options, manifest, table, tables
+from bridge.catalog import Option, connection_options, table, tables
 from bridge.errors import OptionError
 from bridge.options import Options, doubtful_options, legal, secrets_of
+from source_particle import manifest
 
 TOKEN = {"access_token": "a-token"}
 PASSWORD = {"username": "user@example.com", "password": "a-password"}

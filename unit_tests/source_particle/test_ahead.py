@@ -1,13 +1,21 @@
 """Pages fetched ahead: as far as there are any, never twice, and afresh once the list has changed."""
 
+import math
 import threading
 from collections import Counter
+from itertools import count
 
 import pytest
 
+from source_particle import ahead
 from source_particle.ahead import pages_ahead
 from source_particle.budget import is_wanted
 from source_particle.paging import Page
+
+
+@pytest.fixture(autouse=True)
+def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "BUSY", math.inf)
 
 
 class Server:
@@ -31,6 +39,24 @@ def test_every_page_is_fetched_once_and_none_beyond_the_last(pages: int) -> None
 
     assert [page.records[0]["id"] for page in found if page] == [f"{number}-1" for number in range(1, 11)]
     assert server.asked == Counter(range(1, 11))
+
+
+@pytest.mark.parametrize(("work", "asked"), [(0.9, [1, 2]), (0.1, [*range(1, 6)])])
+def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
+    monkeypatch: pytest.MonkeyPatch, work: float, asked: list[int]
+) -> None:
+    """Each fetch takes a second by the clock, and so much of it by the processor."""
+    monkeypatch.setattr(ahead, "BUSY", 0.25)
+    monkeypatch.setattr(ahead, "perf_counter", count().__next__)
+    monkeypatch.setattr(ahead, "process_time", count(step=work).__next__)
+    server = Server()
+    with pages_ahead(server.fetch, 3, None) as fetch:
+        fetch(1), fetch(2)
+    for thread in threading.enumerate():
+        if thread.name == "pages-ahead":
+            thread.join(10)
+
+    assert sorted(server.asked) == asked
 
 
 def test_pages_that_are_not_wanted_are_not_fetched() -> None:

@@ -163,6 +163,14 @@ def test_parts_of_a_fan_out_are_together_the_whole_and_share_nothing(entity: str
     assert parts > 7 or all(dealt), "Fix: a part that is always empty does no work"
 
 
+@pytest.mark.parametrize(("option", "entity"), [("product_id_or_slug", None), ("device_id", "device_id")])
+def test_what_is_named_is_dealt_out_evenly(option: str, entity: str | None) -> None:
+    options = {option: "20001,20002,20003,20004,20001"}
+    plans = ({"part": part, "parts": 2} for part in range(2))
+    dealt = [[name for name, _, _ in named(router(options, entity=entity, plan=plan))] for plan in plans]
+    assert dealt == [["20001", "20003"], ["20002", "20004"]]
+
+
 # ---- what the API refuses ----
 
 

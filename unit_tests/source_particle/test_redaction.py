@@ -1,5 +1,7 @@
 """What is withheld because its name says that it is a secret, and what is not."""
 
+import json
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ SCHEMA = {
 
 
 def redacted(record: dict[str, Any]) -> dict[str, Any]:
-    redact(record, known_names(SCHEMA))
+    redact([record], known_names(SCHEMA))
     return record
 
 
@@ -59,6 +61,21 @@ def test_depth_does_not_matter() -> None:
     for _ in range(5_000):
         found = found["a"][0]
     assert found == {"secret": REDACTED}
+
+
+def test_records_are_looked_at_together_and_changed_each() -> None:
+    records: list[dict[str, Any]] = [
+        {"id": "1", "token": "x"},
+        {"id": {"token": "x"}},
+        {"id": "2", "list": [{"name": "a"}, {"secret": "x"}], "token": None},
+        {"id": "3", "map": {f"key_{number}": "a" for number in range(50)}},
+        {"id": "4", "map": {**{f"other_{number}": "a" for number in range(50)}, "password": "x"}},
+        *({"id": str(number), "map": {f"one_{number}": {"token": "x"}}} for number in range(20)),
+    ]
+    alone = [redacted(deepcopy(record)) for record in records]
+    redact(records, known_names(SCHEMA))
+    assert records == alone
+    assert json.dumps(records).count(REDACTED) == 24
 
 
 def test_no_column_of_a_table_is_named_like_a_secret_but_the_one_that_is_none() -> None:
