@@ -3,6 +3,7 @@
 `test_matrix` has the same with totals that the API counts, in every table and door.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import pytest
 
 from integration_tests.airbyte import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from source_particle import ahead
 
 ROUTES = {"product_devices": "GET /v1/products/:p/devices", "product_sims": "GET /v1/products/:p/sims"}
 PAGES = 4
@@ -54,6 +56,13 @@ CHANGES: dict[str, Change] = {
 }
 
 
+@pytest.fixture(params=[2, 32], ids=["page by page", "32 pages ahead"])
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many requests may be under way; with many, as behind a slow network, pages are fetched ahead."""
+    monkeypatch.setattr(ahead, "BUSY", math.inf if request.param == 32 else 0)
+    return int(request.param)
+
+
 @contextmanager
 def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceCloud, int]]:
     size = FleetSize(products=1, devices=40, sims=40, days=0, user_devices=0, user_sims=0, samples=False)
@@ -63,12 +72,14 @@ def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceClou
 
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("change", CHANGES)
-def test_devices_that_come_and_go_between_pages_without_a_count_cost_no_other_device(change: str, page: int) -> None:
+def test_devices_that_come_and_go_between_pages_without_a_count_cost_no_other_device(
+    change: str, page: int, workers: int
+) -> None:
     with _moving_cloud(Switches(total_records=False)) as (cloud, product):
         cloud.faults.add(Fault(ROUTES["product_devices"], page=page, run=lambda: CHANGES[change](cloud.fleet, product)))
         mark = cloud.ledger.mark()
 
-        result = sync(with_token(cloud, product_devices={"per_page": 10}), "product_devices")
+        result = sync(with_token(cloud, num_workers=workers, product_devices={"per_page": 10}), "product_devices")
 
         assert not result.errors
         difference = cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
@@ -77,7 +88,9 @@ def test_devices_that_come_and_go_between_pages_without_a_count_cost_no_other_de
 
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("add", [True, False])
-def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim(add: bool, page: int) -> None:
+def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim(
+    add: bool, page: int, workers: int
+) -> None:
     with _moving_cloud() as (cloud, product):
         sims = cloud.fleet.rows("sims", product)
         first = next(iter(sims))
@@ -92,7 +105,8 @@ def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim
         cloud.faults.add(Fault(ROUTES["product_sims"], page=page, run=change))
         mark = cloud.ledger.mark()
 
-        result = sync(with_token(cloud, product_sims={"per_page": 10, "max_pages": 100}), "product_sims")
+        options = {"per_page": 10, "max_pages": 100}
+        result = sync(with_token(cloud, num_workers=workers, product_sims=options), "product_sims")
 
         assert not result.errors
         difference = cloud.ledger.compare("product_sims", {}, result.records["product_sims"], since=mark)

@@ -1,6 +1,7 @@
 """However a read is split, paged, ordered and overlapped, it gives the same rows."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -15,6 +16,7 @@ import bridge
 from bridge.catalog import table, tables
 from bridge.moments import iso_ms, moment_of
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+from source_particle import ahead
 from unit_tests.bridge.strategies import examples
 
 Rows = Counter[str]
@@ -76,7 +78,10 @@ def test_the_way_of_reading_does_not_change_the_rows(name: str, data: st.DataObj
     fleet.switches = Switches()
     expected, _ = _read(fleet, name, {**whole, "numPartitions": "1"})
     fleet.switches = switches
-    found, tasks = _read(fleet, name, {**whole, **options})
+    with pytest.MonkeyPatch.context() as patched:
+        # As behind a fast network, and behind a slow one.
+        patched.setattr(ahead, "BUSY", data.draw(st.sampled_from([0, math.inf])))
+        found, tasks = _read(fleet, name, {**whole, **options})
     assert found == expected
     assert sum(found.values()) == _truth(fleet, name)
     assert tasks == int(options["numPartitions"])
