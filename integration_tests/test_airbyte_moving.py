@@ -59,7 +59,7 @@ CHANGES: dict[str, Change] = {
 @pytest.fixture(params=[2, 32], ids=["page by page", "32 pages ahead"])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many requests may be under way; with many, as behind a slow network, pages are fetched ahead."""
-    monkeypatch.setattr(ahead, "BUSY", math.inf if request.param == 32 else 0)
+    monkeypatch.setattr(ahead, "SLOW", -math.inf if request.param == 32 else math.inf)
     return int(request.param)
 
 

@@ -80,7 +80,7 @@ def test_the_way_of_reading_does_not_change_the_rows(name: str, data: st.DataObj
     fleet.switches = switches
     with pytest.MonkeyPatch.context() as patched:
         # As behind a fast network, and behind a slow one.
-        patched.setattr(ahead, "BUSY", data.draw(st.sampled_from([0, math.inf])))
+        patched.setattr(ahead, "SLOW", data.draw(st.sampled_from([math.inf, -math.inf])))
         found, tasks = _read(fleet, name, {**whole, **options})
     assert found == expected
     assert sum(found.values()) == _truth(fleet, name)

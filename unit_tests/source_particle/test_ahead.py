@@ -15,7 +15,7 @@ from source_particle.paging import Page
 
 @pytest.fixture(autouse=True)
 def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "BUSY", math.inf)
+    monkeypatch.setattr(ahead, "SLOW", -math.inf)
 
 
 class Server:
@@ -46,7 +46,7 @@ def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
     monkeypatch: pytest.MonkeyPatch, work: float, asked: list[int]
 ) -> None:
     """Each fetch takes a second by the clock, and so much of it by the processor."""
-    monkeypatch.setattr(ahead, "BUSY", 0.25)
+    monkeypatch.setattr(ahead, "SLOW", 0.5)
     monkeypatch.setattr(ahead, "perf_counter", count().__next__)
     monkeypatch.setattr(ahead, "process_time", count(step=work).__next__)
     server = Server()
