@@ -15,6 +15,7 @@ import yaml
 
 from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
+from docs.builder import builder_manifest
 from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
 from integration_tests.matrix.troubles import TROUBLES, Meaning
@@ -76,6 +77,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
         root / "docs" / "tables.md": _tables_page(),
         root / "docs" / "options.md": _options_page(),
         root / "connector_spec.yaml": _connector_spec(),
+        root / "docs" / "airbyte" / "builder-manifest.yaml": builder_manifest(),
         **{path: _with_parts(path, generated) for path, generated in parts.items()},
     }
 

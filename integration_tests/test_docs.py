@@ -45,6 +45,7 @@ GENERATED = {
     "docs/options.md": "product_id_or_slug",
     "docs/guarantees.md": "list of one product",
     "docs/airbyte/particle.md": "product_id_or_slug",
+    "docs/airbyte/builder-manifest.yaml": "product_id_or_slug",
     "connector_spec.yaml": "product_id_or_slug",
 }
 DOCUMENTED_ALLOW_LIST = (

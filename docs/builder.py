@@ -1,0 +1,249 @@
+"""manifest.yaml → a manifest of standard components only, for Airbyte's Connector Builder.
+
+Streams, addresses, schemas, keys, cursor and the texts of errors are the manifest's own. What only a component of this
+project can do is left out; `LIMITS` says what that is.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
+
+from source_particle import manifest
+
+Component = dict[str, Any]
+
+LIMITS = """# A Particle.io fleet for Airbyte's Connector Builder, where no code may run: standard components only.
+# Generated from manifest.yaml by docs/builder.py; change it there, then run `make docs`.
+#
+# Use the connector itself wherever it can be installed. This variant cannot do what needs code:
+# - It signs in with an access token only, and says nothing of what the token may read until a stream fails.
+# - It reads everything that it finds: no option narrows a stream, and vitals and SIM usage are those of the user's own
+#   devices and SIMs. Products come from /v1/products alone.
+# - It does not notice when devices come and go while their pages are read, so that some may be missed or come twice.
+#   A list ends at its first empty page.
+# - A product, device or SIM that answers 403 or 404 is left out without being counted at the end.
+# - A device that joins later starts at the newest cursor of the others: its earlier vitals are not read.
+# - It looks at the outline of a reply, not at each record, and rounds integers beyond 64 bits. SIM usage in its form
+#   before 2017, a bare list, is an error.
+# - The limit of 10,000 requests in 5 minutes is kept on average; bursts may meet it and wait.
+
+"""
+BEARER = {"type": "BearerAuthenticator", "api_token": "{{ config['access_token'] }}"}
+# What the connector's own components put into an address, and where a standard partition has it.
+PLACES = {
+    "{{ product_prefix }}": "",
+    "{{ product_path }}": "{{ stream_partition['product_id_or_slug'] }}",
+    "{{ device_id_path }}": "{{ stream_partition['device_id'] }}",
+    "{{ iccid_path }}": "{{ stream_partition['iccid'] }}",
+}
+# A window of a plan, which only the bridge makes, and dates, which only an option gives.
+PLANNED = "config.get('plan', {}).get('start') or "
+SINCE_EVER = "1970-01-01T00:00:00.000Z"
+
+
+def builder_manifest() -> str:
+    """Return the file's text."""
+    document = {
+        "version": manifest()["version"],
+        "type": "DeclarativeSource",
+        "description": manifest()["description"],
+        "check": {"type": "CheckStream", "stream_names": ["products"]},
+        "concurrency_level": manifest()["concurrency_level"],
+        "api_budget": _api_budget(),
+        "definitions": {"streams": {stream["name"]: _stream(stream) for stream in _streams()}},
+        "streams": [_reference(stream["name"]) for stream in _streams()],
+        "schemas": manifest()["schemas"],
+        "spec": _spec(),
+    }
+    return LIMITS + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything out: the Builder has no anchors."""
+        return True
+
+
+def _streams() -> Iterator[Component]:
+    resolved = ManifestReferenceResolver().preprocess_manifest(dict(manifest()))
+    # Those under a condition serve the connector's own check and clock.
+    return (stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream")
+
+
+def _reference(name: str) -> Component:
+    return {"$ref": f"#/definitions/streams/{name}"}
+
+
+def _stream(stream: Component) -> Component:
+    retriever = stream["retriever"]
+    own = _own_requester(retriever)
+    parent = _parent(retriever.get("partition_router"))
+    found: Component = {
+        "type": "DeclarativeStream",
+        "name": stream["name"],
+        "primary_key": stream["primary_key"],
+        "retriever": {
+            "type": "SimpleRetriever",
+            "requester": _requester(retriever, own, is_fan_out=parent is not None),
+            "record_selector": _selector(own["$parameters"]),
+        },
+        "schema_loader": {"type": "InlineSchemaLoader", "schema": {"$ref": f"#/schemas/{stream['name']}"}},
+    }
+    if retriever.get("paged"):
+        found["retriever"]["paginator"] = _paginator()
+    if parent:
+        found["retriever"]["partition_router"] = {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}
+    if "incremental_sync" in stream:
+        start = {**stream["incremental_sync"]["start_datetime"], "datetime": SINCE_EVER}
+        found["incremental_sync"] = {**stream["incremental_sync"], "start_datetime": start}
+    if transformations := list(_transformations(stream, parent)):
+        found["transformations"] = transformations
+    return found
+
+
+def _own_requester(retriever: Component) -> Component:
+    # Products are found in several ways; without code only the first is left.
+    own: Component = retriever.get("requester") or retriever["all_products"]["requester"]
+    return own
+
+
+def _requester(retriever: Component, own: Component, *, is_fan_out: bool) -> Component:
+    url = own["url"]
+    for name, place in PLACES.items():
+        url = url.replace(name, place)
+    parameters = dict(retriever.get("ascending_parameters", {}))
+    if retriever.get("paged"):
+        parameters |= {"per_page": "100", "perPage": "100"}
+    if "start_date" in own.get("request_parameters", {}):
+        parameters["start_date"] = own["request_parameters"]["start_date"].replace(PLANNED, "")
+    kept = ("type", "http_method", "use_cache", "connect_timeout_in_seconds", "read_timeout_in_seconds")
+    return {
+        **{name: own[name] for name in kept},
+        "url": url,
+        **({"request_parameters": parameters} if parameters else {}),
+        "authenticator": BEARER,
+        "error_handler": _error_handler(own, is_fan_out=is_fan_out),
+    }
+
+
+def _error_handler(requester: Component, *, is_fan_out: bool) -> Component:
+    filters = [_filter(one, is_fan_out=is_fan_out) for one in requester["error_handler"]["response_filters"]]
+    shape = requester["$parameters"]
+    return {
+        "type": "DefaultErrorHandler",
+        "max_retries": 5,
+        "backoff_strategies": [
+            {"type": "WaitTimeFromHeader", "header": "Retry-After"},
+            {"type": "ExponentialBackoffStrategy", "factor": 5},
+        ],
+        "response_filters": [
+            *filters,
+            {
+                "type": "HttpResponseFilter",
+                "action": "RETRY",
+                "predicate": f"{{{{ {_is_malformed(shape)} }}}}",
+                "error_message": "{{ request_url }}: the reply is not what this address promises.",
+            },
+        ],
+    }
+
+
+def _filter(own: Component, *, is_fan_out: bool) -> Component:
+    if own["action"] == "REFRESH_TOKEN_THEN_RETRY":
+        return {**own, "action": "FAIL", "failure_type": "config_error"}
+    if own["action"] == "IGNORE" and not is_fan_out:
+        return {**own, "action": "FAIL"}
+    return own
+
+
+def _is_malformed(shape: Mapping[str, Any]) -> str:
+    """Say in Jinja what a good reply is not; what is no JSON at all is seen as an empty object."""
+    if shape.get("single"):
+        absent = " and ".join(f"response.get('{name}') is none" for name in shape["identified_by"])
+        return f"response is not mapping or ({absent})"
+    if "records_key" not in shape:
+        return "response is not sequence or response is mapping or response is string"
+    value = f"response.get('{shape['records_key']}')"
+    unwanted = "" if shape.get("single_allowed") else f" or {value} is mapping"
+    return f"response is not mapping or {value} is not sequence or {value} is string{unwanted}"
+
+
+def _selector(shape: Mapping[str, Any]) -> Component:
+    path = [shape["records_key"]] if "records_key" in shape else []
+    return {"type": "RecordSelector", "extractor": {"type": "DpathExtractor", "field_path": path}}
+
+
+def _paginator() -> Component:
+    # Without a page size it goes on to the first empty page: a server that caps its pages makes each of them short.
+    return {
+        "type": "DefaultPaginator",
+        "page_token_option": {"type": "RequestOption", "inject_into": "request_parameter", "field_name": "page"},
+        "pagination_strategy": {"type": "PageIncrement", "start_from_page": 1, "inject_on_first_request": True},
+    }
+
+
+def _parent(router: Component | None) -> Component | None:
+    """Return what a stream fans out over: products, or the user's own devices or SIMs."""
+    if router is None:
+        return None
+    field = router.get("entity", "product_id_or_slug")
+    source = router.get("own_entities", router["products"])
+    parent = next(stream for stream in _streams() if stream["retriever"] == source)
+    return {
+        "type": "ParentStreamConfig",
+        "stream": _reference(parent["name"]),
+        "parent_key": parent["primary_key"],
+        "partition_field": field,
+    }
+
+
+def _transformations(stream: Component, parent: Component | None) -> Iterator[Component]:
+    partition = {parent["partition_field"]} if parent else set()
+    for own in stream.get("transformations", ()):
+        for name, other in own.get("aliases", {}).items():
+            yield _added(name, f"record['{other}']", f"record.get('{name}') is none and record.get('{other}')")
+        for name in own.get("from_slice", ()):
+            if name in partition:
+                yield _added(name, f"stream_partition['{name}']", f"record.get('{name}') is none")
+        if removed := own.get("removed"):
+            yield {"type": "RemoveFields", "field_pointers": [[name] for name in removed]}
+
+
+def _added(name: str, value: str, condition: str) -> Component:
+    # Without a type, an id of digits alone would become a number.
+    added = {"type": "AddedFieldDefinition", "path": [name], "value": f"{{{{ {value} }}}}", "value_type": "string"}
+    return {"type": "AddFields", "fields": [added], "condition": f"{{{{ {condition} }}}}"}
+
+
+def _api_budget() -> Component:
+    rate = {"type": "Rate", "limit": 10_000, "interval": "PT5M"}
+    return {
+        "type": "HTTPAPIBudget",
+        "policies": [{"type": "MovingWindowCallRatePolicy", "rates": [rate], "matchers": []}],
+        "status_codes_for_ratelimit_hit": [429],
+    }
+
+
+def _spec() -> Component:
+    spec = manifest()["spec"]
+    whole = spec["connection_specification"]
+    options = whole["properties"]
+    token = options["credentials"]["oneOf"][0]["properties"]["access_token"]
+    shown = {"access_token": token, "num_workers": options["num_workers"], "base_url": options["base_url"]}
+    return {
+        "type": "Spec",
+        "config_normalization_rules": {
+            "type": "ConfigNormalizationRules",
+            "transformations": spec["config_normalization_rules"]["transformations"],
+        },
+        "connection_specification": {
+            "$schema": whole["$schema"],
+            "title": whole["title"],
+            "type": "object",
+            "additionalProperties": True,
+            "required": ["access_token"],
+            "properties": {name: {**option, "order": order} for order, (name, option) in enumerate(shown.items())},
+        },
+    }
