@@ -98,7 +98,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
 	@[ -x $(PYAIRBYTE)/bin/python ] || $(or $(PYTHON),python3) -m venv $(PYAIRBYTE)
 	$(PYAIRBYTE)/bin/python -m pip install -q --disable-pip-version-check -c examples/pyairbyte/constraints.txt \
-	  -e . airbyte duckdb httptools jsonschema pytest
+	  -e . airbyte duckdb httptools hypothesis jsonschema pytest trustme
 	@touch $@
 
 # The constraints are for the newest PySpark, all else is as in `make test`; this one leaves sockets of its own open.
