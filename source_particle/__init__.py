@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_PACKAGED = Path(__file__).with_name("manifest.yaml")
-
-# The wheel carries the manifest inside the package; a checkout keeps it at its root, where Airbyte's tools look.
-MANIFEST_PATH = _PACKAGED if _PACKAGED.exists() else Path(__file__).parent.with_name("manifest.yaml")
+# The wheel carries the manifest inside the package, and Spark imports a wheel that it ships without unpacking it; a
+# checkout keeps the manifest at its root, where Airbyte's tools look.
+_PACKAGED = files(__name__) / "manifest.yaml"
+MANIFEST_PATH = _PACKAGED if _PACKAGED.is_file() else Path(__file__).parents[1] / "manifest.yaml"
 
 __all__ = ["MANIFEST_PATH", "manifest"]
 
@@ -19,6 +20,5 @@ def manifest() -> Mapping[str, Any]:
     import yaml  # noqa: PLC0415  (so that the path alone costs nothing)
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with MANIFEST_PATH.open("rb") as file:
-        document: Mapping[str, Any] = yaml.load(file, loader)  # noqa: S506  (both loaders are safe ones)
+    document: Mapping[str, Any] = yaml.load(MANIFEST_PATH.read_bytes(), loader)  # noqa: S506  (both are safe ones)
     return document
