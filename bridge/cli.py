@@ -1,9 +1,11 @@
-"""Console script `particle-bridge`: the tables, their schemas, and a whole fleet as Parquet files."""
+"""Console script `particle-bridge`: the tables, their schemas, what a read costs, and a fleet as Parquet files."""
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -17,6 +19,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bridge.catalog import Table, connection_options, credential_names, table, tables
+from bridge.cost import costs
 from bridge.errors import ConfigurationError, OptionError, ParticleError
 from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
 from bridge.sync import TableResult, sync
@@ -82,31 +85,71 @@ def show_schema(name: Annotated[str, typer.Argument(metavar="TABLE")], as_json: 
     Console().print(grid)
 
 
+Names = Annotated[list[str] | None, typer.Option("--table", help="A table to read; repeat it. Unset: all.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="YAML or JSON file with the options of the connection and, under tables, those of each table.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+GivenOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TABLE.NAME=VALUE",
+        help=f"An option of a table, or NAME=VALUE for one of the connection ({', '.join(OTHERS)}); repeat it. "
+        "A required option of a table that is not given is *, everything the token can see.",
+    ),
+]
+AccessToken = Annotated[str | None, typer.Option(envvar="PARTICLE_ACCESS_TOKEN", help=SEEN_BY_OTHERS)]
+Username = Annotated[str | None, typer.Option(envvar="PARTICLE_USERNAME")]
+Password = Annotated[str | None, typer.Option(envvar="PARTICLE_PASSWORD", help=SEEN_BY_OTHERS)]
+BaseUrl = Annotated[str | None, typer.Option(envvar="PARTICLE_BASE_URL")]
+
+
+@app.command("plan")
+def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
+    names: Names = None,
+    config: Config = None,
+    option: GivenOptions = None,
+    access_token: AccessToken = None,
+    username: Username = None,
+    password: Password = None,
+    base_url: BaseUrl = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Into how many a read is split. Unset: this machine's cores, as in sync.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a read would cost: requests, partitions, and minutes at the API's limit.
+
+    Asks for the lists of products, devices and SIMs only. Ends with 2 when the options cannot work.
+    """
+    typed = {"access_token": access_token, "username": username, "password": password, "base_url": base_url}
+    connection, table_options = _given(config, option, typed)
+    found = list(costs(connection, names or (), table_options, partitions or os.cpu_count() or 1))
+    if as_json:
+        _print_json([asdict(cost) for cost in found])
+        return
+    grid = Grid("Table", "Partitions", "Requests", "Minutes at least")
+    for cost in found:
+        requests = f"{'' if cost.is_counted else 'more than '}{cost.requests}"
+        grid.add_row(cost.table, str(cost.partitions), requests, str(cost.minutes_at_least))
+    Console().print(grid)
+
+
 @app.command("sync")
 def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
     to: Annotated[Path, typer.Option(help="Folder that gets one folder of files per table.", file_okay=False)],
-    names: Annotated[list[str] | None, typer.Option("--table", help="A table to read; repeat it. Unset: all.")] = None,
+    names: Names = None,
     file_format: Annotated[Format, typer.Option("--format", help="Format of the files.")] = Format.PARQUET,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="YAML or JSON file with the options of the connection and, under tables, those of each table.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TABLE.NAME=VALUE",
-            help=f"An option of a table, or NAME=VALUE for one of the connection ({', '.join(OTHERS)}); repeat it. "
-            "A required option of a table that is not given is *, everything the token can see.",
-        ),
-    ] = None,
-    access_token: Annotated[str | None, typer.Option(envvar="PARTICLE_ACCESS_TOKEN", help=SEEN_BY_OTHERS)] = None,
-    username: Annotated[str | None, typer.Option(envvar="PARTICLE_USERNAME")] = None,
-    password: Annotated[str | None, typer.Option(envvar="PARTICLE_PASSWORD", help=SEEN_BY_OTHERS)] = None,
-    base_url: Annotated[str | None, typer.Option(envvar="PARTICLE_BASE_URL")] = None,
+    config: Config = None,
+    option: GivenOptions = None,
+    access_token: AccessToken = None,
+    username: Username = None,
+    password: Password = None,
+    base_url: BaseUrl = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with the sync that was begun last: keep the tables that it finished."),
@@ -117,15 +160,8 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     Ends with 1 when a table failed (the others are written all the same) and with 2 when the options cannot work.
     """
     assert file_format is Format.PARQUET
-    connection, table_options = _read_config(config)
     typed = {"access_token": access_token, "username": username, "password": password, "base_url": base_url}
-    overriding = {name: value for name, value in typed.items() if value is not None}
-    if overriding.keys() & credential_names():
-        # Who signs in here does not want half of what the file signs in with.
-        connection = {name: value for name, value in connection.items() if name not in credential_names()}
-    connection.update(overriding)
-    for text in option or ():
-        _add_option(text, connection, table_options)
+    connection, table_options = _given(config, option, typed)
     console = Console()
     with Status("Starting Spark", console=console) as status:
         on_start, on_end = _progress(console, status)
@@ -133,6 +169,21 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     _report(console, results)
     if any(result.error for result in results):
         raise typer.Exit(1)
+
+
+def _given(
+    config: Path | None, option: Iterable[str] | None, typed: Mapping[str, str | None]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Return the options of the connection and of the tables: those of the file, and over them what was typed."""
+    connection, table_options = _read_config(config)
+    overriding = {name: value for name, value in typed.items() if value is not None}
+    if overriding.keys() & credential_names():
+        # Who signs in here does not want half of what the file signs in with.
+        connection = {name: value for name, value in connection.items() if name not in credential_names()}
+    connection.update(overriding)
+    for text in option or ():
+        _add_option(text, connection, table_options)
+    return connection, table_options
 
 
 def _progress(console: Console, status: Status) -> tuple[Callable[[str], None], Callable[[TableResult], None]]:

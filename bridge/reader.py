@@ -91,6 +91,22 @@ def server_time(config: Config) -> datetime:
             ) from None
 
 
+def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]:
+    """Return how many requests it takes to find what a table is read from, and how many to read each of that.
+
+    The latter is None where the API does not count the pages of a list. Asks for what there is and for the first page
+    of each list, nothing more. Raises what `read_records` does.
+    """
+    counting = {**config, "plan": {**config.get("plan", {}), "counting": True}}
+    with _as_guest(f"table {table.name}", config):
+        from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
+
+        before = budget_of(config).sent
+        counts = list(read_records(table, counting))
+        finding = budget_of(config).sent - before - sum(count["sent"] for count in counts)
+        return finding, [count["requests"] for count in counts]
+
+
 @contextmanager
 def _as_guest(place: str, config: Config) -> Iterator[None]:
     """Let the CDK work here, and raise what it raises as errors of the bridge that quote no secret."""

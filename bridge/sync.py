@@ -69,12 +69,10 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     before anything is read when the options cannot work, SignInError or TemporaryError when signing in fails, and
     TemporaryError while another sync writes to the same folder; it signs in at most once.
     """
-    chosen = [table(name) for name in names] or list(tables().values())
-    given = {table(name): values for name, values in (table_options or {}).items()}
-    wanted = {part: _complete(part, connection, given.get(part, {})) for part in chosen}
+    wanted = wanted_tables(connection, names, table_options)
     checked = [Options.parse(options, part) for part, options in wanted.items()]
     hashes = {options.table: _hash(options) for options in checked}
-    access = _access(checked[0])
+    access = signed_in(checked[0])
     results = []
     with target(to, resume=resume) as folder, _session(spark) as session:
         for part, options in wanted.items():
@@ -82,7 +80,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
             if resume and folder.is_finished(part.name, hashes[part]):
                 results.append(TableResult(part.name, 0.0, *_summary(to / part.name, part), is_kept=True))
             else:
-                reading = {**_without_credentials(options), **access}
+                reading = {**without_credentials(options), **access}
                 results.append(_written(session, part, reading, folder, hashes[part]))
             on_end(results[-1])
     return results
@@ -93,6 +91,17 @@ def _hash(options: Options) -> str:
     account = options.credentials[ways_to_sign_in()[options.credentials["auth_type"]][0]]
     facts = [options.config()["base_url"], account, options.table_options, options.table.schema]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def wanted_tables(
+    connection: Mapping[str, str],
+    names: Iterable[str] = (),
+    table_options: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[Table, dict[str, str]]:
+    """Return all options of each table that is named, or of all; raises UnknownTableError and OptionError."""
+    chosen = [table(name) for name in names] or list(tables().values())
+    given = {table(name): values for name, values in (table_options or {}).items()}
+    return {part: _complete(part, connection, given.get(part, {})) for part in chosen}
 
 
 def _complete(part: Table, connection: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -110,13 +119,14 @@ def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> N
             raise OptionError(f"There is no option {name!r} of {place}; legal: {legal or 'none'}.")
 
 
-def _access(options: Options) -> dict[str, str]:
+def signed_in(options: Options) -> dict[str, str]:
     """Sign in once for all tables: each plan of Spark would sign in for itself."""
     token = options.credentials.get("access_token") or reader.sign_in(options.config())
     return {"access_token": token}
 
 
-def _without_credentials(options: Mapping[str, str]) -> dict[str, str]:
+def without_credentials(options: Mapping[str, str]) -> dict[str, str]:
+    """Return options without those that sign in."""
     return {name: value for name, value in options.items() if name not in credential_names()}
 
 

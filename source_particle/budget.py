@@ -36,6 +36,8 @@ class Budget:
         self._clock, self._wait, self._window = clock, wait, window
         self._changed = threading.Condition()
         self._under_way = 0
+        self.sent = 0
+        """How many requests it has let through."""
         self._answered: deque[float] = deque()
 
     def acquire(self, limit: int, at_once: int) -> None:
@@ -44,6 +46,7 @@ class Budget:
             while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
                 self._wait(self._changed, seconds)
             self._under_way += 1
+            self.sent += 1
 
     def release(self) -> None:
         """Note that a request was answered, or that none came."""

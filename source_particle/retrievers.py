@@ -72,7 +72,9 @@ class ParticleRetriever(Retriever):
         if records_schema and self._known is None:
             self._known = known_names(records_schema)
         try:
-            for records in self._pages(stream_slice):
+            # Parents are lists that have to be read to know what there is to read.
+            is_counting = bool(records_schema) and (self.config.get("plan") or {}).get("counting")
+            for records in self._count(stream_slice) if is_counting else self._pages(stream_slice):
                 for record in records:
                     for transformation in self.transformations:
                         transformation.transform(record, self.config, {}, stream_slice)
@@ -102,6 +104,16 @@ class ParticleRetriever(Retriever):
                     f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
                     failure_type=FailureType.transient_error,
                 ) from error
+
+    def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
+        """Give, in place of the records, how many requests they take; None where the API does not count pages."""
+        if not self.paged:
+            yield [{"requests": 1, "sent": 0}]
+            return
+        page = self._page_of(stream_slice)(1)
+        pages = page.total_pages if page else 1
+        max_pages = self._options.get("max_pages")
+        yield [{"requests": min(pages, max_pages) if pages and max_pages else pages, "sent": 1}]
 
     def _page_of(self, stream_slice: StreamSlice) -> Fetch:
         """Give what fetches a page of a slice by its number."""
