@@ -26,6 +26,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.budget import budgeted_session
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
+# A reply of a few hundred bytes, which all else waits for.
+LONGEST_REPLY = 60.0
 LOGIN_RETRIES = 3
 # A token that is refused this soon after it was issued as a replacement is not replaced again.
 YOUNGEST_REPLACEABLE = 60.0
@@ -125,7 +127,8 @@ class Account:
 
     def _ask_for_token(self) -> dict[str, Any]:
         with requests.Session() as session:
-            budgeted_session(session, {"base_url": self.base_url, "requests_per_5_minutes": self.request_limit})
+            limits = {"requests_per_5_minutes": self.request_limit, "longest_reply_seconds": LONGEST_REPLY}
+            budgeted_session(session, {"base_url": self.base_url, **limits})
             return self._ask_for_token_in(session)
 
     def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Options, files and offsets of any kind: a value, or an error of ours."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from bridge import cli
-from bridge.catalog import connection_options, table, tables
+from bridge.catalog import Table, connection_options, table, tables
 from bridge.errors import ParticleError
 from bridge.options import Options, doubtful_options
 from bridge.plan import descriptors
@@ -53,6 +54,21 @@ def test_any_options_make_a_plan_or_a_named_error(name: str, data: st.DataObject
     assert descriptors(options, 4)
     assert not list(SPECIFICATION.iter_errors(options.config()))
     assert json.loads(json.dumps(options.config())) == options.config()
+
+
+def test_a_parser_that_breaks_or_lets_what_is_illegal_pass_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = Options.parse
+
+    def breaks(given: dict[str, str], part: Table) -> Options:
+        return parse({name: value for name, value in given.items() if int(value or 0) >= 0}, part)
+
+    def lets_pass(_given: dict[str, str], part: Table) -> Options:
+        return replace(parse({"access_token": "t"}, part), connection={"num_workers": 1})
+
+    for seeded, error in ((breaks, ValueError), (lets_pass, AssertionError)):
+        monkeypatch.setattr(Options, "parse", seeded)
+        with pytest.raises(error):
+            test_any_options_make_a_plan_or_a_named_error(name="devices")
 
 
 @pytest.mark.parametrize("name", tables())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.catalog import table
-from bridge.errors import ConfigurationError, OptionError, UnexpectedError
+from bridge.errors import ConfigurationError, OptionError
 from bridge.moments import iso_ms, moment_of
 from bridge.options import Options
 from bridge.windows import Windows, within
@@ -115,10 +115,3 @@ def test_records_outside_the_window_are_dropped_whatever_the_api_sends() -> None
     assert list(within(records, DIAGNOSTICS, {"part": 0, "parts": 1})) == records
     assert len(list(within(records, DIAGNOSTICS, {"start": window["start"]}))) == 3
     assert len(list(within(records, DIAGNOSTICS, {"end": window["end"]}))) == 3
-
-
-@pytest.mark.parametrize("value", ["yesterday", "", None, 5, "2026-02-30T00:00:00Z"])
-def test_a_record_that_does_not_say_when_it_is_from_is_an_error_that_names_it(value: Any) -> None:
-    records = [{"device_id": "the-device", "updated_at": value}]
-    with pytest.raises(UnexpectedError, match=r"'the-device'.* is not a time"):
-        list(within(records, DIAGNOSTICS, {"start": "2026-01-01", "end": "2026-01-02"}))
