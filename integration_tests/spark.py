@@ -103,9 +103,10 @@ class Stream:
         path.write_text("\n".join([*path.read_text().splitlines()[:-1], offset]))
         self._forget_checksum(path)
 
-    def forget_commit(self, batch: int) -> None:
-        """Make Spark believe that it died in the middle of a batch: it is neither committed nor in the sink."""
-        for path in (self.checkpoint / "commits" / str(batch), self.files / "_spark_metadata" / str(batch)):
+    def forget_commit(self, batch: int, *, is_in_sink: bool = False) -> None:
+        """Make Spark believe that it died in the middle of a batch: it is not committed, and is in the sink or not."""
+        in_sink = [] if is_in_sink else [self.files / "_spark_metadata" / str(batch)]
+        for path in (self.checkpoint / "commits" / str(batch), *in_sink):
             path.unlink()
             self._forget_checksum(path)
 

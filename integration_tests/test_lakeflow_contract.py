@@ -1,16 +1,19 @@
 """The connector of a Lakeflow pipeline against a Device Cloud: what its framework checks, and what it does not."""
 
 import json
-from collections.abc import Iterator, Mapping
+import pickle
+import pickletools
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pyspark.sql.types import ArrayType, DataType, LongType, MapType, StringType, StructType
 
-from bridge import ParticleLakeflowConnect
+from bridge import ParticleLakeflowConnect, reader
 from bridge.catalog import Table, table, tables
 from bridge.errors import ConfigurationError, TemporaryError
+from bridge.options import Options
 from bridge.schema import kind_of
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from unit_tests.bridge.restoring import alike, restored
@@ -72,8 +75,13 @@ def test_every_column_is_filled_by_some_record(cloud: DeviceCloud, part: Table) 
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
-def test_reading_from_offset_to_offset_converges_on_the_whole_table(cloud: DeviceCloud, part: Table) -> None:
+def test_reading_from_offset_to_offset_converges_on_the_whole_table(
+    cloud: DeviceCloud, part: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     merged = given(cloud, part)
+    # No window ends between two calls.
+    now = reader.server_time(Options.parse(merged, part).config())
+    monkeypatch.setattr(reader, "server_time", lambda _config: now)
     made = ParticleLakeflowConnect(merged)
     starts: list[dict[str, Any] | None] = [None, {}]
     for start in starts:
@@ -83,6 +91,27 @@ def test_reading_from_offset_to_offset_converges_on_the_whole_table(cloud: Devic
         assert json.loads(json.dumps(offset)) == offset
         rest, end = made.read_table(part.name, offset, merged)
         assert (list(rest), end) == ([], offset)
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+def test_it_is_pickled_small_before_and_after_each_reading(cloud: DeviceCloud, part: Table) -> None:
+    merged = given(cloud, part)
+    made = ParticleLakeflowConnect(merged)
+    calls: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: made.read_table_metadata(part.name, merged),
+        lambda: list(made.read_table(part.name, None, merged)[0]),
+        lambda: [list(made.read_partition(part.name, task, merged)) for task in made.get_partitions(part.name, merged)],
+        lambda: next(made.read_partition(part.name, {"part": 0, "parts": 1}, merged)),
+    ]
+    for call in calls:
+        call()
+        pickled = pickle.dumps(made)
+        assert len(pickled) <= len(pickle.dumps(merged)) + 2_000
+        texts = [argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)]
+        # Where a class comes from is among the texts of a pickle.
+        assert "bridge.lakeflow" in texts
+        assert [text for text in texts if text.startswith(("airbyte_cdk", "source_particle"))] == []
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)

@@ -65,6 +65,16 @@ def test_three_runs_with_new_vitals_in_between_equal_the_ledger(stream: Stream) 
     assert_complete(stream)
 
 
+def test_a_batch_that_is_in_the_sink_and_not_committed_does_not_come_twice(stream: Stream) -> None:
+    stream.run(**EAGER)
+    publish(stream.cloud)
+    stream.run(**EAGER)
+    stream.forget_commit(len(stream.offsets) - 1, is_in_sink=True)
+    publish(stream.cloud)
+    stream.run(**EAGER)
+    assert_complete(stream)
+
+
 @pytest.mark.parametrize("skew", [-600.0, 600.0])
 def test_a_clock_of_this_machine_that_is_wrong_changes_nothing(stream: Stream, skew: float) -> None:
     stream.cloud.switches = Switches(clock_skew=skew)
@@ -214,6 +224,12 @@ def test_a_run_by_trigger_once_and_by_processing_time(stream: Stream) -> None:
     finally:
         query.stop()
     assert_complete(stream)
+
+
+def test_a_continuous_query_is_refused(stream: Stream) -> None:
+    query = stream.start({"continuous": "1 second"}, **EAGER)
+    with pytest.raises(StreamingQueryException, match=r"(?i)continuous"):
+        query.awaitTermination(60)
 
 
 def test_every_snapshot_table_is_a_stream_of_one_snapshot_for_each_start(spark: SparkSession, tmp_path: Path) -> None:

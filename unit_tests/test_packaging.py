@@ -123,6 +123,13 @@ def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
+def test_make_says_why_it_skips_the_framework(tmp_path: Path) -> None:
+    (installed := tmp_path / "installed").touch()
+    done = _make(_tools(tmp_path, java=17, user=0), "test-framework", f"INSTALLED={installed}")
+    assert done.returncode == 0, done.stderr
+    assert "Skipped: the Lakeflow framework is on no package registry" in done.stdout
+
+
 def _tools(folder: Path, *, java: int | None, user: int) -> Path:
     """A PATH with little in it: a Java of some version or none, and a user id."""
     tools = folder / "bin"

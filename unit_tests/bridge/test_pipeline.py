@@ -279,13 +279,13 @@ def test_a_normaliser_that_breaks_or_changes_its_own_form_is_found(monkeypatch: 
     normalise = bridge.pipeline_spec
 
     def breaks(document: Any) -> Any:
-        return normalise(document or {}["objects"])
+        return normalise(document["objects"])
 
     def changes(document: Any) -> Any:
         spec = normalise({"connection_name": "c", "objects": [{"table": {"source_table": "user"}}]})
         return {**spec, "seen": document}
 
-    for seeded, error in ((breaks, KeyError), (changes, AssertionError)):
+    for seeded, error in ((breaks, TypeError), (changes, AssertionError)):
         monkeypatch.setattr(bridge, "pipeline_spec", seeded)
         with pytest.raises(error):
             test_any_document_gives_a_specification_or_a_named_error()
