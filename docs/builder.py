@@ -23,8 +23,8 @@ LIMITS = """# A Particle.io fleet for Airbyte's Connector Builder, where no code
 #   devices and SIMs. Products come from /v1/products alone.
 # - It does not notice when devices come and go while their pages are read, so that some may be missed or come twice.
 #   A list ends at its first empty page.
-# - A product, device or SIM that answers 403 or 404 is left out without being counted at the end; a list that does so on
-#   a later page ends there.
+# - A product, device or SIM that answers 403 or 404 is left out without being counted at the end; a list that does so
+#   on a later page ends there.
 # - A device that joins later starts at the newest cursor of the others: its earlier vitals are not read.
 # - It looks at the outline of a reply, not at each record, and rounds integers beyond 64 bits. SIM usage in its form
 #   before 2017, a bare list, is an error.
