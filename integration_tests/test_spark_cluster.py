@@ -51,13 +51,7 @@ class Job:
 
     def __init__(self, master: str, package: Path, folder: Path, options: dict[str, str]) -> None:
         self.to = folder / "rows.json"
-        facts = {
-            "master": master,
-            "package": str(package),
-            "table": "diagnostics",
-            "options": options,
-            "to": str(self.to),
-        }
+        facts = {"master": master, "package": str(package), "options": options, "to": str(self.to)}
         # Spark hands the driver's PYTHONPATH on to the executors, which shall have what is shipped to them.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         self.done = subprocess.run(
