@@ -5,8 +5,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow  # type: ignore[import-untyped]
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
 from examples.snapshot_history.history import keep
@@ -68,5 +69,7 @@ def _names(folder: str, device: str) -> list[str]:
 
 
 def _rows(folder: str, device: str) -> list[dict[str, Any]]:
-    rows = [row for row in DeltaTable(folder).to_pyarrow_table().to_pylist() if row["id"] == device]
-    return sorted(rows, key=lambda row: str(row["valid_from"]))
+    history = QueryBuilder().register("history", DeltaTable(folder))
+    query = f"SELECT id, name, valid_from, valid_to FROM history WHERE id = '{device}' ORDER BY valid_from"
+    rows: list[dict[str, Any]] = pyarrow.table(history.execute(query)).to_pylist()
+    return rows

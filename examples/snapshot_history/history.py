@@ -12,8 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-from deltalake import DeltaTable, write_deltalake
-from pyarrow.dataset import field  # type: ignore[import-untyped]
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -71,7 +70,9 @@ def _rows(snapshot: DataFrame, at: datetime) -> pa.Table:
 
 
 def _valid(history: DeltaTable) -> pa.Table:
-    return history.to_pyarrow_dataset().to_table(columns=[*KEY, "content"], filter=field("valid_to").is_null())
+    # Not by to_pyarrow_dataset: its threads call Python, and one that still does when the process ends aborts it.
+    query = f"SELECT {', '.join(KEY)}, content FROM history WHERE valid_to IS NULL"  # noqa: S608  (names of columns)
+    return pa.table(QueryBuilder().register("history", history).execute(query))
 
 
 def _digests(rows: pa.Table) -> dict[tuple[Any, ...], str]:
