@@ -1,12 +1,19 @@
 """The source as an object: the manifest with one configuration, for one read."""
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
 
 from source_particle import MANIFEST_PATH, manifest
+
+# For each source the CDK parses its own schema of manifests again, which takes longer than all else of building one.
+vars(concurrent_declarative_source)["get_declarative_component_schema"] = cache(
+    concurrent_declarative_source.get_declarative_component_schema
+)
 
 
 class SourceParticle(YamlDeclarativeSource):
