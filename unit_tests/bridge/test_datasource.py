@@ -1,7 +1,9 @@
 """The data source as Spark's planner holds it, without a Spark session."""
 
+import gc
 import logging
 import pickle
+from collections.abc import Iterator
 from unittest.mock import Mock
 
 import pytest
@@ -78,6 +80,24 @@ def test_a_refused_account_ends_the_plan(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(reader, "sign_in", Mock(side_effect=SignInError("refused")))
     with pytest.raises(SignInError):
         _reader(PASSWORD).partitions()
+
+
+def test_a_task_that_is_abandoned_leaves_pythons_collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    thresholds = []
+
+    def read_task(*_args: object) -> Iterator[dict[str, str]]:
+        while True:
+            thresholds.append(gc.get_threshold())
+            yield {"id": "1"}
+
+    monkeypatch.setattr(reader, "read_task", read_task)
+    task = _reader({"access_token": "token"})
+    before = gc.get_threshold()
+    rows = task.read(task.partitions()[0])
+    next(rows)
+    assert thresholds[0][0] > before[0]
+    rows.close()  # type: ignore[attr-defined]
+    assert gc.get_threshold() == before
 
 
 def test_what_spark_pickles_survives_it_and_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
