@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType, DataType, LongType, MapType, StringType
 
 from bridge import ParticleLakeflowConnect, reader
 from bridge.catalog import Table, table, tables
-from bridge.errors import ConfigurationError, TemporaryError
+from bridge.errors import ConfigurationError, SignInError, TemporaryError
 from bridge.options import Options
 from bridge.schema import kind_of
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
@@ -136,6 +136,23 @@ def test_the_planner_signs_in_and_no_task_does(cloud: DeviceCloud, part: Table) 
     for task in tasks:
         list(ParticleLakeflowConnect(merged).read_partition(part.name, task, merged))
     assert cloud.ledger.logins() == before + 1
+
+
+def test_a_password_changed_in_the_middle_is_sent_once_by_each_task() -> None:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=12, devices=1, sims=0, days=1, samples=False))) as cloud:
+        part = table("devices")
+        merged = given(cloud, part, username=cloud.username, password=cloud.password, numPartitions="12")
+        tasks = ParticleLakeflowConnect(merged).get_partitions(part.name, merged)
+        cloud.auth.password += "changed"
+        cloud.faults.add(Fault("GET /v1/products/:p/devices", times=None, status=401))
+        failed = 0
+        for task in tasks:
+            _forget_logins()
+            try:
+                list(ParticleLakeflowConnect(merged).read_partition(part.name, task, merged))
+            except (SignInError, TemporaryError):  # temporary where the address is blocked by now
+                failed += 1
+        assert cloud.ledger.logins() == 1 + failed > 5
 
 
 @pytest.mark.parametrize("part", FAN_OUTS, ids=lambda part: part.name)

@@ -2,12 +2,15 @@
 
 import base64
 import json
+import logging
 import os
+import re
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -34,19 +37,18 @@ class Canaries:
         self.secrets: dict[str, str] = {}
 
     def new(self, place: str) -> str:
-        """Make up the secret of a place; its characters look different in an address, in JSON and in base64."""
-        return self.secrets.setdefault(place, f"cänary+/{len(self.secrets):04}/ <&>%\"'{place[:3]}")
+        """Make up the secret of a place: a core that no way of writing changes, among characters that each does."""
+        core = f"canary{len(self.secrets):04}{''.join(filter(str.isalpha, place))[:3]}"
+        return self.secrets.setdefault(place, f'ä+/ <&>%"\'{core}"ü\\')
 
     def found_in(self, output: bytes) -> list[str]:
-        """Name the places whose secrets are in an output, as they are, in an address, in JSON or in base64."""
+        """Name the places whose secrets are in an output, whole or in part, however often quoted or in base64."""
         return [place for place, secret in self.secrets.items() if any(form in output for form in _forms(secret))]
 
 
 def _forms(secret: str) -> set[bytes]:
-    """The ways a secret can be written."""
-    texts = [secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]]
-    texts += [json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]]
-    forms = {text.encode() for text in texts}
+    """The core of a secret, and the secret in base64, which hides the core."""
+    forms = {max(re.findall(r"[A-Za-z0-9]+", secret), key=len).encode()}
     # Within a longer text, base64 comes in three alignments; the characters at both ends depend on the neighbours.
     for before in range(3):
         raw = b" " * before + secret.encode()
@@ -196,6 +198,60 @@ def test_the_airbyte_door_lets_no_secret_out(cloud: DeviceCloud, canaries: Canar
     assert canaries.found_in(cache.read_bytes()) == ["token of a login"]
 
 
+def _echoing(secret: str) -> Iterator[Fault]:
+    """Replies for ever that hand secrets back, in every place that an error could quote."""
+    said = f"/v1/devices?access_token={quote(secret, safe='')} Authorization: Bearer {secret}, client_secret={secret}"
+    for status in (400, 401, 403, 404, 418, 429, 500, 503):
+        yield Fault("*", status=status, body=json.dumps({"error": said, "errors": [said], "info": {"token": said}}))
+    yield Fault("*", body=f"<html>{said}</html>", content_type="text/html")
+    yield Fault(
+        "*", change=lambda body: re.sub(rb'"updated_at":"[^"]*"', json.dumps({"updated_at": said})[1:-1].encode(), body)
+    )
+    yield Fault(
+        "*", status=302, headers={"Location": f"https://{quote(secret, safe='')}@127.0.0.1:1/?access_token={secret}"}
+    )
+
+
+class _Listener(logging.Handler):
+    """Keeps whole log records, as formatters that write JSON do."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(f"{record.getMessage()} {vars(record)}")
+
+
+@pytest.fixture
+def debugged() -> Iterator[_Listener]:
+    """All that the source logs, debugging included."""
+    logger, listener = logging.getLogger("airbyte"), _Listener()
+    level = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    yield listener
+    logger.setLevel(level)
+    logger.removeHandler(listener)
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_what_a_reply_hands_back_is_in_no_error(
+    number: int, planted: DeviceCloud, canaries: Canaries, debugged: _Listener
+) -> None:
+    planted.reset()
+    [fault] = list(_echoing(planted.token))[number : number + 1]
+    planted.faults.add(replace(fault, route="GET /v1/diagnostics/:id", times=None))
+    named = {"device_id": next(iter(planted.fleet.rows("devices")))}
+    result = sync(with_token(planted, diagnostics=named), "diagnostics")
+    planted.reset()
+    assert result.errors
+    assert any("Making outbound API request" in text for text in debugged.texts)
+    canaries.secrets["token of the user"] = planted.token
+    said = [result.errors, result.warnings, repr(result.messages), *debugged.texts]
+    assert canaries.found_in("\n".join(said).encode()) == []
+
+
 @pytest.mark.xdist_group("spark")
 def test_the_spark_doors_let_no_secret_out(cloud: DeviceCloud, canaries: Canaries, tmp_path: Path) -> None:
     cache = tmp_path / "token"
@@ -247,7 +303,10 @@ def test_the_spark_doors_let_no_secret_out(cloud: DeviceCloud, canaries: Canarie
 def test_the_search_finds_a_secret_in_every_form(canaries: Canaries) -> None:
     seeded = Canaries()
     secret = seeded.new("seeded")
-    written = [secret, quote(secret), quote_plus(secret), json.dumps({"a": secret}), repr({"a": secret})]
+    written = [secret, quote(secret), quote_plus(secret), quote(secret).lower(), f"cut at {secret[:-3]}"]
+    written += [json.dumps({"a": secret}), repr({"a": secret})]
+    # As `_rescued_data` holds it: JSON in a string, which is itself quoted.
+    written += [json.dumps({"a": written[-2]}), repr({"a": written[-2]}), repr(written[-1])]
     written += [base64.b64encode(f"{'u' * length}:{secret}".encode()).decode() for length in range(3)]
     for text in written:
         assert seeded.found_in(f"before {text} after".encode()) == ["seeded"], text

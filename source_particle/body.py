@@ -59,7 +59,7 @@ class BodyShape:
                     raise MalformedBodyError(f"{name!r} is not a list of objects")
             for name in self.moments:
                 if not _is_moment(record.get(name)):
-                    raise MalformedBodyError(f"{name!r} is {str(record.get(name))[:MAX_QUOTED]!r}, not a time in UTC")
+                    raise MalformedBodyError(f"{name!r} is {_quoted(str(record.get(name)))!r}, not a time in UTC")
         meta = body.get("meta") if isinstance(body, dict) else None
         meta = meta if isinstance(meta, dict) else {}
         return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
@@ -101,8 +101,13 @@ def api_message(response: requests.Response) -> str:
     body = body if isinstance(body, dict) else {}
     for key in ("error_description", "description", "error", "errors", "info", "message"):
         if said := ", ".join(_texts(body.get(key))):
-            return f"The API says: {scrubbed(filter_secrets(said))[:MAX_QUOTED]}"
+            return f"The API says: {_quoted(said)}"
     return ""
+
+
+def _quoted(said: str) -> str:
+    """Quote what the API sent, cut and without secrets."""
+    return scrubbed(filter_secrets(said))[:MAX_QUOTED]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -73,7 +73,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
         """Decide what the CDK does next; raises Refused where neither a retry nor a skip can help."""
         if not isinstance(response_or_exception, requests.Response):
             return _unanswered(response_or_exception)
-        _refuse_another_host(response_or_exception)
+        _refuse_another_origin(response_or_exception)
         if response_or_exception.ok:
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
@@ -121,14 +121,16 @@ def _at(response: requests.Response, message: str) -> str:
     return f"{scrubbed(response.url)}: {message} {api_message(response)}".strip()
 
 
-def _refuse_another_host(response: requests.Response) -> None:
-    """Take no answer from where the API has not been configured to be; the token was not sent there."""
+def _refuse_another_origin(response: requests.Response) -> None:
+    """Take no answer from where the API has not been configured to be, nor one that came in the clear."""
     asked = response.history[0].url if response.history else response.url
-    host = urlsplit(response.url).netloc
-    if host != urlsplit(asked).netloc:
+    origin, asked_origin = (urlsplit(url)[:2] for url in (response.url, asked))
+    if origin != asked_origin:
+        # The host alone: whoever wrote the address chose the rest.
+        shown = f"{origin[0]}://{urlsplit(response.url).hostname}"
         raise Refused(
-            f"{asked}: The request was sent on to another host, {host}, whose answers are not the API's. Check "
-            "base_url, and what stands between this machine and the API.",
+            f"{asked}: The request was sent on to {shown}, whose answers are not the API's. Check base_url, and what "
+            "stands between this machine and the API.",
             response.history[0].status_code,
         )
 

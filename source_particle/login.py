@@ -101,10 +101,15 @@ class Account:
             self._renewed_at = time.monotonic()
 
     def adopt(self, token: str) -> None:
-        """Start with a token that another process has signed in for."""
+        """Start with a token that another process has signed in for.
+
+        Where that is refused later, the password may have been changed, and every task of the read finds out for
+        itself: each signs in once and without retries, or together they would get the IP address blocked.
+        """
         with self._lock:
             if self.token is None:
                 self._keep(token, None)
+                self.retries = 0
 
     def _is_expiring(self) -> bool:
         return self._expires_at is not None and time.time() > self._expires_at - self._margin

@@ -5,6 +5,7 @@ field that no schema knows keeps its name and loses its value when its name says
 an error quotes.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -77,6 +78,14 @@ def _objects_in(values: list[Any]) -> list[dict[str, Any]]:
 def scrubbed(text: str) -> str:
     """Withhold what looks like a secret in a text that somebody else wrote."""
     return _IN_TEXT.sub(lambda found: f"{found['name'] or found['scheme'] or ''}{REDACTED}", text)
+
+
+def withhold_from_log(record: logging.LogRecord) -> bool:
+    """Keep what requests and replies hold out of the log, as a filter of a logger that quotes both whole."""
+    for name in ("headers", "body", "request_body"):
+        if vars(record).get(name) is not None:
+            setattr(record, name, REDACTED)
+    return True
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,7 @@ from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.fleet import FleetRouter, path_segment, records_of
 from source_particle.login import REFUSED_AFRESH, SignInRefusedError
 from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
-from source_particle.redaction import Known, known_names, redact
+from source_particle.redaction import Known, known_names, redact, withhold_from_log
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.
@@ -56,8 +56,10 @@ class ParticleRetriever(Retriever):
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
         self._known: Known | None = None
-        # The CDK has no public way to the session that its requester sends with.
-        budgeted_session(self.requester._http_client._session, self.config)
+        # The CDK has no public way to the session that its requester sends with, nor to what it logs with.
+        client = self.requester._http_client
+        budgeted_session(client._session, self.config)
+        client._logger.addFilter(withhold_from_log)
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None

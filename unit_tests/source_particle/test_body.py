@@ -341,3 +341,11 @@ def test_vitals_say_when_they_are_from(moment: Any) -> None:
     else:
         with pytest.raises(MalformedBodyError, match="not a time in UTC"):
             shape.page(body)
+
+
+def test_an_unreadable_time_is_quoted_cut_and_without_secrets() -> None:
+    [shape] = [shape for shape in SHAPES if shape.moments]
+    with pytest.raises(MalformedBodyError) as caught:
+        shape.page(body_with(shape, {"updated_at": f"access_token=hidden {'x' * 10_000}"}))
+    assert "hidden" not in str(caught.value)
+    assert len(str(caught.value)) < 400

@@ -90,15 +90,24 @@ def test_a_good_status_without_the_promised_body_is_tried_again(status: int) -> 
     assert "it is not JSON" in str(outcome.error_message)
 
 
-@pytest.mark.parametrize(("place", "is_taken"), [(f"{BASE_URL}/elsewhere", True), ("https://example.com/", False)])
-def test_an_answer_from_another_host_is_not_the_apis(place: str, is_taken: bool) -> None:
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        (f"{BASE_URL}/elsewhere", None),
+        ("https://example.com/", "https://example.com"),
+        ("https://user:password@example.com/", "https://example.com"),
+        (f"{BASE_URL.replace('https', 'http')}/elsewhere", "http://api.particle.io"),
+        (f"{BASE_URL}:8443/elsewhere", "https://api.particle.io"),
+    ],
+)
+def test_an_answer_from_elsewhere_is_not_the_apis(place: str, shown: str | None) -> None:
     with requests_mock.Mocker() as server:
         server.get(URL, status_code=302, headers={"Location": place})
         server.get(place, json={"devices": [{"id": "1"}]})
         outcome = interpreted(requests.get(URL, timeout=5))
-    assert isinstance(outcome, Refused) != is_taken
+    assert isinstance(outcome, Refused) == (shown is not None)
     if isinstance(outcome, Refused):
-        assert str(outcome.message).startswith(f"{URL}: The request was sent on to another host, example.com,")
+        assert str(outcome.message).startswith(f"{URL}: The request was sent on to {shown}, whose answers")
 
 
 def test_a_long_refusal_is_cut() -> None:

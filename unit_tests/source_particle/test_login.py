@@ -96,6 +96,16 @@ def test_a_planned_token_is_used_without_a_login_until_it_is_refused(server: Moc
     assert server.call_count == 1
 
 
+@pytest.mark.parametrize("answer", [refusal(), {"status_code": 429}, {"status_code": 503}])
+def test_where_a_planned_token_was_refused_a_task_signs_in_once(server: Mocker, answer: dict[str, Any]) -> None:
+    worker = authenticator(plan={"access_token": "token-of-the-plan"})
+    assert worker.token == "Bearer token-of-the-plan"
+    server.post(TOKEN_URL, **answer)
+    with pytest.raises(AirbyteTracedException):
+        worker.refresh_and_set_access_token()
+    assert server.call_count == 1
+
+
 # ---- expiry and renewal ----
 
 

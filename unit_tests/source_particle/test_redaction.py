@@ -1,13 +1,14 @@
 """What is withheld because its name says that it is a secret, and what is not."""
 
 import json
+import logging
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from bridge.catalog import tables
-from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed
+from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed, withhold_from_log
 
 SCHEMA = {
     "properties": {
@@ -108,3 +109,10 @@ def test_no_column_of_a_table_is_named_like_a_secret_but_the_one_that_is_none() 
 )
 def test_a_text_is_scrubbed_of_what_looks_like_a_secret(text: str, kept: str) -> None:
     assert scrubbed(text) == kept
+
+
+def test_of_requests_and_replies_a_log_keeps_what_is_no_secret() -> None:
+    record = logging.makeLogRecord({"msg": "Receiving", "headers": {"A": "b"}, "body": "c", "request_body": None})
+    assert withhold_from_log(record)
+    assert (record.msg, vars(record)["headers"], vars(record)["body"]) == ("Receiving", REDACTED, REDACTED)
+    assert vars(record)["request_body"] is None
