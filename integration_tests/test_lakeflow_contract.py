@@ -140,7 +140,7 @@ def test_the_planner_signs_in_and_no_task_does(cloud: DeviceCloud, part: Table) 
 
 def test_a_password_changed_in_the_middle_is_sent_once_by_each_task() -> None:
     with DeviceCloud(Fleet.seeded(FleetSize(products=12, devices=1, sims=0, days=1, samples=False))) as cloud:
-        part = table("devices")
+        part = table("product_devices")
         merged = given(cloud, part, username=cloud.username, password=cloud.password, numPartitions="12")
         tasks = ParticleLakeflowConnect(merged).get_partitions(part.name, merged)
         cloud.auth.password += "changed"
