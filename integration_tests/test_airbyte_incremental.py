@@ -55,7 +55,9 @@ def test_the_next_sync_brings_what_is_new_and_at_most_the_boundary_again() -> No
         assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, unique.values())
 
 
-@pytest.mark.parametrize("spell", [form for form in TIME_FORMS if form(datetime(2026, 1, 31)).endswith("Z")])
+@pytest.mark.parametrize(
+    "spell", [form for form in TIME_FORMS if form(datetime(2026, 1, 31, tzinfo=timezone.utc)).endswith("Z")]
+)
 def test_the_state_follows_the_newest_report_however_its_time_is_written(spell: Callable[[datetime], str]) -> None:
     with _cloud() as cloud:
         device = next(iter(cloud.fleet.rows("devices")))

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from integration_tests.matrix import doors
-from integration_tests.matrix.cells import AIRBYTE, LAKEFLOW, SPARK, STREAM, Cell, batches, cells_of
+from integration_tests.matrix.cells import AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM, SPARK, STREAM, Cell, batches, cells_of
 from integration_tests.matrix.doors import Reading
 from integration_tests.matrix.judgement import outcome_of
 from integration_tests.matrix.tally import Tally
@@ -40,24 +40,25 @@ def _name(cells: Sequence[Cell]) -> str:
 def run(cells: Sequence[Cell], read: Read, tally: Tally) -> None:
     """Run cells of one trouble in one world, count how each ended, and fail where that is not what it had to be."""
     with new_world() as world:
-        failures = []
         trouble = cells[0].trouble
         if trouble.prepare is not None:
             trouble.prepare(world)
         for cell in cells:
             world.add_fault(cell.trouble.fault, TIMES[cell.times], cell.place)
         before = world.cloud.ledger.mark()
-        for cell, reading in zip(cells, read(world, cells), strict=True):
+        readings = read(world, cells)
+        logins = world.cloud.ledger.logins()
+        failures = []
+        for cell, reading in zip(cells, readings, strict=True):
             try:
                 outcome = outcome_of(world, cell, reading, before)
                 assert outcome is cell.expected, f"{outcome.value} in place of {cell.expected.value}: {reading.error}"
+                assert trouble.logins in (None, logins), f"{logins} logins in place of {trouble.logins}"
             except AssertionError as failure:
                 failures.append(f"{cell}: {failure}")
                 tally.failed(cell)
             else:
                 tally.ended(cell)
-        if trouble.logins is not None and world.cloud.ledger.logins() != trouble.logins:
-            failures.append(f"{world.cloud.ledger.logins()} logins in place of {trouble.logins}")
         assert not failures, "\n".join(failures)
 
 
@@ -69,6 +70,11 @@ def test_airbyte(cells: Sequence[Cell], tally: Tally) -> None:
 @pytest.mark.door(LAKEFLOW)
 def test_lakeflow(cells: Sequence[Cell], tally: Tally) -> None:
     run(cells, lambda world, cells: [doors.lakeflow(world, cell) for cell in cells], tally)
+
+
+@pytest.mark.door(LAKEFLOW_STREAM)
+def test_lakeflow_stream(cells: Sequence[Cell], tally: Tally) -> None:
+    run(cells, lambda world, cells: [doors.lakeflow_stream(world, cell) for cell in cells], tally)
 
 
 @pytest.mark.door(SPARK)

@@ -99,13 +99,15 @@ def test_a_record_that_is_not_as_in_the_ledger_is_found(world: World, what: str)
         judged(world, cell_of("devices", "503", "once"), with_records(change))
 
 
+AN_ADDRESS = "https://api.particle.io/v1/devices"
 IN_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "a success in spite of an error": ({"is_success": True}, "a success in spite of"),
     "an error that says nothing": ({"error": ""}, "no error that says why"),
     "an error without a place": ({"error": "Something is wrong: check it."}, "no place"),
-    "an error without advice": ({"error": "devices: something is wrong."}, "no advice"),
-    "an error with a traceback": ({"error": "devices: check this. Traceback (most recent call last)"}, "Traceback"),
-    "an error without an end": ({"error": "devices: check " + "x" * 2000}, "xxx"),
+    "an error that names the table alone": ({"error": "table devices: check it."}, "no place"),
+    "an error without advice": ({"error": f"{AN_ADDRESS}: something is wrong."}, "no advice"),
+    "an error with a traceback": ({"error": f"{AN_ADDRESS}: check. Traceback (most recent call last)"}, "Traceback"),
+    "an error without an end": ({"error": f"{AN_ADDRESS}: check " + "x" * 2000}, "xxx"),
 }
 
 

@@ -10,8 +10,10 @@ from bridge.catalog import tables
 from integration_tests.matrix.places import ANYWHERE, Place, places, reads
 from integration_tests.matrix.troubles import ONCE, TIMES, TROUBLES, Meaning, Trouble
 
-AIRBYTE, LAKEFLOW, SPARK, STREAM = "Airbyte read", "Lakeflow read", "Spark batch", "Spark stream"
-DOORS = (AIRBYTE, LAKEFLOW, SPARK, STREAM)
+AIRBYTE, SPARK, STREAM = "Airbyte read", "Spark batch", "Spark stream"
+LAKEFLOW, LAKEFLOW_STREAM = "Lakeflow read", "Lakeflow stream"
+DOORS = (AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM, SPARK, STREAM)
+IN_THIS_PROCESS = (AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM)
 RETRIES = 5
 
 
@@ -82,7 +84,7 @@ def every_cell(door: str) -> list[Cell]:
         for table in tables()
         for place in (*places(table), ANYWHERE)
         for trouble in TROUBLES
-        if trouble.where(place) and (trouble.reaches_workers or door in (AIRBYTE, LAKEFLOW))
+        if trouble.where(place) and (trouble.reaches_workers or door in IN_THIS_PROCESS)
         for times in trouble.times
     ]
     return sorted(
@@ -124,6 +126,7 @@ Aspects = Callable[[Cell], Iterable[Hashable]]
 WHOLE: dict[str, Aspects | None] = {
     AIRBYTE: None,
     LAKEFLOW: _every_pair,
+    LAKEFLOW_STREAM: _every_pair_of_kinds,
     SPARK: _every_pair_of_kinds,
     STREAM: lambda cell: ((cell.table, cell.expected), (cell.trouble.kind, cell.times, cell.expected)),
 }
@@ -134,6 +137,7 @@ COVERED: dict[str, Aspects] = {
         (cell.table, cell.place, cell.expected),
     ),
     LAKEFLOW: lambda cell: (cell.trouble, (cell.table, cell.expected)),
+    LAKEFLOW_STREAM: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
     SPARK: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
     STREAM: lambda cell: (cell.trouble.meaning, cell.expected),
 }

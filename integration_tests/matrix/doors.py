@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,15 +76,35 @@ def airbyte(world: World, cells: Sequence[Cell]) -> list[Reading]:
 def lakeflow(world: World, cell: Cell) -> Reading:
     """Read a table as a Lakeflow pipeline does, its tasks from descriptors that were JSON."""
     options = _in_one_task(world, cell)
-    rows: list[dict[str, Any]] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        tasks = ParticleLakeflowConnect(options).get_partitions(cell.table, options)
+        for task in json.loads(json.dumps(tasks)):
+            yield from ParticleLakeflowConnect(options).read_partition(cell.table, task, options)
+
+    return _restored(rows)
+
+
+def lakeflow_stream(world: World, cell: Cell) -> Reading:
+    """Read a table as the first batch of a stream that the framework reads in one piece."""
+    windows = EAGER if table(cell.table).cursor_field else {}
+    options = {**windows, **_in_one_task(world, cell)}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        records, end = ParticleLakeflowConnect(options).read_table(cell.table, None, options)
+        assert json.loads(json.dumps(end)) == end
+        yield from records
+
+    return _restored(rows)
+
+
+def _restored(rows: Callable[[], Iterator[dict[str, Any]]]) -> Reading:
     with warnings_of("bridge.airbyte") as reported:
         try:
-            tasks = ParticleLakeflowConnect(options).get_partitions(cell.table, options)
-            for task in json.loads(json.dumps(tasks)):
-                rows += ParticleLakeflowConnect(options).read_partition(cell.table, task, options)
+            arrived = list(rows())
         except ParticleError as error:
             return Reading(error=str(error), said=repr(error))
-    return Reading([restored(row) for row in rows], is_success=True, reported="\n".join(reported))
+    return Reading([restored(row) for row in arrived], is_success=True, reported="\n".join(reported))
 
 
 def spark_batch(spark: SparkSession, world: World, cell: Cell) -> Reading:

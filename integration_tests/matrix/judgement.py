@@ -59,7 +59,7 @@ def assert_named(cell: Cell, reading: Reading) -> None:
     error = reading.error
     assert not reading.is_success, f"a success in spite of {error}"
     assert error, "no success, and no error that says why"
-    assert cell.table in error or PLACE.search(error), f"no place: {error}"
+    assert PLACE.search(error) or f"{cell.table} of {{" in error, f"no place: {error}"
     assert ADVICE.search(error), f"no advice: {error}"
     assert len(error) < LONGEST_ERROR, error
     assert "Traceback" not in error, error

@@ -1,7 +1,7 @@
 """What can go wrong, each with what it means for a read."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -9,10 +9,12 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+import trustme
+
 from integration_tests.device_cloud import Fault
 from integration_tests.device_cloud.faults import HTML
 from integration_tests.matrix.places import ANYWHERE, Place
-from integration_tests.matrix.world import PAGE, World, closed_port, put_record, time_zone, unknown_authority
+from integration_tests.matrix.world import PAGE, World, certificate, closed_port, put_record, time_zone, trusted
 
 ONCE, OFTEN, ALWAYS = "once", "a few times", "for ever"
 TIMES: dict[str, int | None] = {ONCE: 1, OFTEN: 3, ALWAYS: None}
@@ -194,6 +196,13 @@ def _sockets() -> Iterator[Trouble]:
     yield Trouble("sockets", "redirected to another host", Meaning.FINAL, _redirected)
     yield _everywhere("sockets", "connection refused", Meaning.FINAL, _refuse_connections)
     yield _everywhere("sockets", "certificate of an unknown authority", Meaning.FINAL, _distrust, logins=0)
+    long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
+    for name, meaning, shown in (
+        ("certificate of a trusted authority", Meaning.HARMLESS, {}),
+        ("certificate for another name", Meaning.FINAL, {"name": "example.com"}),
+        ("certificate that has expired", Meaning.FINAL, {"until": long_ago}),
+    ):
+        yield _everywhere("sockets", name, meaning, partial(_certify, shown), logins=0, reaches_workers=False)
 
 
 def _redirected(world: World, place: Place) -> Fault:
@@ -207,7 +216,13 @@ def _refuse_connections(world: World) -> None:
 
 
 def _distrust(world: World) -> None:
-    world.move_to(world.another_server(tls=unknown_authority()))
+    world.move_to(world.another_server(tls=certificate(trustme.CA())))
+
+
+def _certify(shown: Mapping[str, Any], world: World) -> None:
+    authority = trustme.CA()
+    world.stack.enter_context(trusted(authority))
+    world.move_to(world.another_server(tls=certificate(authority, **shown)))
 
 
 # ---- data that moves ----

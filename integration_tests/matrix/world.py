@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+import pytest
 import trustme
 
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
@@ -119,11 +121,19 @@ def _set_zone(name: str | None) -> None:
     time.tzset()
 
 
-def unknown_authority() -> ssl.SSLContext:
-    """Return what a server shows whose certificate nobody trusts."""
+def certificate(authority: trustme.CA, name: str = "127.0.0.1", until: datetime | None = None) -> ssl.SSLContext:
+    """Return what a server shows that an authority has certified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert(name, not_after=until).configure_cert(context)
     return context
+
+
+@contextmanager
+def trusted(authority: trustme.CA) -> Iterator[None]:
+    """Let this process trust an authority, and no other."""
+    with authority.cert_pem.tempfile() as path, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REQUESTS_CA_BUNDLE", path)
+        yield
 
 
 def closed_port() -> int:

@@ -138,4 +138,4 @@ def test_any_option_of_the_command_line_is_a_name_and_a_value_or_a_named_error(t
 
 def test_a_date_of_a_config_file_is_written_as_the_api_writes_it() -> None:
     assert cli._text(date(2026, 1, 31)) == "2026-01-31"
-    assert cli._text(datetime(2026, 1, 31, 12)) == "2026-01-31T12:00:00"
+    assert cli._text(datetime(2026, 1, 31, 12)) == "2026-01-31T12:00:00"  # noqa: DTZ001  (a local time of TOML)

@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 import pytest
 
 from bridge.moments import floored, http_moment, iso_ms, moment_of
+from integration_tests.matrix.world import time_zone
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,25 @@ def test_the_header_date_is_read() -> None:
     assert http_moment("Sun, 06 Nov 1994 08:49:37 GMT") == moment_of("1994-11-06T08:49:37Z")
     with pytest.raises(ValueError, match=r"."):
         http_moment("")
+
+
+# The hours in which clocks there are put forward or back.
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("America/New_York", "2026-03-08T06:59:59.999Z"),
+        ("America/New_York", "2026-03-08T07:00:00.000Z"),
+        ("America/New_York", "2026-11-01T05:30:00.000Z"),
+        ("America/New_York", "2026-11-01T06:30:00.000Z"),
+        ("Australia/Lord_Howe", "2026-10-03T15:30:00.000Z"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00:00.000Z"),
+        ("Asia/Kolkata", "2026-03-08T02:30:00.000Z"),
+    ],
+)
+def test_the_zone_of_this_machine_does_not_matter(zone: str, moment: str) -> None:
+    in_words = moment_of(moment).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    with time_zone(zone):
+        assert iso_ms(moment_of(moment)) == moment
+        assert iso_ms(moment_of(moment.removesuffix("Z"))) == moment
+        assert iso_ms(floored(moment_of(moment), 1800)) == f"{moment[:14]}{'30' if moment[14] > '2' else '00'}:00.000Z"
+        assert iso_ms(http_moment(in_words)) == f"{moment[:20]}000Z"
