@@ -17,9 +17,10 @@ from urllib.parse import quote, quote_plus
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from bridge.catalog import tables
-from integration_tests.airbyte import sync, with_password, with_token
+from integration_tests.airbyte import catalog_of, command_of, sync, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from integration_tests.spark import ROOT
 from source_particle import retrievers
@@ -322,3 +323,43 @@ def test_the_search_finds_what_a_source_without_redaction_lets_out(
         found = canaries.found_in(json.dumps(records[name]).encode())
         assert any(where.startswith(f"{place}.") and "deep" in where for where in found), name
         assert not [where for where in found if "mobile_secret" in where and "devices" in where]
+
+
+# Python tells an audit hook of every connection that is opened and every name that is looked up.
+WATCHED = """
+import sys
+asked = open("asked", "a", buffering=1)
+sys.addaudithook(lambda event, args: event == "socket.connect" and print(*args[1][:2], file=asked))
+sys.addaudithook(lambda event, args: event == "socket.getaddrinfo" and print(*args[:2], file=asked))
+"""
+ASKS = {
+    "airbyte": "from source_particle.run import run; run()",
+    "lakeflow": """
+import json
+from bridge import ParticleLakeflowConnect
+connector = ParticleLakeflowConnect(json.load(open("options.json")))
+for table in connector.list_tables():
+    list(connector.read_table(table, None, {"product_id_or_slug": "*", "device_id": "*", "iccid": "*"})[0])
+""",
+    "somebody else": "import socket; socket.getaddrinfo('localhost', 80)",
+}
+
+
+@pytest.mark.parametrize("door", ASKS)
+def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Path, door: str) -> None:
+    options = {"username": cloud.username, "password": cloud.password, "base_url": cloud.url, "retry_wait_factor": "0"}
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    config, catalog = with_password(cloud), ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*TABLES))
+    [python, _, _, *arguments] = command_of("read", tmp_path, config=config, catalog=catalog)
+    subprocess.run(
+        [python, "-c", WATCHED + ASKS[door], *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ROOT},
+        capture_output=True,
+        check=True,
+    )
+    asked = set((tmp_path / "asked").read_text().splitlines())
+    api = {cloud.url.removeprefix("http://").replace(":", " ")}
+    assert asked == (api if door != "somebody else" else {"localhost 80"})
+    sent = {(entry.method, entry.path if entry.method != "GET" else "") for entry in cloud.ledger.requests()}
+    assert sent == ({("GET", ""), ("POST", "/oauth/token")} if door != "somebody else" else set())
