@@ -197,6 +197,8 @@ def test_the_airbyte_door_lets_no_secret_out(cloud: DeviceCloud, canaries: Canar
     assert {name: canaries.found_in(output) for name, output in outputs.items()} == {name: [] for name in outputs}
     assert stat.S_IMODE(cache.stat().st_mode) == 0o600
     assert canaries.found_in(cache.read_bytes()) == ["token of a login"]
+    # A configuration that the CDK migrates is printed whole, in a message of this type.
+    assert not any(b'"type":"CONTROL"' in output for output in outputs.values())
 
 
 def _echoing(secret: str) -> Iterator[Fault]:

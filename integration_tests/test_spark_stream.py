@@ -181,6 +181,9 @@ def test_lookback_brings_vitals_that_became_visible_late(stream: Stream) -> None
     publish(stream.cloud)
     stream.run(**EAGER, lookback_seconds="3600")
     assert set(late) <= {row.updated_at for row in stream.rows()}
+    # Each arrives, some again: equal by key.
+    truth = truth_of(stream.cloud, DIAGNOSTICS)
+    assert stream.keys().keys() == {tuple(str(row[name]) for name in DIAGNOSTICS.primary_key) for row in truth}
 
 
 def test_a_stream_begins_and_ends_where_the_user_says(stream: Stream) -> None:

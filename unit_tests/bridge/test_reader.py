@@ -182,6 +182,7 @@ def test_a_reading_may_be_closed_anywhere_and_soon_asks_for_no_more_pages(cloud:
     for thread in threading.enumerate():
         if thread.name.startswith(("read-ahead", "pages-ahead")):
             thread.join(timeout=5)
+            assert not thread.is_alive()
     assert list(reading) == []
     # The list of products, two products at once with two pages ahead of each, and what was sent meanwhile.
     assert cloud.ledger.count() < 20

@@ -127,8 +127,8 @@ def test_rescued_data_is_compact_readable_json() -> None:
     assert row["_rescued_data"] == '{"new":{"half":["\\ud800",1]}}'
 
 
-@pytest.mark.parametrize("name", ["products", "user", "sim_data_usage", "diagnostics"])
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=examples(24), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_row_and_rescued_data_together_are_the_record(name: str, data: st.DataObject) -> None:
     record = data.draw(records(table(name), st.integers(-(2**70), 2**70)))

@@ -1,12 +1,17 @@
 """The folder of a sync: locked, and tidy whatever happened before."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.target import LOCK, MARK, target
+
+ROOT = Path(__file__).parents[2]
 
 
 def _written(folder: Path, content: str) -> Path:
@@ -64,6 +69,34 @@ def test_a_table_that_was_replaced_but_not_tidied_up_is_the_new_one(tmp_path: Pa
     _finish_nothing(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"devices", LOCK}
     assert (tmp_path / "devices" / "part-0.parquet").read_text() == "new"
+
+
+# Ends the process by SIGKILL in place of the n-th step of a replacement: a renaming, or the removal of what was there.
+KILLED = """
+import os, pathlib, shutil, signal, sys
+steps = [int(sys.argv[2])]
+def killing(step):
+    def run(*args, **options):
+        steps[0] -= 1
+        if steps[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*args, **options)
+    return run
+pathlib.Path.rename, shutil.rmtree = killing(pathlib.Path.rename), killing(shutil.rmtree)
+from unit_tests.bridge.test_target import _finish
+_finish(pathlib.Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("step", "left"), list(enumerate(["old", "old", "new"])))
+def test_a_kill_in_the_middle_of_a_replacement_leaves_a_whole_table(step: int, left: str, tmp_path: Path) -> None:
+    _finish(tmp_path, content="old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    # Whether a sync goes on or a new one begins, nothing is left of the one that was killed but a whole table.
+    assert _is_finished(tmp_path, resume=True) == (left == "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"devices", LOCK}
+    assert (tmp_path / "devices" / "part-0.parquet").read_text() == left
 
 
 def _finish_nothing(to: Path) -> None:

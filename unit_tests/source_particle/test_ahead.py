@@ -55,6 +55,7 @@ def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
     for thread in threading.enumerate():
         if thread.name == "pages-ahead":
             thread.join(10)
+            assert not thread.is_alive()
 
     assert sorted(server.asked) == asked
 
@@ -123,6 +124,7 @@ def test_nothing_more_is_sent_once_the_reader_has_gone() -> None:
         if thread.name == "pages-ahead":
             assert thread.daemon
             thread.join(10)
+            assert not thread.is_alive()
 
     assert wanted == [False]
     assert is_wanted()
