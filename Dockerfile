@@ -9,8 +9,8 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE manifest.yaml ./
 COPY source_particle source_particle
 COPY bridge bridge
-# As a variable, the constraints also hold for what builds the package.
-ENV PIP_CONSTRAINT=/build/constraints.txt
+# As variables, the constraints also hold for what builds the package; newer versions of pip look for the second one.
+ENV PIP_CONSTRAINT=/build/constraints.txt PIP_BUILD_CONSTRAINT=/build/constraints.txt
 RUN python3 -m venv --without-pip --system-site-packages /airbyte/source-particle \
     && python3 -m pip --python /airbyte/source-particle install --no-cache-dir .
 
@@ -19,4 +19,4 @@ COPY --from=build /airbyte/source-particle /airbyte/source-particle
 USER airbyte
 ENV AIRBYTE_ENTRYPOINT="/airbyte/source-particle/bin/source-particle"
 ENTRYPOINT ["/airbyte/source-particle/bin/source-particle"]
-LABEL io.airbyte.name="airbyte/source-particle" io.airbyte.version="0.1.0"
+LABEL io.airbyte.name="airbyte/source-particle" io.airbyte.version="0.2.0"

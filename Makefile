@@ -21,7 +21,7 @@ help: ## List the targets
 demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs no Particle account
 	@$(BIN)/python -m examples.demo
 
-test: $(INSTALLED) java ## Run all tests, in random order
+test: $(INSTALLED) java ## Run the tests, in random order; test-all has more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/guarantees.md: half an hour more
@@ -78,6 +78,7 @@ clean: ## Remove what was built and read; the virtual environment stays
 # ---- what the targets stand on ----
 
 SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+SUITABLE_FOR_PYAIRBYTE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then \
@@ -96,7 +97,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 $(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
-	@[ -x $(PYAIRBYTE)/bin/python ] || $(or $(PYTHON),python3) -m venv $(PYAIRBYTE)
+	@for python in $(or $(PYTHON),python3.12 python3.11 python3); do \
+	  if $$python -c '$(SUITABLE_FOR_PYAIRBYTE)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "PyAirbyte needs Python 3.11 or 3.12 with venv. Install one, or name it: make $@ PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	[ -x $(PYAIRBYTE)/bin/python ] || $$found -m venv $(PYAIRBYTE)
 	$(PYAIRBYTE)/bin/python -m pip install -q --disable-pip-version-check -c examples/pyairbyte/constraints.txt \
 	  -e . airbyte duckdb httptools hypothesis jsonschema pytest trustme
 	@touch $@
@@ -104,11 +112,13 @@ $(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
 # The constraints are for the newest PySpark, all else is as in `make test`; this one leaves sockets of its own open.
 .PHONY: run-test-oldest
 run-test-oldest:
-	@if [ ! -x $(BIN)/python ]; then \
+	@if ! [ $(INSTALLED) -nt pyproject.toml ] || ! [ $(INSTALLED) -nt constraints.txt ]; then \
+	  set -e; \
 	  $(or $(PYTHON),python3) -m venv $(VENV); \
 	  grep -vE '^(pyspark|py4j)==' constraints.txt > $(VENV)/constraints.txt; \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt \
 	    -e '.[spark,cli,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
+	  touch $(INSTALLED); \
 	fi
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -W "ignore::pytest.PytestUnraisableExceptionWarning" \
 	  unit_tests/bridge integration_tests/test_lakeflow_contract.py \

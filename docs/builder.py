@@ -39,6 +39,14 @@ PLACES = {
     "{{ device_id_path }}": "{{ stream_partition['device_id'] }}",
     "{{ iccid_path }}": "{{ stream_partition['iccid'] }}",
 }
+# What an error says where there is no option to change.
+WITHOUT_OPTIONS = {
+    404: "The API knows no such thing (404). It may have been removed, or the product has no such feature.",
+    429: (
+        "The API's limit of 10,000 requests per 5 minutes and IP address is used up (429). Something else on this "
+        "address asks too: start the sync again later."
+    ),
+}
 # A window of a plan, which only the bridge makes, and dates, which only an option gives.
 PLANNED = "config.get('plan', {}).get('start') or "
 SINCE_EVER = "1970-01-01T00:00:00.000Z"
@@ -151,7 +159,9 @@ def _error_handler(requester: Component, *, is_fan_out: bool) -> Component:
     }
 
 
-def _filter(own: Component, *, is_fan_out: bool) -> Component:
+def _filter(filter_of_code: Component, *, is_fan_out: bool) -> Component:
+    [*_, code] = filter_of_code.get("http_codes", [None])
+    own = {**filter_of_code, "error_message": WITHOUT_OPTIONS.get(code, filter_of_code["error_message"])}
     if own["action"] == "REFRESH_TOKEN_THEN_RETRY":
         return {**own, "action": "FAIL", "failure_type": "config_error"}
     if own["action"] == "IGNORE" and not is_fan_out:

@@ -45,6 +45,10 @@ class SourceCommandSuite:
         for name, table in catalog.tables().items():
             assert streams[name].source_defined_primary_key == [[key] for key in table.primary_key]
             assert streams[name].json_schema == table.schema
+            modes = [mode.value for mode in streams[name].supported_sync_modes]
+            assert modes == (["full_refresh", "incremental"] if table.cursor_field else ["full_refresh"])
+            assert streams[name].default_cursor_field == ([table.cursor_field] if table.cursor_field else None)
+            assert bool(streams[name].source_defined_cursor) == bool(table.cursor_field)
 
     def test_read_writes_the_ledger_and_the_next_one_what_is_new(self, source: Command, cloud: DeviceCloud) -> None:
         """The second read is given the state of the first."""

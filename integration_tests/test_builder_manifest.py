@@ -1,6 +1,7 @@
 """The manifest for the Connector Builder reads every table, run as the Builder runs what is pasted into it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,21 @@ def _is_custom(key: str, value: Any) -> bool:
 def test_it_holds_standard_components_only() -> None:
     assert custom_parts(written()) == []
     assert "source_particle.components.FleetRouter" in custom_parts(manifest())
+
+
+def _messages(document: Any) -> list[str]:
+    if isinstance(document, dict):
+        own = [document["error_message"]] if isinstance(document.get("error_message"), str) else []
+        return [*own, *(message for value in document.values() for message in _messages(value))]
+    return [message for item in document for message in _messages(item)] if isinstance(document, list) else []
+
+
+def test_no_error_speaks_of_an_option_that_is_not_there() -> None:
+    options = manifest()["spec"]["connection_specification"]["properties"].keys()
+    own = written()["spec"]["connection_specification"]["properties"].keys()
+    named = re.compile("|".join([*(options - own), "named in the"]))
+    assert [message for message in _messages(written()) if named.search(message)] == []
+    assert [message for message in _messages(manifest()) if named.search(message)]
 
 
 def test_the_connectors_own_manifest_is_refused_where_no_code_may_run(source: Command, cloud: DeviceCloud) -> None:

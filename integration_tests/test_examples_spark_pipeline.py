@@ -51,9 +51,9 @@ def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceClou
 
 def test_a_run_with_a_refused_token_fails(cloud: DeviceCloud, tmp_path: Path) -> None:
     commands = "".join(block.text for block in _blocks(EXAMPLE / "README.md") if block.kind == "sh")
+    once = "--conf spark.sql.pipelines.maxFlowRetryAttempts=0 --refresh user"
     with pytest.raises(AssertionError, match=r"SignInError: .*the access token was refused"):
-        once = "--conf spark.sql.pipelines.maxFlowRetryAttempts=0"
-        _run(f"export PARTICLE_ACCESS_TOKEN=mistyped\n{commands.strip()} {once} --refresh user", cloud, tmp_path)
+        _run(f"export PARTICLE_ACCESS_TOKEN=mistyped\n{commands.strip()} {once}", cloud, tmp_path)
 
 
 def test_of_what_the_client_does_not_know_accumulators_alone_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,19 @@ def test_the_page_stands_alone() -> None:
     assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
 
+def test_the_page_quotes_what_errors_say() -> None:
+    quoted = re.findall(r"^\| ([^|]+) \|", PAGE.read_text("utf-8").partition("| Message |")[2].partition("##")[0], re.M)
+    quoted = [text for text in quoted if text.strip("- ")]
+    said = " ".join(
+        path.read_text("utf-8") for path in (ROOT / "manifest.yaml", *(ROOT / "source_particle").glob("*.py"))
+    )
+    # A text in Python goes over several lines, one in YAML too.
+    said = re.sub(r'"?\s*\n\s*(f?")?', " ", said).replace("  ", " ").lower()
+    assert len(quoted) == 6
+    assert [text for text in quoted if text.lower() not in said] == []
+    assert "the moon was refused" not in said
+
+
 def test_the_page_lists_the_version() -> None:
     newest, *_ = re.findall(r"^\| ([0-9.]+) \|", PAGE.read_text("utf-8"), re.M)
     assert newest == _metadata()["data"]["dockerImageTag"]
