@@ -80,8 +80,10 @@ def test_the_constraints_suit_the_cdk_and_leave_the_environment_its_own() -> Non
 
 
 def _pins(path: Path) -> dict[str, str]:
-    lines = [line.partition(" ")[0] for line in path.read_text("utf-8").splitlines() if "==" in line and line[0] != "#"]
-    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    """Read the versions that constraints pin on Python 3.12."""
+    lines = [Requirement(line) for line in path.read_text("utf-8").splitlines() if line and line[0] != "#"]
+    on_312 = [line for line in lines if not line.marker or line.marker.evaluate({"python_version": "3.12"})]
+    return {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in on_312}
 
 
 def test_the_pipeline_reads_every_table_through_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
