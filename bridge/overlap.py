@@ -8,7 +8,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, TypeVar
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
@@ -21,14 +22,20 @@ PATIENCE = 0.1
 FAREWELL = 2.0
 
 
-def overlapped(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> Iterator[Item]:
+def overlapped(
+    parts: Iterable[Part],
+    read: Callable[[Part], Iterable[Item]],
+    workers: int,
+    until: Callable[[threading.Event], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[Item]:
     """Give the items of all parts, in no order, with up to `workers` parts being read at once.
 
     Parts are taken one by one as workers become free, and a worker goes on only when its list of items is taken. The
     first error of a worker, or of `parts` itself, is raised here, after which nothing more is read. Closing the
-    iterator ends the workers as soon as what they wait for answers.
+    iterator ends the workers as soon as what they wait for answers; what they do is wrapped in `until`, which is given
+    the event that tells of it.
     """
-    pool = _Pool(iter(parts), read, workers)
+    pool = _Pool(iter(parts), read, workers, until)
     try:
         yield from pool.items()
     finally:
@@ -36,8 +43,14 @@ def overlapped(parts: Iterable[Part], read: Callable[[Part], Iterable[Item]], wo
 
 
 class _Pool(Generic[Part, Item]):
-    def __init__(self, parts: Iterator[Part], read: Callable[[Part], Iterable[Item]], workers: int) -> None:
-        self._parts, self._read = parts, read
+    def __init__(
+        self,
+        parts: Iterator[Part],
+        read: Callable[[Part], Iterable[Item]],
+        workers: int,
+        until: Callable[[threading.Event], AbstractContextManager[Any]],
+    ) -> None:
+        self._parts, self._read, self._until = parts, read, until
         self._taking = threading.Lock()
         self._stopped = threading.Event()
         # A list of items, an error, or None from a worker that has ended.
@@ -70,8 +83,9 @@ class _Pool(Generic[Part, Item]):
     def _work(self) -> None:
         at_once = 1
         try:
-            while (part := self._take()) is not None:
-                at_once = self._read_part(part, at_once)
+            with self._until(self._stopped):
+                while (part := self._take()) is not None:
+                    at_once = self._read_part(part, at_once)
         except BaseException as error:  # noqa: BLE001 - raised again where the items are consumed
             self._hand_over(error)
         self._hand_over(None)

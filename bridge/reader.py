@@ -50,10 +50,13 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
     """
     with _as_guest(f"table {table.name}", config):
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
+        from source_particle.wanted import while_wanted  # noqa: PLC0415
 
         [stream] = SourceParticle(config=config, tables=[table.name]).streams(config)
         workers = config.get("num_workers", 8)
-        for record in overlapped(stream.generate_partitions(), lambda partition: partition.read(), workers):
+        for record in overlapped(
+            stream.generate_partitions(), lambda partition: partition.read(), workers, while_wanted
+        ):
             yield record.data
 
 

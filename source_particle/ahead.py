@@ -1,13 +1,13 @@
 """Fetching pages ahead of the one that is read, so that a long list takes a fraction of its round trips' time."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from time import perf_counter, process_time
 
-from source_particle.budget import while_wanted
 from source_particle.paging import Fetch, Page
+from source_particle.wanted import endings, while_wanted
 
 # Seconds for which a page is waited for while this process has nothing to do. Below it, one page after the other is
 # more than the 10,000 requests in 5 minutes that the API allows.
@@ -21,11 +21,13 @@ class _PagesAhead:
     and pages that wait are no longer in the processor's caches when their turn comes.
     """
 
-    def __init__(self, fetch: Fetch, pages: int, last_wanted: int | None) -> None:
+    def __init__(self, fetch: Fetch, pages: Callable[[], int], last_wanted: int | None) -> None:
         self._fetch, self._pages, self._last_wanted = fetch, pages, last_wanted
         self._under_way: dict[int, Future[Page | None]] = {}
-        self._last = self._ahead = 0
+        self._last = 0
+        self._is_slow = False
         self._closed = threading.Event()
+        self._endings = (*endings(), self._closed)
 
     def fetch(self, number: int) -> Page | None:
         """Give a page by its number; one that is asked for again is fetched again."""
@@ -36,7 +38,8 @@ class _PagesAhead:
         future = self._under_way.pop(number, None)
         page = future.result() if future else self._fetch_here(number)
         if page is not None and page.total_pages is not None:
-            last = min(number + self._ahead, page.total_pages, self._last_wanted or page.total_pages)
+            ahead = self._pages() if self._is_slow else 0
+            last = min(number + ahead, page.total_pages, self._last_wanted or page.total_pages)
             for following in range(number + 1, last + 1):
                 if following not in self._under_way:
                     self._under_way[following] = self._start(following)
@@ -46,7 +49,7 @@ class _PagesAhead:
         began, worked = perf_counter(), process_time()
         page = self._fetch(number)
         if (perf_counter() - began) - (process_time() - worked) > SLOW:
-            self._ahead = self._pages
+            self._is_slow = True
         return page
 
     def _start(self, number: int) -> Future[Page | None]:
@@ -57,7 +60,7 @@ class _PagesAhead:
 
     def _run(self, number: int, future: "Future[Page | None]") -> None:
         try:
-            with while_wanted(self._closed):
+            with while_wanted(*self._endings):
                 future.set_result(self._fetch(number))
         except BaseException as error:  # noqa: BLE001 - raised where the page is asked for
             future.set_exception(error)
@@ -68,8 +71,8 @@ class _PagesAhead:
 
 
 @contextmanager
-def pages_ahead(fetch: Fetch, pages: int, last_wanted: int | None) -> Iterator[Fetch]:
-    """Give a fetch that keeps up to `pages` further pages under way, as far as there are any and they are wanted.
+def pages_ahead(fetch: Fetch, pages: Callable[[], int], last_wanted: int | None) -> Iterator[Fetch]:
+    """Give a fetch that keeps up to `pages()` further pages under way, as far as there are any and they are wanted.
 
     It begins to as soon as a page is waited for by a process that has nothing else to do.
     """

@@ -8,13 +8,13 @@ would collect, and fills its whole window after a single 429.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
 
 from source_particle.deadline import LONGEST_REPLY, DeadlineAdapter
+from source_particle.wanted import PATIENCE, NotWantedError, endings, is_wanted
 
 WINDOW = 300.0
 MAX_CONNECTIONS = 32
@@ -41,10 +41,15 @@ class Budget:
         self._answered: deque[float] = deque()
 
     def acquire(self, limit: int, at_once: int) -> None:
-        """Wait until one more request keeps the last five minutes within `limit` and `at_once` under way."""
+        """Wait until one more request keeps the last five minutes within `limit` and `at_once` under way.
+
+        Raises NotWantedError as soon as nobody wants the answer any more.
+        """
         with self._changed:
             while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
-                self._wait(self._changed, seconds)
+                if not is_wanted():
+                    raise NotWantedError
+                self._wait(self._changed, min(seconds, PATIENCE) if endings() else seconds)
             self._under_way += 1
             self.sent += 1
 
@@ -75,29 +80,6 @@ def budget_of(config: Mapping[str, Any]) -> Budget:
     """Give the process's one budget for the API that a configuration names."""
     with _BUDGETS_LOCK:
         return _BUDGETS.setdefault(config["base_url"], Budget(window=float(config.get("budget_seconds", WINDOW))))
-
-
-class NotWantedError(Exception):
-    """Whoever wanted an answer has gone; nothing more is sent on their behalf."""
-
-
-_THREAD = threading.local()
-
-
-@contextmanager
-def while_wanted(closed: threading.Event) -> Iterator[None]:
-    """Let this thread send requests only until the event is set: then NotWantedError is raised instead of sending."""
-    _THREAD.closed = closed
-    try:
-        yield
-    finally:
-        _THREAD.closed = None
-
-
-def is_wanted() -> bool:
-    """Whether anyone still wants what this thread fetches."""
-    closed: threading.Event | None = getattr(_THREAD, "closed", None)
-    return closed is None or not closed.is_set()
 
 
 class BudgetedAdapter(DeadlineAdapter):

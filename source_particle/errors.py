@@ -21,9 +21,9 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.body import BodyShape, MalformedBodyError, api_message, remember_page
-from source_particle.budget import is_wanted
 from source_particle.login import UNVERIFIED
 from source_particle.redaction import scrubbed
+from source_particle.wanted import endings, pause
 
 # What the API answers for something that is not there or not this token's to see.
 REFUSALS = (403, 404)
@@ -176,7 +176,9 @@ class ParticleBackoff(BackoffStrategy):
         first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
         asked = _retry_after(response) if response is not None else None
         wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
-        if not is_wanted():
+        if endings():
+            # The CDK's sleep would go on after whoever waits for the answer has gone.
+            pause(wait)
             wait = 0.0
         # Exactly 0 would count as "no opinion" and bring the CDK's own waits back.
         return (max(wait, 0.01) - 1) or 0.01

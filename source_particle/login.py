@@ -24,6 +24,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
+from source_particle.wanted import pause
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
 # A reply of a few hundred bytes, which all else waits for.
@@ -139,7 +140,7 @@ class Account:
     def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:
         for attempt in range(self.retries + 1):
             if attempt:
-                time.sleep(2 ** (attempt - 1) * self.wait_factor)
+                pause(2 ** (attempt - 1) * self.wait_factor)
             try:
                 response = session.post(
                     f"{self.base_url}/oauth/token",

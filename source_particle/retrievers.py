@@ -1,7 +1,9 @@
 """Reading the endpoints: one page or many, the list of products, the token itself."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import Any, cast
 
@@ -27,6 +29,30 @@ from source_particle.redaction import Known, known_names, redact, withhold_from_
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.
 TWICE_REFUSED = "Refreshed OAuth access token is rejected by the API."
+
+
+class _Lists:
+    """The lists that are read at this moment, which share the pages that may be fetched ahead and wait in memory."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages, self._count, self._lock = pages, 0, threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a list while it is read."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def share(self) -> int:
+        """Return how many pages one list may fetch ahead."""
+        return max(1, self._pages // max(1, self._count))
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            self._count += number
 
 
 @dataclass
@@ -56,6 +82,7 @@ class ParticleRetriever(Retriever):
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
         self._known: Known | None = None
+        self._lists = _Lists(int(self.config.get("num_workers", 8)))
         # The CDK has no public way to the session that its requester sends with, nor to what it logs with.
         client = self.requester._http_client
         budgeted_session(client._session, self.config)
@@ -96,7 +123,7 @@ class ParticleRetriever(Retriever):
             yield self.fetch(stream_slice, self._filters()).records
             return
         max_pages = self._options.get("max_pages")
-        with pages_ahead(self._page_of(stream_slice), int(self.config.get("num_workers", 8)), max_pages) as fetch:
+        with self._lists.one_more(), pages_ahead(self._page_of(stream_slice), self._lists.share, max_pages) as fetch:
             pages = PagedList(fetch, self._key_of, max_pages, self._warn_of_cut(stream_slice))
             try:
                 yield from pages.read_ascending() if self._keeps_order() else pages.read_unordered()

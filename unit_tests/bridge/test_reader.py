@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -186,6 +187,44 @@ def test_a_reading_may_be_closed_anywhere_and_soon_asks_for_no_more_pages(cloud:
     assert list(reading) == []
     # The list of products, two products at once with two pages ahead of each, and what was sent meanwhile.
     assert cloud.ledger.count() < 20
+
+
+def test_many_lists_together_hold_no_more_pages_than_one() -> None:
+    size = FleetSize(products=16, devices=40, sims=0, days=1, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(latency=0.05)) as cloud:
+        reading = records(cloud, per_page="1", num_workers="32")
+        next(reading)
+        time.sleep(1)
+        # Each list has one page at hand; the first one to be read may have fetched 32 ahead, the second 16 …
+        assert cloud.ledger.count() < 150
+        cast("Generator[Any, None, None]", reading).close()
+
+
+WAITS: dict[str, tuple[list[Fault], dict[str, str]]] = {
+    # Waits of 1, 2, 4 … seconds before it is asked again.
+    "a server that fails": (
+        [Fault("GET /v1/products/:p/devices", at=2, times=None, status=503)],
+        {"retry_wait_factor": "1"},
+    ),
+    # A wait until the first request is five minutes old.
+    "a budget that is used up": ([], {"requests_per_5_minutes": "4"}),
+}
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_a_reading_that_is_closed_while_it_waits_sends_nothing_more(what: str, cloud: DeviceCloud) -> None:
+    faults, options = WAITS[what]
+    cloud.faults.add(*faults)
+    reading = records(cloud, per_page="1", num_workers="2", **options)
+    next(reading)
+    time.sleep(0.5)
+    cast("Generator[Any, None, None]", reading).close()
+    sent = cloud.ledger.count()
+    waiting = [thread for thread in threading.enumerate() if thread.name.startswith(("read-ahead", "pages-ahead"))]
+    for thread in waiting:
+        thread.join(timeout=2)
+    assert not any(thread.is_alive() for thread in waiting)
+    assert cloud.ledger.count() <= sent + 1
 
 
 def test_a_reading_that_breaks_off_raises(cloud: DeviceCloud) -> None:

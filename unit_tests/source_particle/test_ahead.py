@@ -9,8 +9,8 @@ import pytest
 
 from source_particle import ahead
 from source_particle.ahead import pages_ahead
-from source_particle.budget import is_wanted
 from source_particle.paging import Page
+from source_particle.wanted import is_wanted
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ class Server:
 @pytest.mark.parametrize("pages", [1, 3, 32])
 def test_every_page_is_fetched_once_and_none_beyond_the_last(pages: int) -> None:
     server = Server()
-    with pages_ahead(server.fetch, pages, None) as fetch:
+    with pages_ahead(server.fetch, lambda: pages, None) as fetch:
         found = [fetch(number) for number in range(1, 11)]
 
     assert [page.records[0]["id"] for page in found if page] == [f"{number}-1" for number in range(1, 11)]
@@ -50,7 +50,7 @@ def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
     monkeypatch.setattr(ahead, "perf_counter", count().__next__)
     monkeypatch.setattr(ahead, "process_time", count(step=work).__next__)
     server = Server()
-    with pages_ahead(server.fetch, 3, None) as fetch:
+    with pages_ahead(server.fetch, lambda: 3, None) as fetch:
         fetch(1), fetch(2)
     for thread in threading.enumerate():
         if thread.name == "pages-ahead":
@@ -62,7 +62,7 @@ def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
 
 def test_pages_that_are_not_wanted_are_not_fetched() -> None:
     server = Server()
-    with pages_ahead(server.fetch, 8, 2) as fetch:
+    with pages_ahead(server.fetch, lambda: 8, 2) as fetch:
         fetch(1), fetch(2)
 
     assert server.asked == Counter([1, 2])
@@ -70,7 +70,7 @@ def test_pages_that_are_not_wanted_are_not_fetched() -> None:
 
 def test_a_page_that_is_asked_for_again_is_fetched_afresh_and_so_is_what_follows() -> None:
     server = Server()
-    with pages_ahead(server.fetch, 2, None) as fetch:
+    with pages_ahead(server.fetch, lambda: 2, None) as fetch:
         for number in (1, 2, 3):
             fetch(number)
         again, following = fetch(2), fetch(3)
@@ -87,7 +87,7 @@ def test_a_list_whose_pages_are_not_counted_is_fetched_page_by_page() -> None:
         asked.append(number)
         return Page([{"id": str(number)}])
 
-    with pages_ahead(fetch_uncounted, 8, None) as fetch:
+    with pages_ahead(fetch_uncounted, lambda: 8, None) as fetch:
         fetch(1), fetch(2)
 
     assert asked == [1, 2]
@@ -99,7 +99,7 @@ def test_an_error_ahead_is_raised_when_its_page_is_reached() -> None:
             raise ValueError(number)
         return Page([{"id": str(number)}], total_pages=5)
 
-    with pages_ahead(fetch_two, 4, None) as fetch:
+    with pages_ahead(fetch_two, lambda: 4, None) as fetch:
         fetch(1), fetch(2)
         with pytest.raises(ValueError, match="3"):
             fetch(3)
@@ -116,7 +116,7 @@ def test_nothing_more_is_sent_once_the_reader_has_gone() -> None:
             wanted.append(is_wanted())
         return Page([{"id": str(number)}], total_pages=2)
 
-    with pages_ahead(fetch_slowly, 4, None) as fetch:
+    with pages_ahead(fetch_slowly, lambda: 4, None) as fetch:
         fetch(1)
         started.wait(10)
     release.set()

@@ -258,7 +258,7 @@ def test_a_login_overcomes_a_hiccup(server: Mocker, hiccup: dict[str, Any]) -> N
 
 def test_waits_between_logins_double_and_shrink_by_the_factor(server: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(login, "time", SimpleNamespace(time=lambda: 0.0, sleep=waits.append))
+    monkeypatch.setattr(login, "pause", waits.append)
     server.post(TOKEN_URL, status_code=500)
     with pytest.raises(AirbyteTracedException):
         sign_in(account(retry_wait_factor=0.5))
