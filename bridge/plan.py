@@ -15,6 +15,8 @@ Descriptor = dict[str, Any]
 
 DEFAULT_PARTS = 8
 """Tasks of a read where nobody knows how many Spark runs at once."""
+# Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch.
+PLANNERS_PART, PLANNERS_LEAST = 50, 5
 # However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
 # is outside dropped.
 MARGIN = seconds(1)
@@ -31,7 +33,8 @@ def task_config(whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_
     plan = {**descriptor, **_widened(descriptor)}
     if access_token:
         plan["access_token"] = str(access_token)
-    budget = max(1, whole["requests_per_5_minutes"] // descriptor["parts"])
+    limit = whole["requests_per_5_minutes"]
+    budget = max(1, (limit - max(PLANNERS_LEAST, limit // PLANNERS_PART)) // descriptor["parts"])
     return {**whole, "requests_per_5_minutes": budget, "plan": plan}
 
 

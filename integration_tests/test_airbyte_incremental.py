@@ -1,11 +1,13 @@
 """Vitals sync by device: what is new arrives, nothing is lost, a device that joins later brings its whole past."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer
+from airbyte_cdk.sources.declarative.incremental import ConcurrentPerPartitionCursor
 
 from integration_tests.airbyte import State, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
@@ -171,7 +173,49 @@ def test_one_device_that_fails_leaves_the_others_whole_and_itself_unmoved() -> N
         assert len(arrived) == len(expected) > 0
 
 
-def test_beyond_ten_thousand_devices_the_log_says_what_is_kept_and_names_the_way_out() -> None:
+@pytest.fixture
+def _few_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the CDK switch to one cursor for all beyond three devices, not ten thousand."""
+    monkeypatch.setattr(ConcurrentPerPartitionCursor, "SWITCH_TO_GLOBAL_LIMIT", 3)
+
+
+@pytest.mark.usefixtures("_few_cursors")
+def test_beyond_the_limit_of_cursors_the_log_says_what_is_kept_and_names_the_way_out() -> None:
+    with _cloud() as cloud:
+        result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics", incremental=True)
+
+        assert not result.errors
+        assert "one cursor for all of them" in result.warnings
+        assert "split the fleet into several sources by product_id_or_slug" in result.warnings
+        assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, result.records["diagnostics"])
+
+
+@pytest.mark.usefixtures("_few_cursors")
+def test_beyond_the_limit_of_cursors_known_devices_lose_nothing_and_new_ones_their_past() -> None:
+    with _cloud() as cloud:
+        config = with_token(cloud, diagnostics=WHOLE_FLEET)
+        first = sync(config, "diagnostics", incremental=True)
+        now = cloud.fleet.clock.now()
+        known = list(cloud.fleet.rows("devices", cloud.fleet.product_ids[0]))
+        news = {(device, str(cloud.fleet.add_vitals(device)["updated_at"])) for device in known}
+        joined = cloud.fleet.add_device(cloud.fleet.product_ids[0])
+        past = (joined, str(cloud.fleet.add_vitals(joined, now - timedelta(days=2))["updated_at"]))
+        news.add((joined, str(cloud.fleet.add_vitals(joined)["updated_at"])))
+
+        second = sync(config, "diagnostics", state=first.state)
+
+        assert not second.errors
+        assert news <= _keys(second.records["diagnostics"])
+        # The documented loss: a full refresh has it.
+        assert past not in _keys(second.records["diagnostics"])
+        assert past in _keys(sync(config, "diagnostics").records["diagnostics"])
+        [state] = [AirbyteStateMessageSerializer.dump(part) for part in second.state]
+        assert state["stream"]["stream_state"]["use_global_cursor"]
+        assert len(json.dumps(state["stream"]["stream_state"])) < 1_500
+
+
+@pytest.mark.slow
+def test_beyond_ten_thousand_devices_every_device_arrives() -> None:
     size = FleetSize(products=1, devices=10_050, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
     with DeviceCloud(Fleet.seeded(size), Switches(rate_limit=(100_000, 300))) as cloud:
         config = with_token(cloud, diagnostics=WHOLE_FLEET, requests_per_5_minutes=100_000)

@@ -202,6 +202,17 @@ def test_vitals_that_do_not_say_when_they_are_from_fail_the_batch(stream: Stream
         stream.run(**EAGER)
 
 
+def test_a_stream_with_a_password_keeps_a_limit_that_the_server_enforces(spark: SparkSession, tmp_path: Path) -> None:
+    """The planner's own requests count too."""
+    size = FleetSize(products=0, user_devices=120, days=1, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(rate_limit=(100, 10.0))) as cloud:
+        stream = Stream(spark, cloud, tmp_path)
+        account = {"username": cloud.username, "password": cloud.password}
+        stream.run(**EAGER, **account, requests_per_5_minutes="100", budget_seconds="10", numPartitions="2")
+        assert cloud.ledger.rejected() == 0
+        assert_complete(stream)
+
+
 def test_a_password_signs_in_once_for_a_run(stream: Stream) -> None:
     stream.run(**EAGER, username=stream.cloud.username, password=stream.cloud.password)
     assert stream.cloud.ledger.logins() == 1

@@ -51,7 +51,7 @@ def test_parts_are_disjoint_and_cover_everything() -> None:
 
 def test_a_task_has_its_part_of_the_request_budget() -> None:
     whole = options(requests_per_5_minutes="1000").config()
-    assert [task_config(whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)] == [333] * 3
+    assert [task_config(whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)] == [326] * 3
     few = options(requests_per_5_minutes="2").config()
     assert task_config(few, descriptors(options(), 8)[0], None)["requests_per_5_minutes"] == 1
 
