@@ -1,6 +1,7 @@
 """How the source says that the API refused something, and what it means for the CDK when an answer goes wrong."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ from source_particle.login import UNVERIFIED
 from source_particle.redaction import scrubbed
 from source_particle.wanted import endings, pause
 
+LOGGER = logging.getLogger("airbyte.source_particle")
 # What the API answers for something that is not there or not this token's to see.
 REFUSALS = (403, 404)
 
@@ -178,6 +180,8 @@ class ParticleBackoff(BackoffStrategy):
         wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
         if endings():
             # The CDK's sleep would go on after whoever waits for the answer has gone.
+            if wait >= 1:
+                LOGGER.info("Waiting %.0f seconds before asking again.", wait)
             pause(wait)
             wait = 0.0
         # Exactly 0 would count as "no opinion" and bring the CDK's own waits back.
