@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.catalog import Table, table, tables
-from bridge.rows import MAX_ROWS, clean_records, record_batches, row_converter
+from bridge.rows import MAX_ROWS, ROWS_AT_ONCE, clean_records, record_batches, row_converter
 from bridge.schema import arrow_schema, type_name
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from unit_tests.bridge.restoring import alike, restored
@@ -43,6 +43,8 @@ COLUMNS = {
     "struct": "settings",
     "any": "settings",
 }
+# As integers: those of 64 bits, and those that a double holds exactly.
+BOUNDS = {"bigint": (2**63 - 1, -(2**63)), "double": (2**53, -(2**53))}
 
 
 def documented() -> Iterator[tuple[str, Any, Any, Any]]:
@@ -125,6 +127,17 @@ def test_rescued_data_is_compact_readable_json() -> None:
     assert row["_rescued_data"] == '{"new":{"größe":1}}'
     [row] = rows_of("devices", {"new": {"half": ["\ud800", 1]}})
     assert row["_rescued_data"] == '{"new":{"half":["\\ud800",1]}}'
+    [row] = rows_of("devices", {"new": {"größe": [2**70, 1]}})
+    assert row["_rescued_data"] == f'{{"new":{{"größe":[{2**70},1]}}}}'
+
+
+@pytest.mark.parametrize(
+    ("column", "bound"), [(COLUMNS[kind], bound) for kind, size in BOUNDS.items() for bound in size]
+)
+def test_the_largest_and_the_smallest_number_are_kept_beside_a_misfit(column: str, bound: int) -> None:
+    first, second = rows_of("products", {column: bound}, {column: {"err": 1}})
+    assert (first[column], first["_rescued_data"]) == (bound, None)
+    assert (second[column], second["_rescued_data"]) == (None, f'{{"{column}":{{"err":1}}}}')
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,9 +187,9 @@ def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None
 
 
 def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_time() -> None:
-    assert [batch.num_rows for batch in record_batches(({} for _ in range(700)), table("user"), max_rows=300)] == [
-        *(300, 300, 100)
-    ]
+    many = ({} for _ in range(2 * ROWS_AT_ONCE))
+    sizes = [batch.num_rows for batch in record_batches(many, table("user"), max_rows=ROWS_AT_ONCE + 300)]
+    assert sizes == [ROWS_AT_ONCE + 300, ROWS_AT_ONCE - 300]
 
 
 @pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
