@@ -187,7 +187,7 @@ def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None
 
 
 def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_time() -> None:
-    many = ({} for _ in range(2 * ROWS_AT_ONCE))
+    many: Iterator[dict[str, Any]] = ({} for _ in range(2 * ROWS_AT_ONCE))
     sizes = [batch.num_rows for batch in record_batches(many, table("user"), max_rows=ROWS_AT_ONCE + 300)]
     assert sizes == [ROWS_AT_ONCE + 300, ROWS_AT_ONCE - 300]
 
