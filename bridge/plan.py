@@ -8,6 +8,7 @@ Spark leaves of them.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bridge.catalog import Table
 from bridge.moments import iso_ms, moment_of, seconds
 from bridge.options import EVERYTHING, Options, Redacted
 
@@ -15,6 +16,7 @@ Descriptor = dict[str, Any]
 
 DEFAULT_PARTS = 8
 """Tasks of a read where nobody knows how many Spark runs at once."""
+SINCE_EVER = "1970-01-01"
 # Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch.
 PLANNERS_PART, PLANNERS_LEAST = 50, 5
 # However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
@@ -28,9 +30,15 @@ def descriptors(options: Options, default_parts: int, narrowing: Mapping[str, An
     return [{"part": part, "parts": count, **(narrowing or {})} for part in range(count)]
 
 
-def task_config(whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_token: str | None) -> dict[str, Any]:
+def task_config(
+    table: Table, whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_token: str | None
+) -> dict[str, Any]:
     """Return the configuration of one task: its plan, its part of the request budget, the planner's token."""
     plan = {**descriptor, **_widened(descriptor)}
+    if table.cursor_field:
+        # A task is always told where to start, so that the source keeps no state for it.
+        own = whole.get(table.name) or {}
+        plan.setdefault("start", iso_ms(moment_of(own.get("start_date") or SINCE_EVER)))
     if access_token:
         plan["access_token"] = str(access_token)
     limit = whole["requests_per_5_minutes"]

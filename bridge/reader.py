@@ -69,7 +69,7 @@ def read_task(
     table: Table, config: Config, descriptor: Mapping[str, Any], access_token: str | None = None
 ) -> Iterator[Mapping[str, Any]]:
     """Give the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
-    return within(read_records(table, task_config(config, descriptor, access_token)), table, descriptor)
+    return within(read_records(table, task_config(table, config, descriptor, access_token)), table, descriptor)
 
 
 def server_time(config: Config) -> datetime:

@@ -16,12 +16,13 @@ from bridge.catalog import Table
 from bridge.errors import ConfigurationError, OptionError, quoted
 from bridge.moments import floored, iso_ms, moment_of, seconds
 from bridge.options import Options
+from bridge.plan import SINCE_EVER
 
 LOGGER = logging.getLogger(__name__)
 
 Offset = Mapping[str, Any]
 
-EPOCH = moment_of("1970-01-01")
+EPOCH = moment_of(SINCE_EVER)
 # The 30 days that the API keeps, less the 15 minutes that a request leaves out (see the manifest).
 KEPT = timedelta(days=30) - timedelta(minutes=15)
 # The oldest day of those comes in one window, or some of it would expire while small windows catch up.

@@ -30,6 +30,7 @@ class SourceParticle(YamlDeclarativeSource):
         state: list[AirbyteStateMessage] | None = None,
         tables: Collection[str] = (),
     ) -> None:
+        self._is_planned = bool(((config or {}).get("plan") or {}).get("start"))
         self._tables = set(tables) or {configured.stream.name for configured in (catalog.streams if catalog else ())}
         # An absolute path: a bare name would open a manifest.yaml of whatever directory the user is in.
         super().__init__(path_to_yaml=str(MANIFEST_PATH), config=config, catalog=catalog, state=state)
@@ -39,6 +40,8 @@ class SourceParticle(YamlDeclarativeSource):
         wanted = dict(manifest())
         if self._tables:
             wanted["streams"] = list(filter(self._is_wanted, wanted["streams"]))
+        if self._is_planned:
+            wanted["streams"] = list(map(_without_cursors, wanted["streams"]))
         return wanted
 
     def _is_wanted(self, stream: Mapping[str, Any]) -> bool:
@@ -46,3 +49,8 @@ class SourceParticle(YamlDeclarativeSource):
 
     def _validate_source(self) -> None:
         """Trust the manifest: it comes with this package, and a test validates it once for all."""
+
+
+def _without_cursors(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the state of a stream that is told where to start: the CDK's search through it grows with the fleet."""
+    return {name: part for name, part in stream.items() if name not in ("incremental_sync", "state_migrations")}

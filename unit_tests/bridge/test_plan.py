@@ -10,6 +10,7 @@ from bridge.catalog import table, tables
 from bridge.options import Options, Redacted
 from bridge.plan import descriptors, task_config, with_token
 
+DIAGNOSTICS = table("diagnostics")
 TOKEN = {"access_token": "a-token"}
 WINDOW = {"start": "2026-01-01T00:00:00.000Z", "end": "2026-01-02T00:00:00.000Z"}
 
@@ -51,23 +52,36 @@ def test_parts_are_disjoint_and_cover_everything() -> None:
 
 def test_a_task_has_its_part_of_the_request_budget() -> None:
     whole = options(requests_per_5_minutes="1000").config()
-    assert [task_config(whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)] == [326] * 3
+    assert [
+        task_config(DIAGNOSTICS, whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)
+    ] == [326] * 3
     few = options(requests_per_5_minutes="2").config()
-    assert task_config(few, descriptors(options(), 8)[0], None)["requests_per_5_minutes"] == 1
+    assert task_config(DIAGNOSTICS, few, descriptors(options(), 8)[0], None)["requests_per_5_minutes"] == 1
 
 
 def test_what_a_task_reads_rides_under_the_plan_beside_what_the_user_wrote() -> None:
     whole = options().config()
     [task] = descriptors(options(device_id="abc"), 8)
-    config = task_config(whole, task, "planned")
-    assert config["plan"] == {"part": 0, "parts": 1, "access_token": "planned"}
-    assert {name: value for name, value in config.items() if name != "plan"} == whole
+    config = task_config(DIAGNOSTICS, whole, task, "planned")
+    assert config["plan"] == {
+        **{"part": 0, "parts": 1, "access_token": "planned"},
+        "start": "1970-01-01T00:00:00.000Z",
+    }
+    assert {**config, "requests_per_5_minutes": whole["requests_per_5_minutes"]} == {**whole, "plan": config["plan"]}
     assert "plan" not in whole
+
+
+def test_a_task_starts_where_the_user_says_and_keeps_no_state() -> None:
+    own = options(device_id="abc", start_date="2026-01-31T06:00:00-06:00")
+    plan = task_config(DIAGNOSTICS, own.config(), descriptors(own, 8)[0], None)["plan"]
+    assert plan["start"] == "2026-01-31T12:00:00.000Z"
+    devices = Options.parse({"access_token": "a-token"}, table("devices"))
+    assert "start" not in task_config(table("devices"), devices.config(), descriptors(devices, 8)[0], None)["plan"]
 
 
 def test_more_than_the_window_is_asked_for_so_that_it_does_not_matter_how_the_api_treats_bounds() -> None:
     [task] = descriptors(options(device_id="abc"), 8, WINDOW)
-    plan = task_config(options().config(), task, None)["plan"]
+    plan = task_config(DIAGNOSTICS, options().config(), task, None)["plan"]
     assert (plan["start"], plan["end"]) == ("2025-12-31T23:59:59.000Z", "2026-01-02T00:00:01.000Z")
 
 

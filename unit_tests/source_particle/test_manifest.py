@@ -7,6 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+from airbyte_cdk.sources.declarative.incremental import ConcurrentPerPartitionCursor
+from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 
 from integration_tests.airbyte import catalog_of
 from source_particle.source import SourceParticle
@@ -226,6 +228,13 @@ def test_what_is_secret_is_marked_so() -> None:
     words = ("secret", "password", "token")
     suspicious = {path for path, it in EVERY_OPTION.items() if any(word in path.rpartition(".")[2] for word in words)}
     assert suspicious - secret == {"token_cache_file", "token_lifetime"}
+
+
+def test_a_stream_that_is_told_where_to_start_keeps_no_cursors() -> None:
+    planned = config(plan={"start": "2026-01-31T00:00:00.000Z"})
+    for given, cursor in ((planned, FinalStateCursor), (config(), ConcurrentPerPartitionCursor)):
+        [stream] = SourceParticle(given, tables=["diagnostics"]).streams(given)
+        assert type(stream.cursor) is cursor
 
 
 def test_what_is_not_for_people_is_hidden() -> None:
