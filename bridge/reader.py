@@ -19,7 +19,7 @@ from bridge.errors import ConfigurationError, ParticleError, SignInError, Unexpe
 from bridge.moments import http_moment
 from bridge.options import Options, secrets_of
 from bridge.overlap import overlapped
-from bridge.plan import task_config
+from bridge.plan import SINCE_EVER, task_config
 from bridge.windows import within
 
 Config = Mapping[str, Any]
@@ -100,7 +100,7 @@ def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]
     The latter is None where the API does not count the pages of a list. Asks for what there is and for the first page
     of each list, nothing more. Raises what `read_records` does.
     """
-    counting = {**config, "plan": {**config.get("plan", {}), "counting": True}}
+    counting = {**config, "plan": {**config.get("plan", {}), "counting": True, "start": SINCE_EVER}}
     with _as_guest(f"table {table.name}", config):
         from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
 
