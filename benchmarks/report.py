@@ -73,6 +73,6 @@ def _plot(figures: dict[str, Any]) -> None:
     micros = figures["cpu_per_row_ratio"]["parts"]["µs per row"]
     right.bar(["plain reader", "this project", "floor"], [micros[name] for name in ("plain", "ours", "floor")])
     right.set(ylabel="µs of CPU", title="What a row of product_devices costs")
-    unset = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(PLOT, metadata={**unset, "Description": f"figures {digest(figures)}"})
+    figure.set_gid(f"figures-{digest(figures)}")
+    figure.savefig(PLOT, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     plt.close(figure)

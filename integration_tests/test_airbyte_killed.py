@@ -34,6 +34,15 @@ DEVICES = "GET /v1/products/:p/devices"
 Rows = dict[str, list[dict[str, Any]]]
 
 
+# A shell lets its background jobs ignore SIGINT, and what they start inherits that.
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from source_particle.run import run
+run()
+"""
+
+
 class Run:
     """`source-particle read` of all tables, in a process of its own; what it prints is read as it comes."""
 
@@ -46,7 +55,7 @@ class Run:
         self.states: dict[str, Any] = {}
         self.count = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from source_particle.run import run; run()", "read"]
+            [sys.executable, "-c", INTERRUPTIBLE, "read"]
             + [argument for name in files for argument in (f"--{name}", str(folder / f"{name}.json"))],
             cwd=folder,
             env={"PYTHONPATH": str(ROOT)},

@@ -18,7 +18,7 @@ def test_the_table_shows_the_results() -> None:
 
 
 def test_the_plot_shows_the_results() -> None:
-    assert f"figures {digest(MEASURED['figures'])}" in PLOT.read_text("utf-8")
+    assert f"figures-{digest(MEASURED['figures'])}" in PLOT.read_text("utf-8")
     assert digest(MEASURED["figures"]) != digest({})
 
 
