@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,18 @@ def test_a_worker_that_is_killed_in_the_middle_costs_a_retry_and_no_row(
     cluster: Cluster, package: Path, tmp_path: Path
 ) -> None:
     killed, left = cluster.workers
-    with DeviceCloud(Fleet.seeded(SIZE)) as cloud:
-        cloud.faults.add(Fault("GET /v1/diagnostics/:id", at=SIZE.user_devices // 2, run=killed.kill))
-        rows = Job(cluster.address, package, tmp_path, options_for(cloud, DIAGNOSTICS, numPartitions="2")).rows()
+    numbers = count(1)
+
+    # Slowly, so that neither worker is done before the other has begun.
+    with DeviceCloud(Fleet.seeded(SIZE), Switches(latency=0.3)) as cloud:
+
+        def kill_in_the_middle() -> None:
+            if cloud.ledger.count("GET /v1/devices") == 2 and next(numbers) == 5:
+                killed.kill()
+
+        cloud.faults.add(Fault("GET /v1/diagnostics/:id", times=None, run=kill_in_the_middle))
+        options = options_for(cloud, DIAGNOSTICS, numPartitions="2", num_workers="2")
+        rows = Job(cluster.address, package, tmp_path, options).rows()
         assert keys(rows) == keys(truth_of(cloud, DIAGNOSTICS))
         assert len(cloud.ledger.requests("GET /v1/diagnostics/:id")) > SIZE.user_devices
     assert {Path(json.loads(row["place"])[0]).parents[1] for row in rows} == {left.folder}
