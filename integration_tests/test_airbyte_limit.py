@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import requests
 
-from integration_tests.airbyte import Sync, sync, with_token
+from integration_tests.airbyte import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 
 LIMIT, WINDOW = 60, 2.0
@@ -19,7 +19,7 @@ def _limited_cloud() -> DeviceCloud:
     return DeviceCloud(Fleet.seeded(SIZE), Switches(rate_limit=(LIMIT, WINDOW)))
 
 
-def _read(cloud: DeviceCloud, wait_factor: float) -> Sync:
+def _read(cloud: DeviceCloud, wait_factor: float) -> None:
     config = with_token(cloud, diagnostics=EVERYTHING, num_workers=32, retry_wait_factor=wait_factor)
     result = sync(
         {**config, "requests_per_5_minutes": LIMIT, "budget_seconds": WINDOW}, "diagnostics", "product_devices"
@@ -27,7 +27,6 @@ def _read(cloud: DeviceCloud, wait_factor: float) -> Sync:
     assert not result.errors
     for table in ("diagnostics", "product_devices"):
         assert not cloud.ledger.compare(table, EVERYTHING, result.records[table])
-    return result
 
 
 @contextmanager

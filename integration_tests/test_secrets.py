@@ -316,6 +316,18 @@ def test_the_search_finds_a_secret_in_every_form(canaries: Canaries) -> None:
     assert seeded.found_in(b"nothing of that kind") == []
 
 
+def test_the_search_finds_what_debugging_would_let_out(
+    planted: DeviceCloud, canaries: Canaries, debugged: _Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("airbyte.HttpRequester.diagnostics"), "filters", [])
+    monkeypatch.setattr(retrievers, "withhold_from_log", lambda _record: True)
+    sync(with_token(planted, diagnostics={"device_id": "*"}), "diagnostics")
+    canaries.secrets["token of the user"] = planted.token
+    found = canaries.found_in("\n".join(debugged.texts).encode())
+    assert "token of the user" in found
+    assert any(place.startswith("vitals.") for place in found)
+
+
 def test_the_search_finds_what_a_source_without_redaction_lets_out(
     cloud: DeviceCloud, canaries: Canaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,30 @@ from source_particle.wanted import endings, while_wanted
 SLOW = 0.02
 
 
+class OpenLists:
+    """The lists that are read at this moment, which share the pages that may be fetched ahead and wait in memory."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages, self._count, self._lock = pages, 0, threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a list while it is read."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def share(self) -> int:
+        """Return how many pages one list may fetch ahead."""
+        return max(1, self._pages // max(1, self._count))
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            self._count += number
+
+
 class _PagesAhead:
     """Answers like the fetch it wraps; behind a slow network, mostly with pages that are there or under way.
 

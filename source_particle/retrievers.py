@@ -1,9 +1,7 @@
 """Reading the endpoints: one page or many, the list of products, the token itself."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import Any, cast
 
@@ -17,7 +15,7 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.ahead import pages_ahead
+from source_particle.ahead import OpenLists, pages_ahead
 from source_particle.body import page_of
 from source_particle.budget import budgeted_session
 from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
@@ -29,30 +27,6 @@ from source_particle.redaction import Known, known_names, redact, withhold_from_
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.
 TWICE_REFUSED = "Refreshed OAuth access token is rejected by the API."
-
-
-class _Lists:
-    """The lists that are read at this moment, which share the pages that may be fetched ahead and wait in memory."""
-
-    def __init__(self, pages: int) -> None:
-        self._pages, self._count, self._lock = pages, 0, threading.Lock()
-
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Count a list while it is read."""
-        self._add(1)
-        try:
-            yield
-        finally:
-            self._add(-1)
-
-    def share(self) -> int:
-        """Return how many pages one list may fetch ahead."""
-        return max(1, self._pages // max(1, self._count))
-
-    def _add(self, number: int) -> None:
-        with self._lock:
-            self._count += number
 
 
 @dataclass
@@ -82,7 +56,7 @@ class ParticleRetriever(Retriever):
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
         self._known: Known | None = None
-        self._lists = _Lists(int(self.config.get("num_workers", 8)))
+        self._lists = OpenLists(int(self.config.get("num_workers", 8)))
         # The CDK has no public way to the session that its requester sends with, nor to what it logs with.
         client = self.requester._http_client
         budgeted_session(client._session, self.config)
