@@ -46,26 +46,26 @@ test-framework: $(INSTALLED) java ## Run the Lakeflow framework's own tests on o
 ifeq ($(FRAMEWORK),)
 	@echo "Skipped: the Lakeflow framework is on no package registry. Name a checkout of it: make $@ FRAMEWORK=<folder>"
 else
-	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/framework_suite.py
+	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/lakeflow/framework_suite.py
 endif
 
 acceptance: $(INSTALLED) ## Run Airbyte's acceptance tests by Airbyte's own command
-	$(BIN)/python -m integration_tests.acceptance
+	$(BIN)/python -m integration_tests.airbyte.acceptance
 
 test-pyairbyte: $(PYAIRBYTE)/.installed ## Let PyAirbyte read all tables into DuckDB, in an environment of its own
-	$(PYAIRBYTE)/bin/python -m pytest -q integration_tests/pyairbyte_suite.py
+	$(PYAIRBYTE)/bin/python -m pytest -q integration_tests/airbyte/pyairbyte_suite.py
 
 test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
 	@$(BIN)/python -m integration_tests.live
 
 image: $(INSTALLED) container-tools ## Build the image of the source without Docker, as root
-	$(BIN)/python -m integration_tests.image
+	$(BIN)/python -m integration_tests.project.image
 
 test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
-	$(BIN)/python -m pytest -q -m image_tests integration_tests/test_image.py
+	$(BIN)/python -m pytest -q -m image_tests integration_tests/project/test_image.py
 
 test-versions: $(INSTALLED) ## Read with the wheel on every Python and with the oldest and newest CDK that it may meet
-	$(BIN)/python -m integration_tests.versions
+	$(BIN)/python -m integration_tests.project.versions
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
 	$(BIN)/ruff check
@@ -125,8 +125,8 @@ run-test-oldest:
 	  touch $(INSTALLED); \
 	fi
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -W "ignore::pytest.PytestUnraisableExceptionWarning" \
-	  unit_tests/bridge integration_tests/test_lakeflow_contract.py \
-	  $(wildcard integration_tests/test_spark_*.py)
+	  unit_tests/bridge integration_tests/lakeflow/test_contract.py \
+	  integration_tests/spark
 
 # Spark 4 needs Java 17 or newer; it looks in JAVA_HOME, then in PATH.
 java:

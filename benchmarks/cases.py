@@ -21,11 +21,11 @@ from benchmarks import spark
 from benchmarks.cloud import Served, served
 from benchmarks.plain import product_devices, session_for
 from benchmarks.spark import Spent
-from bridge.catalog import table
-from bridge.datasource import ParticleDataSource
-from bridge.rows import record_batches
-from bridge.schema import arrow_schema, spark_schema
-from integration_tests.airbyte import catalog_of
+from bridge.rows.batches import record_batches
+from bridge.rows.schema import arrow_schema, spark_schema
+from bridge.spark.datasource import ParticleDataSource
+from bridge.tables.catalog import table
+from integration_tests.airbyte.syncs import catalog_of
 from source_particle.source import SourceParticle
 
 LATENCY = 0.1

@@ -12,8 +12,8 @@ from pyspark.sql import Row
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.types import StringType, StructField, StructType
 
-from bridge.catalog import table
-from bridge.schema import RESCUED_DATA, spark_schema
+from bridge.rows.schema import RESCUED_DATA, spark_schema
+from bridge.tables.catalog import table
 
 Json = dict[str, Any]
 

@@ -11,8 +11,8 @@ from bridge.errors import (
     UnexpectedError,
     UnknownTableError,
 )
-from bridge.lakeflow import ParticleLakeflowConnect
-from bridge.pipeline import pipeline_spec
+from bridge.lakeflow.connector import ParticleLakeflowConnect
+from bridge.lakeflow.pipeline_spec import pipeline_spec
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

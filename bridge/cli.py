@@ -18,11 +18,11 @@ from rich.status import Status
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bridge.catalog import Table, connection_options, credential_names, table, tables
-from bridge.cost import costs
 from bridge.errors import ConfigurationError, OptionError, ParticleError
-from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
-from bridge.sync import TableResult, sync
+from bridge.export.estimate import costs
+from bridge.export.sync import TableResult, sync
+from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
+from bridge.tables.catalog import Table, connection_options, credential_names, table, tables
 
 SAMPLE_WIDTH = 120
 SEEN_BY_OTHERS = "Better given by the variable: others on this machine can see the command line."

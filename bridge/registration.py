@@ -5,10 +5,10 @@ The planner of a read has no session to ask, so what matters there becomes part 
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.compat import parallelism, pushes_filters
-from bridge.datasource import ParticleDataSource
-from bridge.lakeflow_format import LakeflowDataSource
-from bridge.plan import DEFAULT_PARTS
+from bridge.lakeflow.format import LakeflowDataSource
+from bridge.reading.tasks import DEFAULT_PARTS
+from bridge.spark.datasource import ParticleDataSource
+from bridge.spark.versions import parallelism, pushes_filters
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,7 +25,7 @@ def fitted(source: type[ParticleDataSource], spark: "SparkSession") -> type[Part
     facts: dict[str, Any] = {"default_parts": parallelism(spark) or DEFAULT_PARTS}
     if pushes_filters(spark):
         # Versions of Spark without filters lack what this module imports.
-        from bridge.pushdown import FilteringReader  # noqa: PLC0415
+        from bridge.spark.filters import FilteringReader  # noqa: PLC0415
 
         facts["batch_reader"] = FilteringReader
     return type(source.__name__, (source,), facts)

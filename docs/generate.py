@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from bridge.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
-from bridge.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
+from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
+from bridge.tables.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from docs.builder import builder_manifest
 from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places

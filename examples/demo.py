@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bridge.catalog import tables
-from bridge.sync import TableResult, sync
+from bridge.export.sync import TableResult, sync
+from bridge.tables.catalog import tables
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 LAKE = Path("lake")

@@ -11,7 +11,7 @@ from unit_tests.conftest import _logging_as_it_was
 
 __all__ = ["_logging_as_it_was"]
 
-pytest.register_assert_rewrite("integration_tests.command_suite")
+pytest.register_assert_rewrite("integration_tests.airbyte.command_suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,11 +24,11 @@ from airbyte_cdk.sources.declarative.validators.validation_strategy import Valid
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.errors import ParticleBackoff, ParticleErrorHandler
-from source_particle.fleet import FleetRouter
+from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
 from source_particle.login import ParticleAuthenticator, sign_in
 from source_particle.paging import Record
 from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
+from source_particle.router import FleetRouter
 
 __all__ = [
     "FleetRouter",

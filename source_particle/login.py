@@ -24,7 +24,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
-from source_particle.wanted import pause
+from source_particle.cancellation import pause
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
 # A reply of a few hundred bytes, which all else waits for.

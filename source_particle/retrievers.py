@@ -15,14 +15,14 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.ahead import OpenLists, pages_ahead
-from source_particle.body import page_of
 from source_particle.budget import budgeted_session
-from source_particle.errors import REFUSALS, ParticleErrorHandler, Refused
-from source_particle.fleet import FleetRouter, path_segment, records_of
+from source_particle.error_handler import REFUSALS, ParticleErrorHandler, Refused
 from source_particle.login import REFUSED_AFRESH, SignInRefusedError
 from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
+from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact, withhold_from_log
+from source_particle.replies import page_of
+from source_particle.router import FleetRouter, path_segment, records_of
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.

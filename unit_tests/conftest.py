@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from bridge import reader
+from bridge.reading import reader
 
 # The same examples every time, so that a change is what made a test fail; `make test-all` tries ten times as many.
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
@@ -16,7 +16,7 @@ settings.load_profile("same")
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """Undo what `bridge.reader` does to the CDK's logger once per process, so that no test sees another's handlers."""
+    """Undo what the reader does to the CDK's logger once per process, so that no test sees another's handlers."""
     logger = logging.getLogger("airbyte")
     handlers, propagate = list(logger.handlers), logger.propagate
     yield

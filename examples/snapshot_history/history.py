@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 import bridge
-from bridge.catalog import table
+from bridge.tables.catalog import table
 
 KEY = list(table("product_devices").primary_key)
 # They change whenever a device says anything; compared, they would open a row for every device in every run.

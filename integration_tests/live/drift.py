@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jsonschema import Draft7Validator
 
-from bridge.catalog import JsonSchema, Table
+from bridge.tables.catalog import JsonSchema, Table
 
 NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 

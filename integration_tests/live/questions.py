@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from bridge.moments import iso_ms, moment_of
+from bridge.reading.times import iso_ms, moment_of
 from integration_tests.live.wire import Reply, Wire
 
 DEVICES = "/v1/products/:p/devices"

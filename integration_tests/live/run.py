@@ -7,10 +7,10 @@ from typing import Any
 
 import requests
 
-from bridge.catalog import Table, table, tables
 from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
-from bridge.options import Options
-from bridge.reader import read_records
+from bridge.reading.reader import read_records
+from bridge.tables.catalog import Table, table, tables
+from bridge.tables.options import Options
 from integration_tests.live.drift import Drift, drift_of, never_sent
 from integration_tests.live.questions import QUESTIONS, Question, UnsettledError
 from integration_tests.live.wire import LIMIT, ForbiddenRequestError, Wire

@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import combinations
 from zlib import crc32
 
-from bridge.catalog import tables
+from bridge.tables.catalog import tables
 from integration_tests.matrix.places import ANYWHERE, Place, places, reads
 from integration_tests.matrix.troubles import ONCE, TIMES, TROUBLES, Meaning, Trouble
 

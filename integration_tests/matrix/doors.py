@@ -11,13 +11,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from bridge import ParticleLakeflowConnect
-from bridge.catalog import table
 from bridge.errors import ParticleError
-from integration_tests.airbyte import sync, warnings_of
+from bridge.tables.catalog import table
+from integration_tests.airbyte.syncs import sync, warnings_of
 from integration_tests.matrix.cells import Cell
 from integration_tests.matrix.world import World
-from integration_tests.spark import EAGER, Stream
-from unit_tests.bridge.restoring import restored
+from integration_tests.spark.sessions import EAGER, Stream
+from unit_tests.support.restoring import restored
 
 # Spark quotes what a Python process raised; class and message are at the end.
 RAISED = re.compile(r"(?:ConfigurationError|OptionError|SignInError|TemporaryError|UnexpectedError): (.+)")

@@ -11,7 +11,7 @@ from integration_tests.matrix.cells import AIRBYTE, Cell, Outcome
 from integration_tests.matrix.doors import Reading, options_of
 from integration_tests.matrix.troubles import UNHEARD_OF
 from integration_tests.matrix.world import World
-from unit_tests.bridge.restoring import alike
+from unit_tests.support.restoring import alike
 
 ADVICE = re.compile(r"\b(check|correct|configure|create|set|report|again)\b", re.IGNORECASE)
 PLACE = re.compile(r"https?://[^ ]+: ")

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from bridge import cli
-from bridge.catalog import Table, connection_options, table, tables
 from bridge.errors import ParticleError
-from bridge.options import Options, doubtful_options
-from bridge.plan import descriptors
-from bridge.streaming import stream_of
+from bridge.reading.streams import stream_of
+from bridge.reading.tasks import descriptors
+from bridge.tables.catalog import Table, connection_options, table, tables
+from bridge.tables.options import Options, doubtful_options
 from source_particle import manifest
-from unit_tests.bridge.strategies import examples
+from unit_tests.support.strategies import examples
 
 SPECIFICATION = Draft7Validator(manifest()["spec"]["connection_specification"])
 LIKELY = ["*", "a,b", "1", "0", "-1", "1e3", "nan", "inf", "true", "FALSE", "2026-01-31", "2026-02-30", "0000-01-01"]

@@ -26,7 +26,8 @@ def test_importing_the_bridge_loads_neither_spark_nor_the_cdk() -> None:
 
 def test_tables_and_options_need_neither_spark_nor_the_cdk() -> None:
     code = (
-        "from bridge import catalog, options, schema, rows, plan, reader;"
+        "from bridge.tables import catalog, options; from bridge.rows import batches, schema;"
+        "from bridge.reading import reader, tasks;"
         "options.Options.parse({'access_token': 'x'}, catalog.table('devices'));"
         "schema.type_name(catalog.table('devices').schema)"
     )
@@ -34,7 +35,7 @@ def test_tables_and_options_need_neither_spark_nor_the_cdk() -> None:
 
 
 def test_the_data_source_does_not_load_the_cdk() -> None:
-    assert "airbyte_cdk" not in _loaded_by("import bridge.datasource")
+    assert "airbyte_cdk" not in _loaded_by("import bridge.spark.datasource")
 
 
 def test_the_command_line_loads_neither_spark_nor_the_cdk() -> None:

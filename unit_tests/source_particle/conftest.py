@@ -9,7 +9,7 @@ from airbyte_cdk.utils import airbyte_secrets_utils
 
 from source_particle import login
 from source_particle.login import forget_accounts
-from unit_tests.source_particle.built import TOKEN_URL, grant
+from unit_tests.support.built import TOKEN_URL, grant
 
 
 @pytest.fixture(autouse=True)

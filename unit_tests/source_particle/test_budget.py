@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from source_particle import budget
 from source_particle.budget import WINDOW, Budget, BudgetedAdapter, budget_of, budgeted_session
-from unit_tests.source_particle.built import BASE_URL, config, retrievers
+from unit_tests.support.built import BASE_URL, config, retrievers
 
 
 class Clock:

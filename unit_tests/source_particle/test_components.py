@@ -8,7 +8,7 @@ from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle import components
 from source_particle.components import NewDevicesFromStartDate, RecordFields
-from unit_tests.source_particle.built import MANIFEST, config
+from unit_tests.support.built import MANIFEST, config
 
 PACKAGE = "source_particle.components."
 

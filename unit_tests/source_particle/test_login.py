@@ -17,7 +17,7 @@ from requests_mock import Mocker
 
 from source_particle import login
 from source_particle.login import ParticleAuthenticator, SignInRefusedError, account_of, sign_in
-from unit_tests.source_particle.built import BASE_URL, PASSWORD, TOKEN_URL, account, config, grant, refusal, retrievers
+from unit_tests.support.built import BASE_URL, PASSWORD, TOKEN_URL, account, config, grant, refusal, retrievers
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.catalog import tables
+from bridge.tables.catalog import tables
 from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed, withhold_from_log
 
 SCHEMA = {

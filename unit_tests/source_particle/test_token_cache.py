@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests_mock import Mocker
 
 from source_particle.login import ParticleAuthenticator, forget_accounts, sign_in
-from unit_tests.source_particle.built import PASSWORD, TOKEN_URL, account, grant, refusal
+from unit_tests.support.built import PASSWORD, TOKEN_URL, account, grant, refusal
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pyspark import pipelines
 from pyspark.sql import DataFrame, SparkSession
 
 import bridge
-from bridge.catalog import Table, tables
+from bridge.tables.catalog import Table, tables
 
 spark = SparkSession.active()
 

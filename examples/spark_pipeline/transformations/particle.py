@@ -8,7 +8,7 @@ from pyspark import pipelines
 from pyspark.sql import DataFrame, SparkSession
 
 import bridge
-from bridge.catalog import Table, tables
+from bridge.tables.catalog import Table, tables
 
 spark = SparkSession.active()
 # The API allows 10,000 requests in 5 minutes from one address, and all flows run at once.

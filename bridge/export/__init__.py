@@ -1,0 +1,1 @@
+"""Tables as files: what `particle-bridge` does."""

@@ -1,0 +1,1 @@
+"""The connector of Databricks Lakeflow and the format `lakeflow_connect`."""

@@ -1,0 +1,9 @@
+"""Where the Lakeflow framework looks for the source `particle`.
+
+The wheel carries this file a second time, as `databricks/labs/community_connector/sources/particle/__init__.py`.
+"""
+
+from bridge.lakeflow.connector import ParticleLakeflowConnect
+from bridge.lakeflow.format import LakeflowDataSource as ParticleDataSource
+
+__all__ = ["ParticleDataSource", "ParticleLakeflowConnect"]

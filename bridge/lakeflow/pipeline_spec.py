@@ -1,0 +1,230 @@
+"""A pipeline's specification as people write it → the one form that the Lakeflow framework's parser takes.
+
+The framework refuses what it does not know, but reads on where it misunderstands: of a table that is there twice it
+takes the first one's options for both, and it turns null into the text `None`. So everything is checked here, and each
+error begins with the place in the document. What is legal stands in the manifest alone.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bridge.errors import ConfigurationError, OptionError, ParticleError, quoted
+from bridge.tables.catalog import Option, Table, connection_options, table, ways_to_sign_in
+from bridge.tables.options import EVERYTHING, NEAR_MISS, Options
+
+WRAPPER = "pipeline_spec"
+OBJECTS = ("objects", "object")
+DESTINATIONS = ("destination_catalog", "destination_schema", "destination_table")
+CONFIGURATION = "table_configuration"
+NOT_OPTIONS = ("source_table", *DESTINATIONS, CONFIGURATION)
+SCD_TYPES = ("SCD_TYPE_1", "SCD_TYPE_2", "APPEND_ONLY")
+
+
+def pipeline_spec(document: Mapping[str, Any] | str) -> dict[str, Any]:
+    """Return a pipeline's specification in the form that the Lakeflow framework's parser takes.
+
+    `document` is a dictionary or JSON text with `connection_name` and `objects`, a list of
+    `{"table": {"source_table": …}}`. The options of a table may stand beside `source_table` or under
+    `table_configuration`; `object` for `objects` and a wrapper `pipeline_spec` around it all are accepted too. Returns
+    `{"connection_name": …, "objects": [{"table": {"source_table": …, "table_configuration": {…}}}]}` with every option
+    as text. Raises OptionError, UnknownTableError or ConfigurationError, each naming the place in the document.
+    """
+    spec = _mapping(_unwrapped(_read(document)), "the document")
+    _refuse_unknown(spec, ("connection_name", *OBJECTS), "the document")
+    name, objects = _only_one(spec)
+    tables = [_table(entry, f"{name}[{index}]") for index, entry in enumerate(objects)]
+    _refuse_repeated([entry["source_table"] for entry in tables], name)
+    return {
+        "connection_name": _text(spec.get("connection_name"), "connection_name"),
+        "objects": [{"table": entry} for entry in tables],
+    }
+
+
+# ---- the document ----
+
+
+def _read(document: Any) -> Any:
+    if not isinstance(document, str):
+        return document
+    try:
+        return json.loads(document)
+    # Brackets without end exhaust the stack of the JSON parser.
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the document: is not JSON ({error}).") from None
+
+
+def _unwrapped(document: Any) -> Any:
+    if isinstance(document, Mapping) and WRAPPER in document:
+        _refuse_unknown(document, (WRAPPER,), "the document")
+        return document[WRAPPER]
+    return document
+
+
+def _only_one(spec: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    given = [name for name in OBJECTS if name in spec]
+    if len(given) != 1:
+        raise ConfigurationError(f"the document: has {' and '.join(given) or 'no objects'}; legal: one list, objects.")
+    objects = spec[given[0]]
+    if not isinstance(objects, list) or not objects:
+        raise ConfigurationError(f"{given[0]}: is {_kind(objects)}; legal: a list with one entry for each table.")
+    return given[0], objects
+
+
+def _refuse_repeated(names: list[str], place: str) -> None:
+    for index, name in enumerate(names):
+        first = names.index(name)
+        if first < index:
+            remedy = (
+                f"name several values in one entry, with commas or as {EVERYTHING}"
+                if table(name).required_options
+                else "list it once"
+            )
+            raise ConfigurationError(
+                f"{place}[{index}].table.source_table: {name} is in {place}[{first}] already, and the framework would "
+                f"read both with the options of the first; {remedy}."
+            )
+
+
+# ---- a table ----
+
+
+def _table(entry: Any, place: str) -> dict[str, Any]:
+    wrapper = _mapping(entry, place)
+    _refuse_unknown(wrapper, ("table",), place)
+    place = f"{place}.table"
+    given = _mapping(wrapper.get("table"), place)
+    part = _at(f"{place}.source_table", table, _text(given.get("source_table"), f"{place}.source_table"))
+    destinations = {name: _text(given[name], f"{place}.{name}") for name in DESTINATIONS if name in given}
+    if len(destinations.keys() & set(DESTINATIONS[:2])) == 1:
+        raise ConfigurationError(f"{place}: destination_catalog and destination_schema have no effect one by one.")
+    return {"source_table": part.name, **destinations, CONFIGURATION: _configuration(given, part, place)}
+
+
+def _configuration(given: Mapping[Any, Any], part: Table, place: str) -> dict[str, Any]:
+    beside = {name: value for name, value in given.items() if name not in NOT_OPTIONS}
+    under = _mapping(given.get(CONFIGURATION, {}), f"{place}.{CONFIGURATION}")
+    configuration: dict[str, Any] = {}
+    for values, where in ((beside, place), (under, f"{place}.{CONFIGURATION}")):
+        for key, value in values.items():
+            name = _known(key, part, where)
+            if name in configuration:
+                raise OptionError(f"{where}.{name}: is given twice; give it once.")
+            configuration[name] = _value(name, value, part, f"{where}.{name}")
+    _at(place, Options.parse, _with_sign_in(_of_the_source(configuration)), part)
+    return configuration
+
+
+def _known(key: object, part: Table, place: str) -> str:
+    """Return how an option is spelt; OptionError for one that has no effect on this table."""
+    names = [*FRAMEWORK_OPTIONS, *(option.name for option in _options(part))]
+    spelt = {name.lower(): name for name in names}
+    if not isinstance(key, str):
+        raise OptionError(f"{place}: {quoted(key)} is no name of an option.")
+    if key.lower() in spelt:
+        return spelt[key.lower()]
+    if key.lower() in {option.name.lower() for option in connection_options()}:
+        raise OptionError(f"{place}.{key}: belongs to the connection; set it there.")
+    meant = difflib.get_close_matches(key.lower(), sorted(spelt), n=1, cutoff=NEAR_MISS)
+    hint = f"did you mean {spelt[meant[0]]}?" if meant else f"legal: {', '.join(names)}."
+    raise OptionError(f"{place}: the table {part.name} has no option {quoted(key)}; {hint}")
+
+
+def _options(part: Table) -> tuple[Option, ...]:
+    return tuple(option for option in (*part.options, *part.spark_options) if option.is_documented)
+
+
+# ---- values ----
+
+
+def _value(name: str, value: Any, part: Table, place: str) -> Any:
+    if name in FRAMEWORK_OPTIONS:
+        return FRAMEWORK_OPTIONS[name](value, part, place)
+    kinds = {option.name: option.schema["type"] for option in _options(part)}
+    # YAML reads an id like 12e3 as a number and a name like `on` as true; such a value is no longer what was written.
+    if not isinstance(value, str | int) or (isinstance(value, bool) and kinds[name] != "boolean"):
+        raise OptionError(f"{place}: is {_kind(value)}; legal: a text (in quotes), with commas between several values.")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    # The others that are required are given as well, so that an error is about this one.
+    required = dict.fromkeys(part.required_options, EVERYTHING)
+    _at(place, Options.parse, _with_sign_in({**required, name: text}), part)
+    return text
+
+
+def _scd_type(value: Any, _part: Table, place: str) -> str:
+    text = _text(value, place).upper()
+    if text not in SCD_TYPES:
+        raise OptionError(f"{place}: Received {quoted(value)}; legal: one of {', '.join(SCD_TYPES)}.")
+    return text
+
+
+def _column(value: Any, part: Table, place: str) -> str:
+    name = _text(value, place)
+    if name.split(".")[0] not in part.columns:
+        raise OptionError(f"{place}: the table {part.name} has no column {quoted(name)}.")
+    return name
+
+
+def _columns(value: Any, part: Table, place: str) -> list[str]:
+    if isinstance(value, str):
+        return [_column(value, part, place)]
+    if not isinstance(value, list) or not value:
+        raise OptionError(f"{place}: is {_kind(value)}; legal: a list of columns.")
+    return [_column(name, part, f"{place}[{index}]") for index, name in enumerate(value)]
+
+
+FRAMEWORK_OPTIONS: Mapping[str, Callable[[Any, Table, str], Any]] = {
+    "scd_type": _scd_type,
+    "primary_keys": _columns,
+    "sequence_by": _column,
+    "cluster_by": _columns,
+}
+"""Options that the framework keeps for itself, and how each is checked."""
+
+
+def _of_the_source(configuration: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in configuration.items() if name not in FRAMEWORK_OPTIONS}
+
+
+def _with_sign_in(options: Mapping[str, str]) -> dict[str, str]:
+    """Add what the connection will: the check of a table's options wants to see that somebody signs in."""
+    way = next(iter(ways_to_sign_in().values()))
+    return {**dict.fromkeys(way, "from the connection"), **options}
+
+
+# ---- errors ----
+
+
+def _at(place: str, checked: Callable[..., Any], *arguments: Any) -> Any:
+    """Put the place in front of what a check complains about."""
+    try:
+        return checked(*arguments)
+    except ParticleError as error:
+        raise type(error)(f"{place}: {error}") from None
+
+
+def _mapping(value: Any, place: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{place}: is {_kind(value)}; legal: an object.")
+    return value
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{place}: is {_kind(value)}; legal: a text that is not empty.")
+    return value
+
+
+def _refuse_unknown(given: Mapping[Any, Any], legal: tuple[str, ...], place: str) -> None:
+    for name in given:
+        if name not in legal:
+            raise ConfigurationError(f"{place}: has {quoted(name)}; legal: {', '.join(legal)}.")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "missing or null"
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
+    return f"{'an empty' if value in ([], {}) else 'a'} value of type {type(value).__name__}"

@@ -1,0 +1,1 @@
+"""Asking the API: which tasks, which windows of time, how many at once."""

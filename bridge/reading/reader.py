@@ -1,0 +1,193 @@
+"""Configuration → records: the only module that imports the Airbyte CDK, and the only one that asks the API.
+
+The CDK is built to own its process; here it is a guest in a Spark worker or a shell. So it is imported when a read
+begins and not before, may not reconfigure logging, prints nothing, and its errors become those of `bridge.errors`.
+"""
+
+import logging
+import logging.config
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from bridge.errors import ConfigurationError, ParticleError, SignInError, UnexpectedError, error_for, quoted, shortened
+from bridge.reading.tasks import SINCE_EVER, task_config
+from bridge.reading.times import http_moment
+from bridge.reading.windows import within
+from bridge.reading.workers import overlapped
+from bridge.tables.catalog import Table
+from bridge.tables.options import Options, secrets_of
+
+Config = Mapping[str, Any]
+
+LOGGER = logging.getLogger("bridge.airbyte")
+LONGEST_MESSAGE = 1000
+_IMPORTING = threading.Lock()
+
+
+def sign_in(config: Config) -> str:
+    """Return an access token for a configuration, at the cost of at most one login per process and account.
+
+    Raises SignInError when the account is refused and TemporaryError when the API does not answer.
+    """
+    with _as_guest("signing in", config):
+        from source_particle.components import sign_in as access_token  # noqa: PLC0415  (imports the CDK)
+
+        token: str = access_token(config)
+        _keep_out_of_logs([token])
+        return token
+
+
+def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
+    """Give the records of a table one by one, in no order, with up to `num_workers` requests under way.
+
+    The iterator may be closed anywhere. It ends only when everything was read: whatever prevents that is raised, as
+    SignInError, ConfigurationError, TemporaryError or UnexpectedError.
+    """
+    with _as_guest(f"table {table.name}", config):
+        from source_particle.cancellation import while_wanted  # noqa: PLC0415
+        from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
+
+        [stream] = SourceParticle(config=config, tables=[table.name]).streams(config)
+        workers = config.get("num_workers", 8)
+        for record in overlapped(
+            stream.generate_partitions(), lambda partition: partition.read(), workers, while_wanted
+        ):
+            yield record.data
+
+
+def planner_token(options: Options) -> str | None:
+    """Sign in for all tasks of a plan; None where every task has the access token among its options already."""
+    return None if "access_token" in options.credentials else sign_in(options.config())
+
+
+def read_task(
+    table: Table, config: Config, descriptor: Mapping[str, Any], access_token: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Give the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
+    return within(read_records(table, task_config(table, config, descriptor, access_token)), table, descriptor)
+
+
+def server_time(config: Config) -> datetime:
+    """Return what the API's clock says, to the second below; one request.
+
+    Raises SignInError, TemporaryError when no answer comes, and UnexpectedError when it does not tell the time (the
+    HTTP header `Date`).
+    """
+    asking = {**config, "plan": {**config.get("plan", {}), "clock": True}}
+    with _as_guest("asking the API for the time", config):
+        from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
+
+        [stream] = SourceParticle(config=asking, tables=["access_token"]).streams(asking)
+        [record] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
+        try:
+            return http_moment(record["served_at"] or "")
+        except ValueError:
+            raise UnexpectedError(
+                f"{config['base_url']}: replies tell no time: the header Date is {quoted(record['served_at'])}. A "
+                "stream follows the API's clock, so that this machine's does not matter. If a proxy removes the "
+                "header, let it pass."
+            ) from None
+
+
+def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]:
+    """Return how many requests it takes to find what a table is read from, and how many to read each of that.
+
+    The latter is None where the API does not count the pages of a list. Asks for what there is and for the first page
+    of each list, nothing more. Raises what `read_records` does.
+    """
+    counting = {**config, "plan": {**config.get("plan", {}), "counting": True, "start": SINCE_EVER}}
+    with _as_guest(f"table {table.name}", config):
+        from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
+
+        before = budget_of(config).sent
+        counts = list(read_records(table, counting))
+        finding = budget_of(config).sent - before - sum(count["sent"] for count in counts)
+        return finding, [count["requests"] for count in counts]
+
+
+@contextmanager
+def _as_guest(place: str, config: Config) -> Iterator[None]:
+    """Let the CDK work here, and raise what it raises as errors of the bridge that quote no secret."""
+    _house_rules()
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException  # noqa: PLC0415
+
+    _keep_out_of_logs(secrets_of(config))
+    try:
+        yield
+    except ParticleError:
+        raise
+    # The frames of the traceback tell where it happened and hold no values; the chain of causes would repeat what is
+    # masked in the message.
+    except AirbyteTracedException as error:
+        raise _mapped(error, place).with_traceback(error.__traceback__) from None
+    except Exception as error:  # noqa: BLE001  (raised again, as an error of the bridge)
+        problem = shortened(_masked(f"{type(error).__name__}: {error}"))
+        raise UnexpectedError(f"{place}: {problem} Please report this.").with_traceback(error.__traceback__) from None
+
+
+def _mapped(error: Any, place: str) -> ParticleError:
+    kind = error_for(error.failure_type.value)
+    if kind is ConfigurationError and _is_about_signing_in(error):
+        kind = SignInError
+    # Where the CDK has no text for people, it quotes the whole reply.
+    message, *_body = (error.message or "").split(" Response (body): ")
+    text = message or shortened(error.internal_message or "")
+    return kind(f"{place}: {shortened(_masked(text), LONGEST_MESSAGE)}")
+
+
+def _is_about_signing_in(error: Any) -> bool:
+    # Airbyte's protocol has one type for all that people must fix; only the text tells a refused login apart.
+    return bool(re.search(r"/oauth/token: |access token (was refused|is rejected)", error.message or ""))
+
+
+def _masked(text: str) -> str:
+    from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets  # noqa: PLC0415
+
+    return filter_secrets(text)
+
+
+def _keep_out_of_logs(secrets: Iterable[str]) -> None:
+    from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets  # noqa: PLC0415
+
+    for secret in secrets:
+        # A secret that is on the CDK's list already is masked; the list grows with every call otherwise.
+        if _masked(secret) == secret:
+            add_to_secrets(secret)
+
+
+@cache
+def _house_rules() -> None:
+    """Import the CDK without letting it take over the process, once."""
+    with _IMPORTING:
+        configure = logging.config.dictConfig
+        # On import, the CDK closes every log handler of the process and puts one in their place that prints JSON.
+        logging.config.dictConfig = lambda config: None
+        try:
+            from airbyte_cdk import entrypoint  # noqa: F401, PLC0415
+            from airbyte_cdk.sources.streams.http import http_client  # noqa: PLC0415
+        finally:
+            logging.config.dictConfig = configure
+    # A 429 makes the CDK print a status message for Airbyte's platform to standard output, which is not ours to write.
+    vars(http_client)["print"] = lambda *_args, **_options: None
+    airbyte = logging.getLogger("airbyte")
+    airbyte.addHandler(_Forwarder())
+    airbyte.propagate = False
+
+
+class _Forwarder(logging.Handler):
+    """Passes what the CDK and the source log on to the logger `bridge.airbyte`, without secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not LOGGER.isEnabledFor(record.levelno):
+            return
+        message = shortened(_masked(record.getMessage()), LONGEST_MESSAGE)
+        # A new record, because the CDK hangs the headers of requests on its own.
+        passed = logging.LogRecord(LOGGER.name, record.levelno, record.pathname, record.lineno, message, None, None)
+        if record.exc_info:
+            passed.exc_text = _masked(logging.Formatter().formatException(record.exc_info))
+        LOGGER.handle(passed)

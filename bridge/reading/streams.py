@@ -1,0 +1,138 @@
+"""How a stream over a table moves on: its offsets, and the tasks between two of them; for Spark and Lakeflow alike.
+
+One object lives as long as a query, in the process that plans it. What it learns there (the API's clock, the target of
+a run with `availableNow`) is not part of what is pickled.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from bridge.errors import ConfigurationError, quoted
+from bridge.reading import reader
+from bridge.reading.tasks import Descriptor, descriptors
+from bridge.reading.times import iso_ms, moment_of, seconds
+from bridge.reading.windows import Offset, Windows
+from bridge.tables.options import Options
+
+# A query without news asks for its next offset a hundred times a second.
+CLOCK_KEPT = 60.0
+
+
+class TableStream(ABC):
+    """The offsets of one stream; `initial` is a constant, and equal offsets mean that there is nothing to read."""
+
+    def __init__(self, options: Options, default_parts: int) -> None:
+        self._options, self._default_parts = options, default_parts
+
+    @abstractmethod
+    def initial(self) -> dict[str, str]:
+        """Return the offset before anything was read; asks nobody."""
+
+    @abstractmethod
+    def latest(self, start: Offset | None) -> dict[str, str]:
+        """Return the offset up to which the next batch reads, `start` itself when there is nothing new."""
+
+    @abstractmethod
+    def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
+        """Return the tasks of the batch between two offsets, none when they are equal."""
+
+    def freeze(self) -> None:  # noqa: B027  (most streams have nothing to do)
+        """Take what there is now for all there will be, as `availableNow` wants it."""
+
+
+def stream_of(options: Options, default_parts: int) -> TableStream:
+    """Return the stream over a table: by windows where it has a cursor, else whole snapshots."""
+    kind = WindowStream if options.table.cursor_field else SnapshotStream
+    return kind(options, default_parts)
+
+
+class SnapshotStream(TableStream):
+    """One snapshot of the whole table for each start of the query, and then nothing.
+
+    An offset names the start, by this machine's clock; it only has to differ from the ones before.
+    """
+
+    _stamp: str | None = None
+
+    def initial(self) -> dict[str, str]:
+        """Return the offset before the first snapshot."""
+        return {"snapshot": ""}
+
+    def latest(self, start: Offset | None) -> dict[str, str]:
+        """Return the same offset as long as the query runs."""
+        if self._stamp is None:
+            before = self._stamp_of(start)
+            now = iso_ms(datetime.now(timezone.utc))
+            self._stamp = now if now > before else iso_ms(moment_of(before) + timedelta(milliseconds=1))
+        return {"snapshot": self._stamp}
+
+    def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
+        """Return the tasks of a whole read."""
+        return [] if self._stamp_of(start) == self._stamp_of(end) else descriptors(self._options, self._default_parts)
+
+    def _stamp_of(self, offset: Offset | None) -> str:
+        stamp = (offset or self.initial()).get("snapshot")
+        if isinstance(stamp, str):
+            return stamp
+        raise ConfigurationError(
+            f"The checkpoint of the stream over {self._options.table.name} holds the offset {quoted(offset)}, which "
+            "belongs to something else. Start this stream with a checkpoint of its own."
+        )
+
+
+class WindowStream(TableStream):
+    """Closed windows of time; see `bridge.reading.windows`."""
+
+    def __init__(self, options: Options, default_parts: int) -> None:
+        super().__init__(options, default_parts)
+        self._windows = Windows.of(options)
+        self._clock = ServerClock(lambda: reader.server_time(options.config()))
+        self._frozen: datetime | None = None
+
+    def initial(self) -> dict[str, str]:
+        """Return the constant start."""
+        return _offset(self._windows.start_of(None))
+
+    def latest(self, start: Offset | None) -> dict[str, str]:
+        """Return the end of the next window."""
+        now = self._clock.now()
+        settled = self._frozen or self._windows.settled(now)
+        return _offset(self._windows.next_end(self._windows.start_of(start), settled, now))
+
+    def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
+        """Return the tasks of a window; raises ConfigurationError when the API no longer keeps its start."""
+        since, until = self._windows.start_of(start), self._windows.start_of(end)
+        if since >= until:
+            return []
+        self._windows.check_gap(since, self._clock.now())
+        return descriptors(self._options, self._default_parts, self._windows.narrowing(since, until))
+
+    def freeze(self) -> None:
+        """Let the run end at what has settled by now."""
+        self._frozen = self._windows.settled(self._clock.now())
+
+
+class ServerClock:
+    """The API's time: asked for at most once a minute, and counted on from there."""
+
+    def __init__(self, ask: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._ask, self._monotonic = ask, monotonic
+        self._told: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """Return the time at the server, a moment ago at the latest."""
+        if self._told is None or self._monotonic() - self._told[1] > CLOCK_KEPT:
+            self._told = (self._ask(), self._monotonic())
+        told, at = self._told
+        return told + seconds(self._monotonic() - at)
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: another process has another clock."""
+        raise TypeError("The clock of a running stream cannot be pickled.")
+
+
+def _offset(until: datetime) -> dict[str, str]:
+    return {"until": iso_ms(until)}

@@ -1,0 +1,75 @@
+"""What to read → descriptors of the tasks that read it; pure, so that a plan can be looked at without a network.
+
+A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the products, devices or SIMs that
+a fan-out finds are this task's (see `FleetRouter`), `start` and `end` which window of time, `only` what a filter of
+Spark leaves of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bridge.reading.times import iso_ms, moment_of, seconds
+from bridge.tables.catalog import Table
+from bridge.tables.options import EVERYTHING, Options, Redacted
+
+Descriptor = dict[str, Any]
+
+DEFAULT_PARTS = 8
+"""Tasks of a read where nobody knows how many Spark runs at once."""
+SINCE_EVER = "1970-01-01"
+# Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch.
+PLANNERS_PART, PLANNERS_LEAST = 50, 5
+# However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
+# is outside dropped.
+MARGIN = seconds(1)
+
+
+def descriptors(options: Options, default_parts: int, narrowing: Mapping[str, Any] | None = None) -> list[Descriptor]:
+    """Return the tasks of one read, at least one; `narrowing` is what they have in common."""
+    count = _parts(options, default_parts)
+    return [{"part": part, "parts": count, **(narrowing or {})} for part in range(count)]
+
+
+def task_config(
+    table: Table, whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_token: str | None
+) -> dict[str, Any]:
+    """Return the configuration of one task: its plan, its part of the request budget, the planner's token."""
+    plan = {**descriptor, **_widened(descriptor)}
+    if table.cursor_field:
+        # A task is always told where to start, so that the source keeps no state for it.
+        own = whole.get(table.name) or {}
+        plan.setdefault("start", iso_ms(moment_of(own.get("start_date") or SINCE_EVER)))
+    if access_token:
+        plan["access_token"] = str(access_token)
+    limit = whole["requests_per_5_minutes"]
+    budget = max(1, (limit - max(PLANNERS_LEAST, limit // PLANNERS_PART)) // descriptor["parts"])
+    return {**whole, "requests_per_5_minutes": budget, "plan": plan}
+
+
+def with_token(parts: Sequence[Descriptor], access_token: str | None) -> list[Descriptor]:
+    """Return descriptors that carry the planner's token themselves, where nothing else can."""
+    return [{**part, "access_token": Redacted(access_token)} if access_token else dict(part) for part in parts]
+
+
+def _parts(options: Options, default_parts: int) -> int:
+    if not options.table.fans_out:
+        return 1
+    wanted: int = options.spark_options.get("numPartitions", default_parts)
+    return max(1, min(wanted, *_pinned(options)))
+
+
+def _pinned(options: Options) -> Iterator[int]:
+    """Give how many things are named, unless `*` leaves that open."""
+    named = str(options.table_options[options.table.required_options[0]])
+    if named != EVERYTHING:
+        yield len({part.strip() for part in named.split(",")})
+        return
+    yield 10**9
+
+
+def _widened(descriptor: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: iso_ms(moment_of(descriptor[name]) + sign * MARGIN)
+        for name, sign in (("start", -1), ("end", 1))
+        if name in descriptor
+    }

@@ -1,0 +1,122 @@
+"""How a stream over a table with a cursor is cut into closed windows of time; pure arithmetic, without a network.
+
+An offset is `{"until": "<ISO 8601, milliseconds, Z>"}`, and a batch all records with start ≤ cursor < until. The first
+offset is a constant, so that a crash in the first batch replays it from the same start. `until` follows the clock of
+the API and never this machine's, stays `settle_seconds` behind it, and moves on in whole multiples of
+`min_window_seconds`, so that a stream without news rests.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge.errors import ConfigurationError, OptionError, quoted
+from bridge.reading.tasks import SINCE_EVER
+from bridge.reading.times import floored, iso_ms, moment_of, seconds
+from bridge.tables.catalog import Table
+from bridge.tables.options import Options
+
+LOGGER = logging.getLogger(__name__)
+
+Offset = Mapping[str, Any]
+
+EPOCH = moment_of(SINCE_EVER)
+# The 30 days that the API keeps, less the 15 minutes that a request leaves out (see the manifest).
+KEPT = timedelta(days=30) - timedelta(minutes=15)
+# The oldest day of those comes in one window, or some of it would expire while small windows catch up.
+CUT_SINCE = timedelta(days=29)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one stream."""
+
+    table: Table
+    first: datetime
+    last: datetime | None
+    settle: timedelta
+    grid: int
+    longest: timedelta | None
+    lookback: timedelta
+    fail_on_data_loss: bool
+
+    @classmethod
+    def of(cls, options: Options) -> "Windows":
+        """Take what the user wrote; raises OptionError for a day that no calendar has."""
+        dates, spark = options.table_options, options.spark_options
+        longest = spark.get("window_seconds")
+        return cls(
+            table=options.table,
+            first=max(EPOCH, _date(dates, "start_date") or EPOCH),
+            last=_date(dates, "end_date"),
+            settle=seconds(spark["settle_seconds"]),
+            grid=spark["min_window_seconds"],
+            longest=seconds(longest) if longest else None,
+            lookback=seconds(spark["lookback_seconds"]),
+            fail_on_data_loss=spark["failOnDataLoss"],
+        )
+
+    def start_of(self, offset: Offset | None) -> datetime:
+        """Return the moment up to which a stream has read; raises ConfigurationError for an offset of another kind."""
+        if not offset:
+            return moment_of(iso_ms(self.first))
+        try:
+            return moment_of(offset["until"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ConfigurationError(
+                f"The checkpoint of the stream over {self.table.name} holds the offset {quoted(dict(offset))}, not one "
+                'like {"until": "2026-01-31T12:00:00.000Z"}: it belongs to something else. Start this stream with a '
+                "checkpoint of its own."
+            ) from None
+
+    def settled(self, now: datetime) -> datetime:
+        """Return the moment up to which everything can be read, `now` being the API's clock."""
+        until = floored(now - self.settle, self.grid)
+        return until if self.last is None else min(until, self.last)
+
+    def next_end(self, start: datetime, settled: datetime, now: datetime) -> datetime:
+        """Return the end of the window that begins at `start`; `start` itself when there is nothing to read yet."""
+        if self.longest is not None:
+            settled = min(settled, max(start, now - CUT_SINCE) + self.longest)
+        return max(start, settled)
+
+    def narrowing(self, start: datetime, end: datetime) -> dict[str, str]:
+        """Return what tells a task its window."""
+        return {"start": iso_ms(start - self.lookback), "end": iso_ms(end)}
+
+    def check_gap(self, start: datetime, now: datetime) -> None:
+        """Complain when the API no longer keeps what comes after a checkpoint."""
+        kept_since = now - KEPT
+        if start >= kept_since or start == self.start_of(None):
+            return
+        gap = (
+            f"The stream over {self.table.name} goes on at {iso_ms(start)}, but the API keeps nothing from before "
+            f"{iso_ms(kept_since)}: what came in between is lost."
+        )
+        if self.fail_on_data_loss:
+            raise ConfigurationError(f"{gap} Set failOnDataLoss=false to go on after the gap.")
+        LOGGER.warning("%s The stream goes on after it, because failOnDataLoss is false.", gap)
+
+
+def _date(options: Mapping[str, Any], name: str) -> datetime | None:
+    try:
+        return moment_of(options[name]) if name in options else None
+    except (ValueError, OverflowError):
+        raise OptionError(f"Received {quoted(options[name])} for option {name}; legal: a day that exists.") from None
+
+
+def within(
+    records: Iterable[Mapping[str, Any]], table: Table, descriptor: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Keep the records of a task's window."""
+    if "start" not in descriptor and "end" not in descriptor:
+        yield from records
+        return
+    start, end = (moment_of(descriptor[name]) if name in descriptor else None for name in ("start", "end"))
+    for record in records:
+        # The source lets no record through whose cursor is not a time.
+        moment = moment_of(record[str(table.cursor_field)])
+        if (start is None or start <= moment) and (end is None or moment < end):
+            yield record

@@ -1,0 +1,1 @@
+"""Records as typed rows: schemas, values, columns and batches."""

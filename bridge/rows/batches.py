@@ -1,0 +1,130 @@
+"""Records → Arrow record batches in the columns of their table, and nothing lost on the way.
+
+Values whose type is already that of their column go to Arrow as a whole column, which costs a fraction of looking at
+each of them. A column with any other value is fitted value by value; see `coercion`. What does not fit, and every field
+that the schema does not know, goes into the column `_rescued_data`, a JSON object by path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from bridge.rows.schema import RESCUED_DATA, arrow_schema
+from bridge.rows.values import Entries, Rescued, coercer, json_text, quoted_name
+from bridge.tables.catalog import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+Record = Mapping[str, Any]
+
+MAX_ROWS = 10_000
+MAX_BYTES = 8 * 1024 * 1024
+# So many rows are in Python's memory at once; only what is already Arrow can be weighed.
+ROWS_AT_ONCE = 1_000
+
+
+def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_ROWS) -> Iterator[pa.RecordBatch]:
+    """Turn the records of a table into record batches of at most `max_rows` rows or about 8 MB, whichever is first.
+
+    Pulls no more records than the batch it is asked for holds; an empty table gives no batch.
+    """
+    convert = batch_converter(table)
+    rest = iter(records)
+    parts: list[pa.RecordBatch] = []
+    count = size = 0
+    while at_once := list(islice(rest, min(ROWS_AT_ONCE, max_rows - count))):
+        part = convert(at_once)
+        parts.append(part)
+        count, size = count + part.num_rows, size + part.nbytes
+        if count >= max_rows or size >= MAX_BYTES:
+            yield _joined(parts)
+            parts, count, size = [], 0, 0
+    if parts:
+        yield _joined(parts)
+
+
+def clean_records(records: Iterable[Record], table: Table) -> Iterator[dict[str, Any]]:
+    """Turn the records of a table into dictionaries that are rows already: each value of its column's type.
+
+    For code that takes dictionaries and converts them itself, and not as carefully.
+    """
+    names, convert = [*table.columns, RESCUED_DATA], row_converter(table)
+    for record in records:
+        yield {name: _plain(value) for name, value in zip(names, convert(record), strict=True)}
+
+
+def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch]:
+    """Compile the function that turns some records into one record batch, `_rescued_data` last."""
+    import pyarrow as pa  # noqa: PLC0415  (so that the catalog and the CLI's help start fast)
+
+    from bridge.rows.columns import MisfitError, column_of  # noqa: PLC0415  (imports pyarrow)
+
+    schema, known = arrow_schema(table), frozenset(table.columns)
+    columns = [
+        (name, schema.field(name).type, coercer(part), quoted_name(name)) for name, part in table.columns.items()
+    ]
+
+    def convert(records: Sequence[Record]) -> pa.RecordBatch:
+        rescued: list[Rescued] = [_unknown(record, known) for record in records]
+        arrays = []
+        for name, arrow_type, coerce, path in columns:
+            values = _values(name, records)
+            try:
+                arrays.append(column_of(values, arrow_type))
+            except MisfitError:
+                fitted = (
+                    None if value is None else coerce(value, path, misfits)
+                    for value, misfits in zip(values, rescued, strict=True)
+                )
+                arrays.append(pa.array(list(fitted), arrow_type))
+        texts = [json_text(misfits) if misfits else None for misfits in rescued]
+        return pa.RecordBatch.from_arrays([*arrays, pa.array(texts, pa.string())], schema=schema)
+
+    return convert
+
+
+def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
+    """Compile the function that turns one record into the values of its row, `_rescued_data` last."""
+    columns = [(name, coercer(schema), quoted_name(name)) for name, schema in table.columns.items()]
+    known = frozenset(table.columns)
+
+    def convert(record: Record) -> tuple[Any, ...]:
+        rescued = _unknown(record, known)
+        get = record.get
+        row = [None if (value := get(name)) is None else coerce(value, path, rescued) for name, coerce, path in columns]
+        row.append(json_text(rescued) if rescued else None)
+        return tuple(row)
+
+    return convert
+
+
+def _values(name: str, records: Sequence[Record]) -> list[Any]:
+    try:
+        # Twice as fast as asking each record, and most fields are in all of them.
+        return list(map(itemgetter(name), records))
+    except KeyError:
+        return [record.get(name) for record in records]
+
+
+def _unknown(record: Record, known: frozenset[str]) -> Rescued:
+    if record.keys() <= known:
+        return {}
+    return {quoted_name(name): record[name] for name in record.keys() - known}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Entries):
+        return {key: _plain(entry) for key, entry in value}
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]

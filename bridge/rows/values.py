@@ -1,0 +1,173 @@
+"""One value into the type of its column, and nothing lost on the way.
+
+A value of another type is converted where that loses nothing (`"5"` → 5, 5.0 → 5, true → `"true"`, an object in a
+string column → its JSON text). What still does not fit, and every field that the schema does not know, is rescued: put
+into a dictionary by path, such as `{"payload.device.power.battery.charge": {"err": -210}}`. A path is written as Spark
+writes it: parts joined by dots, an index for an item of an array, backticks around a name that holds a dot.
+
+A schema is compiled into nested functions once, because a fleet has millions of values and one schema.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from bridge.rows.schema import kind_of
+from bridge.tables.catalog import JsonSchema
+
+Rescued = dict[str, Any]
+# Gives the value for the column; what did not fit is put under the path and the column gets null there.
+Coercer = Callable[[Any, str, Rescued], Any]
+
+LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
+EXACT_IN_DOUBLE = 2**53
+# A number as JSON writes it, so that "007", "+7" and "" stay the texts they are; longer ones would lose digits anyway.
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+JSON_INTEGER = re.compile(r"-?[1-9][0-9]{0,18}|0")
+
+
+class Entries(list[tuple[str, Any]]):
+    """A map as Arrow takes it, told apart from an array."""
+
+
+def coercer(schema: JsonSchema) -> Coercer:
+    """Compile the function that fits one value to the column of a property."""
+    match kind_of(schema):
+        case "struct":
+            return _struct(schema["properties"])
+        case "map":
+            return _map(coercer(schema["additionalProperties"]))
+        case "array":
+            return _array(coercer(schema["items"]))
+        case scalar:
+            return _SCALARS[scalar]
+
+
+def _long(value: Any, path: str, rescued: Rescued) -> int | None:
+    number: int | None = None
+    if type(value) is int:
+        number = value
+    elif (isinstance(value, float) and value.is_integer()) or (
+        isinstance(value, str) and JSON_INTEGER.fullmatch(value)
+    ):
+        number = int(value)
+    if number is not None and LONG_MIN <= number <= LONG_MAX:
+        return number
+    rescued[path] = value
+    return None
+
+
+def _double(value: Any, path: str, rescued: Rescued) -> float | None:
+    if isinstance(value, float):
+        return value
+    if type(value) is int and -EXACT_IN_DOUBLE <= value <= EXACT_IN_DOUBLE:
+        return float(value)
+    if isinstance(value, str) and JSON_NUMBER.fullmatch(value):
+        number = float(value)
+        if Decimal(repr(number)) == Decimal(value):
+            return number
+    rescued[path] = value
+    return None
+
+
+def _boolean(value: Any, path: str, rescued: Rescued) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    rescued[path] = value
+    return None
+
+
+def _string(value: Any, path: str, rescued: Rescued) -> str | None:
+    if type(value) is str and value.isascii():
+        return value
+    if not isinstance(value, str):
+        return json_text(value)
+    if _is_unicode(value):
+        return value
+    rescued[path] = value
+    return None
+
+
+_SCALARS: dict[str, Coercer] = {"integer": _long, "number": _double, "boolean": _boolean, "string": _string}
+
+
+def _struct(properties: Mapping[str, JsonSchema]) -> Coercer:
+    fields = [(name, coercer(schema), f".{quoted_name(name)}") for name, schema in properties.items()]
+    known = frozenset(properties)
+
+    def coerce(value: Any, path: str, rescued: Rescued) -> dict[str, Any] | None:
+        if not isinstance(value, dict):
+            rescued[path] = value
+            return None
+        if not value:
+            return None
+        if not value.keys() <= known:
+            rescued.update((f"{path}.{quoted_name(name)}", value[name]) for name in value.keys() - known)
+        get = value.get
+        return {
+            name: None if (field := get(name)) is None else coerce_field(field, path + suffix, rescued)
+            for name, coerce_field, suffix in fields
+        }
+
+    return coerce
+
+
+def _map(coerce_value: Coercer) -> Coercer:
+    def coerce(value: Any, path: str, rescued: Rescued) -> Entries | None:
+        if not isinstance(value, dict):
+            rescued[path] = value
+            return None
+        entries = Entries()
+        for key, entry in value.items():
+            entry_path = f"{path}.{quoted_name(key)}"
+            if _is_unicode(key):
+                entries.append((key, None if entry is None else coerce_value(entry, entry_path, rescued)))
+            else:
+                rescued[entry_path] = entry
+        return entries
+
+    return coerce
+
+
+def _array(coerce_item: Coercer) -> Coercer:
+    def coerce(value: Any, path: str, rescued: Rescued) -> list[Any] | None:
+        if not isinstance(value, list):
+            rescued[path] = value
+            return None
+        return [
+            None if item is None else coerce_item(item, f"{path}.{index}", rescued) for index, item in enumerate(value)
+        ]
+
+    return coerce
+
+
+def quoted_name(name: str) -> str:
+    """Write a name as a part of a path."""
+    return name if name and "." not in name and "`" not in name else f"`{name.replace('`', '``')}`"
+
+
+def json_text(value: Any) -> str:
+    """Write a value as compact JSON that any text column can hold."""
+    try:
+        return orjson.dumps(value).decode()
+    # Half a surrogate pair, an integer beyond 64 bits, or too deep for it.
+    except orjson.JSONEncodeError:
+        return _json_text_of_anything(value)
+
+
+def _json_text_of_anything(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair is legal in JSON and nowhere else: it can only be passed on escaped.
+    return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""The Spark data source: `spark.read.format("particle").options(...).load("devices")`, and `readStream` likewise.
+
+Spark pickles the data source and its readers several times, so they hold strings and plain objects; everything of the
+CDK is built inside `read`. The reader is pickled before `partitions` runs, so what the planner learns, the access
+token, travels in the partitions.
+"""
+
+import gc
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
+from pyspark.sql.types import StructType
+
+from bridge.errors import ConfigurationError, OptionError
+from bridge.reading import reader
+from bridge.reading.streams import TableStream, stream_of
+from bridge.reading.tasks import DEFAULT_PARTS, Descriptor, descriptors
+from bridge.rows.batches import record_batches
+from bridge.rows.schema import spark_schema
+from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
+from bridge.tables.catalog import Table, table
+from bridge.tables.options import REDACTED, Options, doubtful_options
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+LOGGER = logging.getLogger(__name__)
+NOTHING: Mapping[str, Any] = {}
+OBJECTS_BEFORE_COLLECTION = 10_000
+
+
+class ParticleDataSource(DataSource):
+    """The tables of a Particle.io fleet as Spark data frames.
+
+    The table is named by `load("devices")` or the option `tableName`. The options are those of the connection
+    (`access_token`, or `username` and `password`) and those of the table. Nothing is asked of the API before an action
+    runs; whatever is wrong with the options is raised by `load`.
+    """
+
+    default_parts = DEFAULT_PARTS
+    """Tasks of a read that does not set `numPartitions`; `register` sets it to what the session runs at once."""
+
+    batch_reader: "type[ParticleReader] | None" = None
+    """Reads in place of `ParticleReader`; `register` sets one that takes filters where the session offers them."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name of the format."""
+        return "particle"
+
+    def schema(self) -> StructType:
+        """Return the columns of the table; raises OptionError or UnknownTableError for options that cannot work."""
+        options = self._parsed()
+        for doubt in doubtful_options(self.options, options.table):
+            LOGGER.warning(doubt)
+        return spark_schema(options.table)
+
+    def reader(self, schema: StructType) -> DataSourceReader:
+        """Return the reader of a batch; raises ConfigurationError when the user gave the read another schema."""
+        return (self.batch_reader or ParticleReader)(self._for(schema), self.default_parts)
+
+    def streamReader(self, schema: StructType) -> "ParticleStreamReader":  # noqa: N802  (Spark's name)
+        """Return the reader of a stream; raises what `reader` does, and OptionError for what this Spark cannot do."""
+        options = self._for(schema)
+        refuse_split_windows(options)
+        return ParticleStreamReader(options, self.default_parts)
+
+    def _for(self, schema: StructType) -> Options:
+        options = self._parsed()
+        if _types(schema) != _types(spark_schema(options.table)):
+            raise ConfigurationError(
+                f"The table {options.table.name} has a schema of its own; leave out .schema(...) and select or cast "
+                "columns after loading."
+            )
+        return options
+
+    def _parsed(self) -> Options:
+        return Options.parse(self.options, table_of(self.options.get("path"), self.options.get("tableName")))
+
+    def __repr__(self) -> str:
+        """Show no option, as any may be a secret."""
+        return f"{type(self).__name__}()"
+
+
+class TablePartition(InputPartition):
+    """What one task reads, and the token that the planner signed in for."""
+
+    def __init__(self, descriptor: Descriptor, access_token: str | None) -> None:
+        super().__init__(descriptor)
+        self.descriptor = descriptor
+        self.access_token = access_token
+
+    def __repr__(self) -> str:
+        """Show what is read, not the token."""
+        return f"TablePartition({self.descriptor}, access_token={REDACTED})"
+
+
+class ParticleReader(DataSourceReader):
+    """Reads one table once."""
+
+    def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
+        self.options, self.default_parts = options, default_parts
+        self.narrowing: dict[str, Any] = {}
+        """What all tasks have in common, beside their descriptors."""
+
+    def partitions(self) -> list[InputPartition]:
+        """Return the tasks. Signs in here, so that not every task has to; a refused account ends the plan."""
+        return _partitions(self.options, descriptors(self.options, self.default_parts))
+
+    def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
+        """Give the rows of one task."""
+        return _read(self.options, partition, self.narrowing)
+
+    def __repr__(self) -> str:
+        """Show the options without their secrets."""
+        return f"{type(self).__name__}({self.options!r})"
+
+
+class ParticleStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Reads a table again and again: what is new, or whole snapshots; see `bridge.reading.streams`."""
+
+    def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
+        self.options, self.default_parts = options, default_parts
+        self._stream: TableStream | None = None
+        self._planned: Mapping[str, Any] | None = None
+
+    @property
+    def stream(self) -> TableStream:
+        """The state of the running query, in the process that plans it."""
+        if self._stream is None:
+            self._stream = stream_of(self.options, self.default_parts)
+        return self._stream
+
+    def initialOffset(self) -> dict[str, str]:  # noqa: N802
+        """Return the constant at which every query starts."""
+        return self.stream.initial()
+
+    def latestOffset(self, start: Mapping[str, Any] | None = None, limit: object = None) -> dict[str, str]:  # noqa: N802
+        """Return the end of the next batch; versions of Spark that give no start have planned it before."""
+        return self.stream.latest(start or self._planned)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
+        """Let the run end at what there is now."""
+        self.stream.freeze()
+
+    def partitions(self, start: Mapping[str, Any], end: Mapping[str, Any]) -> list[InputPartition]:
+        """Return the tasks of a batch; signs in like the reader of a batch."""
+        # After a restart, Spark up to 4.1 tells where it goes on by asking for the tasks between two equal offsets.
+        self._planned = end
+        tasks = self.stream.descriptors(start, end)
+        return _partitions(self.options, tasks) if tasks else []
+
+    def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
+        """Give the rows of one task."""
+        return _read(self.options, partition)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the running query behind: workers only read."""
+        return {**self.__dict__, "_stream": None, "_planned": None}
+
+    def __repr__(self) -> str:
+        """Show the options without their secrets."""
+        return f"{type(self).__name__}({self.options!r})"
+
+
+def table_of(path: str | None, table_name: str | None) -> Table:
+    """Return the table that `load(path)` or the option `tableName` names; OptionError when they name two."""
+    if path and table_name and table(path) != table(table_name):
+        raise OptionError(f"The table is named twice, {path!r} by load() and {table_name!r} by tableName; name one.")
+    return table(path or table_name or "")
+
+
+def _partitions(options: Options, tasks: list[Descriptor]) -> list[InputPartition]:
+    token = reader.planner_token(options)
+    return [TablePartition(task, token) for task in tasks]
+
+
+def _read(
+    options: Options, partition: InputPartition, narrowing: Mapping[str, Any] = NOTHING
+) -> "Iterator[pa.RecordBatch]":
+    assert isinstance(partition, TablePartition)
+    task = {**partition.descriptor, **narrowing}
+    with _rare_collections():
+        records = reader.read_task(options.table, options.config(), task, partition.access_token)
+        yield from record_batches(records, options.table)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for garbage in cycles less often: rows are in none, and looking is an eighth of a read's CPU.
+
+    For a worker of Spark, which runs one task at a time and has none of the user's objects.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _types(schema: StructType) -> list[tuple[str, str]]:
+    return [(field.name, field.dataType.simpleString()) for field in schema]

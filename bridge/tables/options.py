@@ -1,0 +1,194 @@
+"""Options as Spark and Lakeflow give them (strings, in any case) → one checked object → the Airbyte configuration.
+
+What is legal stands in the manifest alone; no line here knows a table or an option of one. Options that nobody knows
+are left alone, because the frameworks add their own; one that looks like a slip of the pen is worth a warning.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import OptionError, quoted
+from bridge.tables.catalog import Option, Table, connection_options, credential_names, tables, ways_to_sign_in
+
+REDACTED = "****"
+EVERYTHING = "*"
+"""The value of an option that stands for all that the token can see."""
+# From 0.8 on, two names of this length differ by a slip of the pen, not by meaning.
+NEAR_MISS = 0.8
+
+
+class Redacted(str):
+    """A secret that may have to be shown: JSON and pickles hold it, its repr does not."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(REDACTED)
+
+
+@dataclass(frozen=True, repr=False)
+class Options:
+    """The checked options of one read: how to sign in, how to read, and what narrows the table."""
+
+    table: Table
+    credentials: Mapping[str, Any]
+    connection: Mapping[str, Any]
+    table_options: Mapping[str, Any]
+    spark_options: Mapping[str, Any]
+    """How the read is split and how a stream moves on; not part of the configuration."""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str], table: Table) -> "Options":
+        """Check options of any origin, connection and table options together, for one table.
+
+        Raises OptionError when a value is malformed or out of range, a required option is missing, the ways to sign in
+        are mixed, or one option is given twice in different cases.
+        """
+        values = _any_case(given)
+        connection = {option.name: option for option in connection_options()}
+        credentials = _credentials(values, connection)
+        return cls(
+            table=table,
+            credentials=credentials,
+            connection={
+                name: _typed(values[name], option, "the connection")
+                for name, option in connection.items()
+                if name in values and name not in credential_names()
+            },
+            table_options=_table_options(values, table),
+            spark_options=_spark_options(values, table),
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration of the Airbyte source, as its specification describes it."""
+        defaults = {option.name: option.schema["default"] for option in _defaulted()}
+        config = {"credentials": dict(self.credentials), **defaults, **self.connection}
+        # Signing in happens before the source exists, which would take the slash off.
+        config["base_url"] = config["base_url"].rstrip("/")
+        if self.table_options:
+            config[self.table.name] = dict(self.table_options)
+        return config
+
+    def __repr__(self) -> str:
+        """Show everything but what signs in."""
+        credentials = {key: value if key == "auth_type" else REDACTED for key, value in self.credentials.items()}
+        shown = {**credentials, **self.connection, **self.table_options}
+        return f"Options({self.table.name}, {', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
+
+def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
+    """Give every value of a configuration that must never be shown."""
+    names = {option.name for option in connection_options() if option.is_secret}
+    for part in (config.get("credentials", {}), config.get("plan", {})):
+        yield from (str(value) for name, value in part.items() if name in names)
+
+
+def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:
+    """Say of each option without effect on this table that looks as if it was meant to have one what may be meant."""
+    names = [option.name for option in (*connection_options(), *table.options, *table.spark_options)]
+    mine = {name.lower(): name for name in names}
+    elsewhere = {option.name for other in tables().values() for option in other.options} - mine.keys()
+    doubts = []
+    for name in map(str.lower, given):
+        meant = difflib.get_close_matches(name, sorted(mine), n=1, cutoff=NEAR_MISS)
+        if name in mine:
+            continue
+        if name in elsewhere:
+            doubts.append(f"The option {name} has no effect: the table {table.name} does not take it.")
+        elif meant:
+            doubts.append(f"The option {quoted(name)} is not known and has no effect; did you mean {mine[meant[0]]}?")
+    return doubts
+
+
+def _any_case(given: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in given.items():
+        if values.setdefault(name.lower(), value) != value:
+            raise OptionError(f"The option {name.lower()} is given twice with different values; give it once.")
+    return values
+
+
+def _credentials(values: Mapping[str, str], connection: Mapping[str, Option]) -> dict[str, Any]:
+    ways = ways_to_sign_in()
+    given = values.keys() & credential_names()
+    chosen = [way for way, needed in ways.items() if given == set(needed)]
+    if not chosen:
+        legal = ", or ".join(" and ".join(needed) for needed in ways.values())
+        raise OptionError(f"Received {' and '.join(sorted(given)) or 'nothing'} to sign in with; legal: {legal}.")
+    typed = {name: _typed(values[name], connection[name], "the connection") for name in ways[chosen[0]]}
+    return {"auth_type": chosen[0], **typed}
+
+
+def _table_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
+    missing = [option for option in table.options if option.required and option.name not in values]
+    if missing:
+        option = missing[0]
+        raise OptionError(f"The table {table.name} needs the option {option.name}; legal: {legal(option)}")
+    return {
+        option.name: _typed(values[option.name], option, f"table {table.name}")
+        for option in table.options
+        if option.name in values
+    }
+
+
+def _spark_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
+    return {
+        option.name: _typed(values[option.name.lower()], option, f"table {table.name}")
+        if option.name.lower() in values
+        else option.schema["default"]
+        for option in table.spark_options
+        if option.name.lower() in values or "default" in option.schema
+    }
+
+
+def _defaulted() -> list[Option]:
+    return [option for option in connection_options() if "default" in option.schema and option.is_documented]
+
+
+def _typed(text: str, option: Option, place: str) -> Any:
+    # A tenth of a second that importing the bridge need not wait for.
+    from jsonschema import Draft7Validator  # noqa: PLC0415
+
+    value = _read(text, option.schema["type"])
+    if value is None or not Draft7Validator(option.schema).is_valid(value) or _ends_in_newline(value):
+        received = "a value that is not legal" if option.is_secret else _shown(text)
+        raise OptionError(f"Received {received} for option {option.name} of {place}; legal: {legal(option)}")
+    return value
+
+
+def _read(text: str, json_type: str) -> Any:
+    """Read a string as a JSON type; None when it is none."""
+    if json_type == "string":
+        return text
+    if json_type == "boolean":
+        return {"true": True, "false": False}.get(text.lower())
+    if json_type == "integer":
+        return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text.strip()) else None
+    return float(text) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text.strip()) else None
+
+
+def _ends_in_newline(value: object) -> bool:
+    # `$` of a regular expression also matches before a last line break, which would end up in a URL.
+    return isinstance(value, str) and value.endswith("\n")
+
+
+def _shown(text: str) -> str:
+    # People paste addresses with user and password in them.
+    return quoted(re.sub(r"//.*@", f"//{REDACTED}@", text, flags=re.DOTALL))
+
+
+def legal(option: Option) -> str:
+    """Say which values an option may have, as the end of a sentence."""
+    schema = option.schema
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}."
+    if schema["type"] == "boolean":
+        return "true or false."
+    if schema["type"] == "string":
+        return option.description if "pattern" in schema else f"a text that is not empty. {option.description}".strip()
+    kind = "an integer" if schema["type"] == "integer" else "a number"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    return f"{kind} from {low} to {high}." if high is not None else f"{kind} of at least {low}."

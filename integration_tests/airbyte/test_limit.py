@@ -1,0 +1,64 @@
+"""The API's limit through the Airbyte door: never met by a sync alone, and survived where another program meets it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from integration_tests.airbyte.syncs import sync, with_token
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+
+LIMIT, WINDOW = 60, 2.0
+SIZE = FleetSize(products=2, devices=60, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
+EVERYTHING = {"product_id_or_slug": "*"}
+
+
+def _limited_cloud() -> DeviceCloud:
+    return DeviceCloud(Fleet.seeded(SIZE), Switches(rate_limit=(LIMIT, WINDOW)))
+
+
+def _read(cloud: DeviceCloud, wait_factor: float) -> None:
+    config = with_token(cloud, diagnostics=EVERYTHING, num_workers=32, retry_wait_factor=wait_factor)
+    result = sync(
+        {**config, "requests_per_5_minutes": LIMIT, "budget_seconds": WINDOW}, "diagnostics", "product_devices"
+    )
+    assert not result.errors
+    for table in ("diagnostics", "product_devices"):
+        assert not cloud.ledger.compare(table, EVERYTHING, result.records[table])
+
+
+@contextmanager
+def _another_program(cloud: DeviceCloud) -> Iterator[None]:
+    """Use up half of the limit, as soon as it is there."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        headers = {"Authorization": f"Bearer {cloud.token}"}
+        while not ended.is_set():
+            for _ in range(LIMIT // 2):
+                requests.get(f"{cloud.url}/v1/user", headers=headers, timeout=5)
+            ended.wait(WINDOW)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_limit_that_the_server_enforces_is_never_met() -> None:
+    with _limited_cloud() as cloud:
+        _read(cloud, wait_factor=0)
+        assert cloud.ledger.count() > 2 * LIMIT
+        assert cloud.ledger.rejected() == 0
+
+
+def test_a_limit_that_another_program_uses_too_slows_a_sync_down() -> None:
+    with _limited_cloud() as cloud, _another_program(cloud):
+        time.sleep(0.1)
+        _read(cloud, wait_factor=0.03)
+        assert cloud.ledger.rejected() > 0

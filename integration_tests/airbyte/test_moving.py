@@ -1,0 +1,159 @@
+"""Devices come and go while their pages are read: what was there throughout arrives, once.
+
+`test_matrix` has the same in every table and door, one page after the other.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from integration_tests.airbyte.syncs import sync, with_token
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from source_particle import prefetch
+
+ROUTES = {"product_devices": "GET /v1/products/:p/devices", "product_sims": "GET /v1/products/:p/sims"}
+PAGES = 4
+Change = Callable[[Fleet, int], object]
+
+
+def _remove_first(fleet: Fleet, product: int) -> None:
+    fleet.remove_device(min(fleet.rows("devices", product)), product)
+
+
+def _remove_last(fleet: Fleet, product: int) -> None:
+    fleet.remove_device(max(fleet.rows("devices", product)), product)
+
+
+def _remove_many(fleet: Fleet, product: int) -> None:
+    for device in sorted(fleet.rows("devices", product))[:15]:
+        fleet.remove_device(device, product)
+
+
+def _add_first(fleet: Fleet, product: int) -> None:
+    first = min(fleet.rows("devices", product))
+    fleet.put("devices", "0" * 24, {**fleet.rows("devices", product)[first], "id": "0" * 24}, product)
+
+
+def _add_any(fleet: Fleet, product: int) -> None:
+    fleet.add_device(product)
+
+
+def _add_two_remove_one(fleet: Fleet, product: int) -> None:
+    fleet.add_device(product)
+    fleet.add_device(product)
+    _remove_first(fleet, product)
+
+
+CHANGES: dict[str, Change] = {
+    "the first is removed": _remove_first,
+    "the last is removed": _remove_last,
+    "more than a page is removed": _remove_many,
+    "one joins at the front": _add_first,
+    "one joins": _add_any,
+    "two join and one leaves": _add_two_remove_one,
+}
+
+
+@pytest.fixture(params=[2, 32], ids=["page by page", "32 pages ahead"])
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many requests may be under way; with many, as behind a slow network, pages are fetched ahead."""
+    monkeypatch.setattr(prefetch, "SLOW", -math.inf if request.param == 32 else math.inf)
+    return int(request.param)
+
+
+@contextmanager
+def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceCloud, int]]:
+    size = FleetSize(products=1, devices=40, sims=40, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), switches) as cloud:
+        yield cloud, cloud.fleet.product_ids[0]
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
+@pytest.mark.parametrize("page", range(1, PAGES + 1))
+@pytest.mark.parametrize("change", CHANGES)
+def test_devices_that_come_and_go_between_pages_cost_no_other_device(
+    change: str, page: int, workers: int, counted: bool
+) -> None:
+    with _moving_cloud(Switches(total_records=counted)) as (cloud, product):
+        cloud.faults.add(Fault(ROUTES["product_devices"], page=page, run=lambda: CHANGES[change](cloud.fleet, product)))
+        mark = cloud.ledger.mark()
+
+        result = sync(with_token(cloud, num_workers=workers, product_devices={"per_page": 10}), "product_devices")
+
+        assert not result.errors
+        difference = cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
+        assert not difference, str(difference)
+
+
+@pytest.mark.parametrize("page", range(1, PAGES + 1))
+@pytest.mark.parametrize("add", [True, False])
+def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim(
+    add: bool, page: int, workers: int
+) -> None:
+    with _moving_cloud() as (cloud, product):
+        sims = cloud.fleet.rows("sims", product)
+        first = next(iter(sims))
+
+        def change() -> None:
+            if add:
+                new = "89000000000000000001"
+                cloud.fleet.put("sims", new, {**sims[first], "_id": new}, product)
+            else:
+                cloud.fleet.remove("sims", first, product)
+
+        cloud.faults.add(Fault(ROUTES["product_sims"], page=page, run=change))
+        mark = cloud.ledger.mark()
+
+        options = {"per_page": 10, "max_pages": 100}
+        result = sync(with_token(cloud, num_workers=workers, product_sims=options), "product_sims")
+
+        assert not result.errors
+        difference = cloud.ledger.compare("product_sims", {}, result.records["product_sims"], since=mark)
+        assert not difference, str(difference)
+
+
+def test_a_list_that_never_holds_still_is_an_error_that_names_the_product() -> None:
+    with _moving_cloud() as (cloud, product):
+        # One leaves before each page from the second on, so that no two replies agree.
+        cloud.faults.add(
+            Fault(ROUTES["product_devices"], at=2, times=None, run=lambda: _remove_last(cloud.fleet, product))
+        )
+
+        result = sync(with_token(cloud, product_devices={"per_page": 2}), "product_devices")
+
+        assert "does not hold still" in result.errors
+        assert str(product) in result.errors
+
+
+def test_a_device_that_only_connects_is_no_change() -> None:
+    with _moving_cloud(Switches(reorder=True)) as (cloud, _):
+        mark = cloud.ledger.mark()
+
+        result = sync(with_token(cloud, product_devices={"per_page": 3}), "product_devices")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
+        pages = [entry.query["page"] for entry in cloud.ledger.requests(ROUTES["product_devices"])]
+        assert len(pages) == len(set(pages))
+
+
+def test_a_product_that_is_deleted_while_it_is_read_is_skipped_and_named() -> None:
+    size = FleetSize(products=2, devices=40, samples=False)
+    with DeviceCloud(Fleet.seeded(size)) as cloud:
+        doomed = cloud.fleet.product_ids[1]
+        cloud.faults.add(
+            Fault(
+                ROUTES["product_devices"],
+                path=f"/v1/products/{doomed}/devices",
+                run=lambda: cloud.fleet.delete_product(doomed),
+            )
+        )
+        mark = cloud.ledger.mark()
+
+        result = sync(with_token(cloud), "product_devices")
+
+        assert not result.errors
+        assert f"{doomed} (404)" in result.warnings
+        assert not cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)

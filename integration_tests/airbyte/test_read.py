@@ -1,0 +1,235 @@
+"""`read` returns exactly the ledger's records, for every table, however the API's open questions turn out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from bridge.tables import catalog
+from integration_tests.airbyte.syncs import sync, with_password, with_token
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+
+TABLES = tuple(catalog.tables())
+
+# What a cloud may be like; each is read in full and must give the same records.
+CLOUDS = {
+    "as is likely": Switches(),
+    "caps pages at 25": Switches(per_page_cap=25),
+    "moves the default order": Switches(reorder=True),
+    "counts no records": Switches(total_records=False),
+    "counts no pages": Switches(total_pages=False),
+    "counts nothing": Switches(total_records=False, total_pages=False),
+    "counts nothing and knows no page past the end": Switches(
+        total_records=False, total_pages=False, page_past_end=404
+    ),
+    "lists products in two places": Switches(products_endpoint=False),
+    "answers 404 for devices without vitals": Switches(vitals_absent=404),
+    "is ten minutes ahead": Switches(clock_skew=600),
+    "is ten minutes behind": Switches(clock_skew=-600),
+}
+
+# Options that narrow a table, besides none at all; `{product}` and so on stand for what the fleet holds.
+NARROWED: dict[str, list[dict[str, str]]] = {
+    "product_devices": [
+        {"product_id_or_slug": "{product}"},
+        {"product_id_or_slug": "{slug}, {other_product}"},
+        {"groups": "{group}"},
+        {"device_name": "a", "device_id": "0", "serial_number": "1"},
+        {"sort_attr": "deviceName", "sort_dir": "desc"},
+        {"sort_attr": "deviceName", "max_pages": "1"},
+        {"sort_dir": "desc", "max_pages": "1"},
+    ],
+    "product_sims": [
+        {"product_id_or_slug": "{product}"},
+        {"iccid": "89", "device_id": "0", "device_name": "a"},
+    ],
+    "diagnostics": [
+        {"product_id_or_slug": "*"},
+        {"product_id_or_slug": "{product}"},
+        {"device_id": "{device}"},
+        {"device_id": "{product_device}", "product_id_or_slug": "{product}"},
+        {"device_id": "{product_device},{device}", "product_id_or_slug": "*"},
+        {"start_date": "{yesterday}"},
+        {"end_date": "{yesterday}"},
+    ],
+    "sim_data_usage": [
+        {"product_id_or_slug": "*"},
+        {"iccid": "{sim}"},
+        {"iccid": "{product_sim}", "product_id_or_slug": "{slug}"},
+    ],
+    "fleet_data_usage": [{"product_id_or_slug": "{slug},{other_cellular}"}],
+}
+
+
+def _names(fleet: Fleet) -> dict[str, Any]:
+    first, second = fleet.product_ids[:2]
+    devices = fleet.rows("devices", first)
+    product = fleet.product(str(first))
+    assert product is not None
+    groups = [group for device in devices.values() for group in device.get("groups") or ()]
+    return {
+        "product": first,
+        "other_product": second,
+        "other_cellular": next(key for key in fleet.product_ids[1:] if fleet.rows("sims", key)),
+        "slug": product["slug"],
+        "group": groups[0],
+        "product_device": next(iter(devices)),
+        "device": next(key for key in fleet.rows("devices") if fleet.vitals(key)),
+        "sim": next(iter(fleet.rows("sims"))),
+        "product_sim": next(iter(fleet.rows("sims", first))),
+        "yesterday": f"{fleet.now:%Y-%m-%dT00:00:00Z}",
+    }
+
+
+def _cases() -> Iterator[Any]:
+    for table in TABLES:
+        for options in [{}, *NARROWED.get(table, [])]:
+            yield pytest.param(
+                table, options, id=f"{table}-{'-'.join(f'{k}={v}' for k, v in options.items()) or 'all'}"
+            )
+
+
+@pytest.mark.parametrize(("table", "options"), tuple(_cases()))
+def test_every_table_is_exactly_the_ledger(cloud: DeviceCloud, table: str, options: dict[str, str]) -> None:
+    names = _names(cloud.fleet)
+    filled = {name: value.format(**names) for name, value in options.items()}
+
+    typed = {name: int(value) if name == "max_pages" else value for name, value in filled.items()}
+
+    result = sync(with_token(cloud, **{table: typed}), table)
+
+    assert not result.errors
+    assert not cloud.ledger.compare(table, filled, result.records[table])
+
+
+@pytest.mark.parametrize("behaviour", CLOUDS)
+def test_every_table_is_whole_whatever_the_cloud_is_like(cloud: DeviceCloud, behaviour: str) -> None:
+    cloud.switches = CLOUDS[behaviour]
+    options = {"diagnostics": {"product_id_or_slug": "*"}, "sim_data_usage": {"product_id_or_slug": "*"}}
+    mark = cloud.ledger.mark()
+
+    result = sync(with_token(cloud, **options), *TABLES)
+
+    assert not result.errors
+    differences = [
+        cloud.ledger.compare(table, options.get(table), result.records[table], since=mark) for table in TABLES
+    ]
+    assert not any(differences), [str(difference) for difference in differences if difference]
+
+
+@pytest.mark.parametrize("per_page", [1, 7, 99])
+@pytest.mark.parametrize("table", ["product_devices", "product_sims"])
+def test_the_size_of_pages_changes_nothing(cloud: DeviceCloud, table: str, per_page: int) -> None:
+    result = sync(with_token(cloud, **{table: {"per_page": per_page}}), table)
+
+    assert not result.errors
+    assert not cloud.ledger.compare(table, {}, result.records[table])
+
+
+@pytest.mark.parametrize("workers", [2, 32])
+def test_the_number_of_workers_changes_nothing(cloud: DeviceCloud, workers: int) -> None:
+    result = sync(with_token(cloud, num_workers=workers), *TABLES)
+
+    assert not result.errors
+    assert not any(cloud.ledger.compare(table, {}, result.records[table]) for table in TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_record_fits_the_schema_and_no_record_is_empty(cloud: DeviceCloud, table: str) -> None:
+    validator = Draft7Validator(catalog.table(table).schema)
+
+    records = sync(with_token(cloud), table).records[table]
+
+    assert records
+    assert not [error.message for record in records for error in validator.iter_errors(record)]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_secret_of_a_device_or_client_leaves_the_source(cloud: DeviceCloud, table: str) -> None:
+    secrets = ("mobile_secret", "secret", "client_secret")
+
+    records = sync(with_token(cloud), table).records[table]
+
+    assert not [record for record in records if any(secret in record for secret in secrets)]
+
+
+@pytest.mark.parametrize("cap", [25, 100])
+def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(cap: int) -> None:
+    size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=cap)) as cloud:
+        result = sync(with_token(cloud), "product_devices")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("product_devices", {}, result.records["product_devices"])
+        assert len(result.records["product_devices"]) == 10_300
+
+
+def test_max_pages_keeps_the_first_pages_in_the_users_order_and_warns_of_what_it_left_out(cloud: DeviceCloud) -> None:
+    product = str(cloud.fleet.product_ids[0])
+    count = len(cloud.fleet.rows("devices", int(product)))
+    options = {"product_id_or_slug": product, "per_page": 10, "max_pages": 2, "sort_attr": "deviceName"}
+
+    result = sync(with_token(cloud, product_devices=options), "product_devices")
+
+    asked = cloud.ledger.requests("GET /v1/products/:p/devices")
+    assert [entry.query["sortAttr"] for entry in asked] == ["deviceName"] * 2
+    assert len(result.records["product_devices"]) == 20
+    assert f"left out {count - 20} records" in result.warnings
+
+
+def test_without_max_pages_a_sort_order_is_not_sent(cloud: DeviceCloud) -> None:
+    sync(with_token(cloud, product_devices={"sort_attr": "lastConnection", "sort_dir": "desc"}), "product_devices")
+
+    asked = cloud.ledger.requests("GET /v1/products/:p/devices")
+    assert {(entry.query["sortAttr"], entry.query["sortDir"]) for entry in asked} == {("deviceId", "asc")}
+
+
+def test_parents_are_read_once_per_stream(cloud: DeviceCloud) -> None:
+    sync(with_token(cloud, diagnostics={"product_id_or_slug": "*"}), "diagnostics")
+
+    assert cloud.ledger.count("GET /v1/products") == 1
+    assert cloud.ledger.count("GET /v1/devices") == 1
+    listed = [(entry.path, entry.query["page"]) for entry in cloud.ledger.requests("GET /v1/products/:p/devices")]
+    assert len(listed) == len(set(listed))
+
+
+def test_both_spellings_of_the_page_size_are_sent(cloud: DeviceCloud) -> None:
+    sync(with_token(cloud), "product_sims")
+
+    for entry in cloud.ledger.requests("GET /v1/products/:p/sims"):
+        assert entry.query["per_page"] == entry.query["perPage"] == "100"
+
+
+def test_a_password_reads_the_same_as_a_token(cloud: DeviceCloud) -> None:
+    result = sync(with_password(cloud), *TABLES)
+
+    assert not result.errors
+    assert not any(cloud.ledger.compare(table, {}, result.records[table]) for table in TABLES)
+    assert cloud.ledger.logins() == 1
+
+
+def test_the_endpoints_asked_are_those_the_schemas_name(cloud: DeviceCloud) -> None:
+    """`x-endpoint` is prose for people; this keeps it true."""
+    for table in TABLES:
+        cloud.reset()
+        sync(with_token(cloud, **{table: {"product_id_or_slug": "*"}}), table)
+        endpoint = catalog.table(table).endpoints
+        last = cloud.ledger.requests()[-1].path
+        assert any(_matches(pattern, last) for pattern in endpoint), (table, last)
+
+
+def _matches(pattern: str, path: str) -> bool:
+    expected, found = pattern.split("/"), path.split("/")
+    return len(expected) == len(found) and all(
+        part.startswith(":") or part == segment for part, segment in zip(expected, found, strict=True)
+    )
+
+
+def test_a_comparison_with_a_lost_record_would_be_seen(cloud: DeviceCloud) -> None:
+    """The comparison that all these tests rest on can fail."""
+    records = sync(with_token(cloud), "product_devices").records["product_devices"]
+
+    assert cloud.ledger.compare("product_devices", {}, records[1:])
+    assert cloud.ledger.compare("product_devices", {}, [*records, records[0]])
+    assert cloud.ledger.compare("product_devices", {}, [{**records[0], "name": "another"}, *records[1:]])

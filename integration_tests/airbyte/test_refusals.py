@@ -1,0 +1,94 @@
+"""What the user named and the API refuses is an error; what `*` found and is then refused is skipped and named."""
+
+import pytest
+
+from integration_tests.airbyte.syncs import sync, with_token
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+
+WHOLE_FLEET = {"product_id_or_slug": "*"}
+
+
+@pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
+def test_a_product_that_is_named_and_unknown_is_an_error_and_the_others_arrive(cloud: DeviceCloud, table: str) -> None:
+    product = str(cloud.fleet.product_ids[0])
+
+    result = sync(with_token(cloud, **{table: {"product_id_or_slug": f"no-such-product,{product}"}}), table)
+
+    assert "/v1/products/no-such-product/" in result.errors
+    assert "The API knows no such thing (404)" in result.errors
+    expected = cloud.ledger.records(table, {"product_id_or_slug": product})
+    assert len(result.records[table]) == len(expected) > 0
+
+
+def test_an_unknown_device_is_refused_with_403_and_named(cloud: DeviceCloud) -> None:
+    result = sync(with_token(cloud, diagnostics={"device_id": "0" * 24}), "diagnostics")
+
+    assert f"/v1/diagnostics/{'0' * 24}" in result.errors
+    assert "The API says the same of a device that does not exist" in result.errors
+
+
+def test_an_unknown_sim_is_an_error(cloud: DeviceCloud) -> None:
+    result = sync(with_token(cloud, sim_data_usage={"iccid": "8900000000000000000"}), "sim_data_usage")
+
+    assert "/v1/sims/8900000000000000000/data_usage" in result.errors
+
+
+def test_a_token_that_only_sees_products_reads_the_fleet_by_them(cloud: DeviceCloud) -> None:
+    config = with_token(cloud, diagnostics=WHOLE_FLEET)
+    config["credentials"]["access_token"] = cloud.api_user_token
+
+    result = sync(config, "diagnostics")
+
+    assert not result.errors
+    assert "the user's own list" in result.warnings
+    assert not cloud.ledger.compare("diagnostics", WHOLE_FLEET, result.records["diagnostics"], access="api_user")
+
+
+def test_a_table_of_a_user_tells_an_api_user_why_it_cannot_be_read(cloud: DeviceCloud) -> None:
+    config = with_token(cloud)
+    config["credentials"]["access_token"] = cloud.api_user_token
+
+    result = sync(config, "devices")
+
+    assert "API users may not read the tables of a user" in result.errors
+    assert "API users are not allowed to call this endpoint" in result.errors
+
+
+@pytest.mark.parametrize("name", ["..", "20001/../..", "20001/sims?x=", "20001%2Fsims", "a\nb"])
+def test_a_name_never_reaches_another_endpoint(cloud: DeviceCloud, name: str) -> None:
+    result = sync(with_token(cloud, product_devices={"product_id_or_slug": name}), "product_devices")
+
+    assert result.errors
+    assert {entry.route for entry in cloud.ledger.requests()} <= {"GET /v1/products/:p/devices"}
+
+
+def test_an_error_quotes_at_most_256_characters_of_a_reply(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault("GET /v1/devices", status=400, body='{"error": "%s"}' % ("x" * 10_000), times=None))
+
+    result = sync(with_token(cloud), "devices")
+
+    assert "x" * 256 in result.errors
+    assert "x" * 257 not in result.errors
+
+
+@pytest.mark.parametrize("table", ["products", "product_devices"])
+def test_an_api_user_finds_the_products_of_organizations_where_there_is_no_list_of_all(table: str) -> None:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=3)), Switches(products_endpoint=False)) as cloud:
+        config = with_token(cloud)
+        config["credentials"]["access_token"] = cloud.api_user_token
+
+        result = sync(config, table)
+
+        assert not result.errors
+        assert result.records[table]
+        assert not cloud.ledger.compare(table, {}, result.records[table], access="api_user")
+        assert "skipped a list that the API refuses" in result.warnings
+
+
+@pytest.mark.parametrize("date", ["2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z"])
+@pytest.mark.parametrize("option", ["start_date", "end_date"])
+def test_a_date_that_does_not_exist_is_refused_by_name(cloud: DeviceCloud, option: str, date: str) -> None:
+    result = sync(with_token(cloud, diagnostics={option: date}), "diagnostics")
+
+    assert f"'{date}' is not a date" in result.errors
+    assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0

@@ -1,0 +1,35 @@
+"""The console script `source-particle`, as Airbyte calls it: files in, one JSON message a line out."""
+
+from pathlib import Path
+
+import pytest
+
+from integration_tests.airbyte.command import Command, catalog_file, python_command
+from integration_tests.airbyte.command_suite import SourceCommandSuite
+from integration_tests.airbyte.syncs import with_token
+from integration_tests.device_cloud import DeviceCloud
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Command:
+    """The command, in an empty directory."""
+    return python_command(tmp_path, Path(__file__).parents[2], "from source_particle.run import run; run()")
+
+
+class TestConsoleScript(SourceCommandSuite):
+    """What every form of the source does."""
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"'])
+def test_a_configuration_that_is_no_object_is_an_error_in_words(source: Command, content: str) -> None:
+    done = source.run("check", config=content)
+
+    assert done.code == 1
+    assert "config.json" in done.errors
+
+
+def test_a_configuration_that_breaks_the_spec_is_an_error_in_words(source: Command, cloud: DeviceCloud) -> None:
+    done = source.run("read", config=with_token(cloud, num_workers=99), catalog=catalog_file("user"))
+
+    assert done.code == 1
+    assert "99 is greater than the maximum of 32" in done.stdout

@@ -1,0 +1,206 @@
+"""The console script `particle-bridge`, as a person or a scheduler runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+from pyspark.sql import SparkSession
+
+from bridge.errors import OptionError, SignInError, UnknownTableError
+from bridge.export.folder import LOCK
+from bridge.export.sync import sync
+from bridge.rows.schema import RESCUED_DATA
+from bridge.tables.catalog import table, tables
+from integration_tests.device_cloud import DeviceCloud, Fault
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with no variables of its own but these."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARTICLE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "bridge.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**clean, "COLUMNS": "200", "SPARK_LOCAL_IP": "127.0.0.1", **variables},
+    )
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    """A session that several syncs share; Spark's workers must find this Python and this checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+        session.sparkContext.setLogLevel("OFF")
+        yield session
+        session.stop()
+
+
+# ---- without a network ----
+
+
+def test_tables_lists_every_table() -> None:
+    shown = run("tables").stdout
+    assert all(name in shown for name in tables())
+    listed = json.loads(run("tables", "--json").stdout)
+    assert [part["name"] for part in listed] == list(tables())
+    assert listed[5]["options"]["product_id_or_slug"]["required"] is True
+    assert listed[7]["cursor_field"] == "updated_at"
+
+
+def test_schema_shows_the_columns_of_a_table() -> None:
+    assert "Device id, 24 lower-case hex digits." in run("schema", "devices").stdout
+    columns = json.loads(run("schema", "devices", "--json").stdout)["columns"]
+    assert [column["name"] for column in columns] == [*table("devices").columns, RESCUED_DATA]
+    assert {column["name"]: column["type"] for column in columns}["variables"] == "map<string,string>"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("schema", "device"), "There is no table 'device'; legal: devices, products,"),
+        (("sync", "--to", "out"), "Received nothing to sign in with; legal: access_token, or username and password."),
+        (("sync", "--to", "out", "--access-token", "x", "--table", "device"), "There is no table 'device'"),
+        (
+            ("sync", "--to", "out", "--access-token", "x", "--option", "diagnostics.start=1"),
+            "There is no option 'start' of table diagnostics; legal: device_id, product_id_or_slug, start_date, ",
+        ),
+        (
+            ("sync", "--to", "out", "--access-token", "x", "--option", "num_worker=1"),
+            "There is no option 'num_worker' of the connection; legal: access_token, ",
+        ),
+        (("sync", "--to", "out", "--access-token", "x", "--option", "num_workers=1"), "an integer from 2 to 32."),
+        (("sync", "--to", "out", "--option", "a-secret"), "An --option has no value"),
+    ],
+)
+def test_what_the_user_must_correct_is_one_line_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "a-secret" not in result.stderr + result.stdout
+    assert not (ROOT / "out").exists()
+
+
+def test_help_shows_the_names_of_the_variables_and_never_their_values() -> None:
+    secret = "a-secret-of-the-environment"
+    shown = run("sync", "--help", PARTICLE_PASSWORD=secret, PARTICLE_ACCESS_TOKEN=secret, PARTICLE_USERNAME=secret)
+    assert "PARTICLE_PASSWORD" in shown.stdout
+    assert "retry_wait_factor" not in shown.stdout
+    assert secret not in shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize("text", ["password: [a-secret", "password: {a: a-secret}", "- a-secret", "tables: [a-secret]"])
+def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    result = run("sync", "--to", str(tmp_path / "out"), "--config", str(path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"Error: {path}")
+    assert "a-secret" not in result.stderr
+
+
+# ---- whole syncs ----
+
+
+def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    device = cloud.ledger.records("diagnostics", {"device_id": "*"})[0]["device_id"]
+    config.write_text(
+        f"username: {cloud.username}\nnum_workers: 4\ntables:\n  diagnostics: {{start_date: 2020-01-01}}\n"
+    )
+    result = run(
+        *(
+            "sync",
+            "--to",
+            str(tmp_path / "out"),
+            "--config",
+            str(config),
+            "--option",
+            f"diagnostics.device_id={device}",
+        ),
+        PARTICLE_USERNAME=cloud.username,
+        PARTICLE_PASSWORD=cloud.password,
+        PARTICLE_BASE_URL=cloud.url,
+    )
+    assert result.returncode == 0, result.stderr
+    for name, part in tables().items():
+        options = {
+            **dict.fromkeys(part.required_options, "*"),
+            **({"device_id": device} if name == "diagnostics" else {}),
+        }
+        rows = len(cloud.ledger.records(name, options))
+        assert pq.read_table(tmp_path / "out" / name).num_rows == rows
+        assert f"{name}: {rows} rows in " in result.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *tables()])
+    assert cloud.ledger.logins() == 1
+    # The sample rows show neither secrets nor what is marked as personal, such as the user's name.
+    assert "business_account" in result.stdout
+    assert not any(text in result.stdout + result.stderr for text in (cloud.password, cloud.username))
+
+
+def test_a_table_that_fails_keeps_its_old_files_and_the_others_go_on(
+    spark: SparkSession, cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    connection = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
+    names = ["user", "products", "devices"]
+    first = sync(tmp_path, connection, names, spark=spark)
+    assert [result.error for result in first] == [None, None, None]
+    before = pq.read_table(tmp_path / "products")
+    cloud.faults.add(Fault("GET /v1/products", times=None, status=503))
+    ended: list[str] = []
+    results = sync(tmp_path, connection, names, spark=spark, on_end=lambda result: ended.append(result.table))
+    assert ended == names
+    assert [result.error is None for result in results] == [True, False, True]
+    assert str(results[1].error).startswith("table products: http://127.0.0.1:")
+    assert pq.read_table(tmp_path / "products").equals(before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([LOCK, *names])
+    # The caller's session is still the caller's.
+    assert spark.range(3).count() == 3
+
+
+def test_an_empty_table_is_written_with_its_columns(spark: SparkSession, cloud: DeviceCloud, tmp_path: Path) -> None:
+    connection = {"access_token": cloud.token, "base_url": cloud.url}
+    nothing = {"product_devices": {"device_name": "no device has such a name"}}
+    [result] = sync(tmp_path, connection, ["product_devices"], nothing, spark=spark)
+    assert (result.rows, result.error, result.sample) == (0, None, {})
+    written = pq.read_table(tmp_path / "product_devices")
+    assert written.column_names == [*table("product_devices").columns, RESCUED_DATA]
+
+
+def test_a_refused_password_is_tried_once_and_writes_nothing(cloud: DeviceCloud, tmp_path: Path) -> None:
+    connection = {"username": cloud.username, "password": "not-the-password", "base_url": cloud.url}
+    with pytest.raises(SignInError, match="The user name or password was refused"):
+        sync(tmp_path / "out", connection)
+    assert cloud.ledger.logins() == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "error"),
+    [
+        (["device"], {}, UnknownTableError),
+        (["devices"], {"device": {}}, UnknownTableError),
+        (["product_devices"], {"product_devices": {"per_page": "0"}}, OptionError),
+        (["product_devices"], {"product_devices": {"perpage": "1"}}, OptionError),
+    ],
+)
+def test_options_that_cannot_work_end_a_sync_before_it_starts(
+    cloud: DeviceCloud, tmp_path: Path, names: list[str], options: dict[str, dict[str, str]], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        sync(tmp_path / "out", {"access_token": cloud.token, "base_url": cloud.url}, names, options)
+    assert cloud.ledger.count() == 0
+    assert not (tmp_path / "out").exists()

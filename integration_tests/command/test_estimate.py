@@ -1,0 +1,100 @@
+"""What `particle-bridge plan` says a read costs is what the server then sees."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import pytest
+
+import bridge
+from bridge import cli
+from bridge.export.estimate import Cost, costs
+from bridge.reading import reader
+from bridge.tables.catalog import Table, table, tables
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+from integration_tests.spark.sessions import options_for
+
+PARTITIONS = 3
+# Without the samples, some of whose devices are in two lists and count twice.
+SIZE = FleetSize(products=2, devices=250, sims=120, user_devices=5, user_sims=3, days=1, samples=False)
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[DeviceCloud]:
+    """Two products whose lists have several pages."""
+    with DeviceCloud(Fleet.seeded(SIZE)) as cloud:
+        yield cloud
+
+
+def cost_of(cloud: DeviceCloud, part: Table, **options: str) -> Cost:
+    cloud.reset()
+    given = {"access_token": cloud.token, "base_url": cloud.url}
+    [found] = costs(given, [part.name], {part.name: options}, PARTITIONS)
+    return found
+
+
+def sent_by_a_read(cloud: DeviceCloud, part: Table, **options: str) -> int:
+    cloud.reset()
+    given = options_for(cloud, part, numPartitions=str(PARTITIONS), **options)
+    connector = bridge.ParticleLakeflowConnect(given)
+    for task in connector.get_partitions(part.name, {}):
+        list(connector.read_partition(part.name, task, {}))
+    return cloud.ledger.count()
+
+
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_the_requests_are_those_of_the_read(fleet: DeviceCloud, part: Table) -> None:
+    found = cost_of(fleet, part)
+    lists = {"/v1/products", "/v1/devices", "/v1/sims", "/v1/products/:p/devices", "/v1/products/:p/sims"}
+    assert {entry.route.removeprefix("GET ") for entry in fleet.ledger.requests()} <= lists
+    assert found.requests == sent_by_a_read(fleet, part)
+    assert found.partitions == (PARTITIONS if part.fans_out else 1)
+    assert found.is_counted
+
+
+@pytest.mark.parametrize("options", [{"per_page": "50"}, {"max_pages": "1"}, {"product_id_or_slug": "20001"}], ids=str)
+def test_options_of_the_table_count(fleet: DeviceCloud, options: dict[str, str]) -> None:
+    part = table("product_devices")
+    assert cost_of(fleet, part, **options).requests == sent_by_a_read(fleet, part, **options)
+
+
+def test_the_first_page_of_each_list_is_enough(fleet: DeviceCloud) -> None:
+    cost_of(fleet, table("product_devices"))
+    assert fleet.ledger.count() == 1 + SIZE.products
+
+
+def test_pages_that_the_api_does_not_count_are_said_to_be_more(fleet: DeviceCloud) -> None:
+    fleet.switches = Switches(total_pages=False)
+    try:
+        found = cost_of(fleet, table("product_devices"))
+    finally:
+        fleet.switches = Switches()
+    assert not found.is_counted
+    assert found.requests == PARTITIONS + SIZE.products
+
+
+@pytest.mark.parametrize(("requests", "minutes"), [(1, 0), (10_000, 0), (10_001, 5), (101_000, 50)])
+def test_beyond_the_limit_it_takes_minutes(
+    fleet: DeviceCloud, monkeypatch: pytest.MonkeyPatch, requests: int, minutes: int
+) -> None:
+    monkeypatch.setattr(reader, "count_requests", lambda _table, _config: (0, [requests]))
+    assert cost_of(fleet, table("product_devices")).minutes_at_least == minutes
+
+
+def test_the_command_shows_it(
+    fleet: DeviceCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--base-url", fleet.url, "--access-token", fleet.token, "--partitions", "2", "--table", "diagnostics"]
+    for more in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["particle-bridge", "plan", *given, *more])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+    table_shown, _, as_json = capsys.readouterr().out.partition("[")
+    [cost] = json.loads("[" + as_json)
+    # The list of devices for each partition, and the vitals of each device.
+    requests = 2 + len(fleet.ledger.records("devices"))
+    assert cost == asdict(Cost("diagnostics", 2, requests, is_counted=True, minutes_at_least=0))
+    assert "diagnostics" in table_shown
+    assert str(requests) in table_shown

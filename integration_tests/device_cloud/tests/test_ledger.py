@@ -1,0 +1,316 @@
+"""The ledger: it agrees with what a plain client reads, and counts the requests that took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+from integration_tests.device_cloud.clock import iso_ms
+from integration_tests.device_cloud.tests.test_server import FIRST, get, month_device
+from integration_tests.device_cloud.truth import KEYS
+
+Records = list[dict[str, Any]]
+PAGES = "GET /v1/products/:p/devices"
+
+
+@pytest.fixture
+def cloud() -> Iterator[DeviceCloud]:
+    """A cloud to read and to change."""
+    with DeviceCloud(Fleet.seeded(FleetSize(products=3), seed=3)) as running:
+        yield running
+
+
+# a plain client, written without the server's code
+
+
+def pages(cloud: DeviceCloud, path: str, key: str, **query: Any) -> Records:
+    """Read all pages of a list, sorted by device id as a careful client does."""
+    records: Records = []
+    number = total = 1
+    while number <= total:
+        fixed = {"sortAttr": "deviceId", "sortDir": "asc", **query}
+        body = get(cloud, path, page=number, per_page=10, **fixed).json()
+        records += body[key]
+        total = body["meta"]["total_pages"]
+        number += 1
+    return records
+
+
+def emitted(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a record as the source emits it."""
+    hidden = ("mobile_secret", "secret", "client_secret")
+    return {key: value for key, value in record.items() if key not in hidden} | more
+
+
+def with_iccid(sim: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a SIM with both spellings of its key."""
+    iccid = sim.get("_id") or sim["iccid"]
+    return {**sim, "_id": iccid, "iccid": iccid, **more}
+
+
+def product_ids(cloud: DeviceCloud) -> list[int]:
+    """Return all products by id."""
+    return [product["id"] for product in get(cloud, "/v1/products").json()["products"]]
+
+
+def cellular_ids(cloud: DeviceCloud) -> list[int]:
+    """Return the products that have SIM routes."""
+    return [product for product in product_ids(cloud) if get(cloud, f"/v1/products/{product}/sims").status_code == 200]
+
+
+def read_product_devices(cloud: DeviceCloud) -> Records:
+    """Read the devices of all products."""
+    return [
+        emitted(record, product_id_or_slug=str(product))
+        for product in product_ids(cloud)
+        for record in pages(cloud, f"/v1/products/{product}/devices", "devices")
+    ]
+
+
+def read_product_sims(cloud: DeviceCloud) -> Records:
+    """Read the SIMs of all products."""
+    return [
+        with_iccid(record, product_id_or_slug=str(product))
+        for product in cellular_ids(cloud)
+        for record in pages(cloud, f"/v1/products/{product}/sims", "sims")
+    ]
+
+
+def read_own_vitals(cloud: DeviceCloud) -> Records:
+    """Read the vitals of the user's devices."""
+    start = iso_ms(datetime.now(timezone.utc) - timedelta(days=29, hours=23))
+    return [
+        {**record, "device_id": device["id"], "product_id_or_slug": None}
+        for device in get(cloud, "/v1/devices").json()
+        for record in get(cloud, f"/v1/diagnostics/{device['id']}", start_date=start).json()["diagnostics"]
+    ]
+
+
+def read_own_usage(cloud: DeviceCloud) -> Records:
+    """Read the data usage of the user's SIMs."""
+    records = []
+    for sim in get(cloud, "/v1/sims").json()["sims"]:
+        iccid = sim.get("_id") or sim["iccid"]
+        body = get(cloud, f"/v1/sims/{iccid}/data_usage").json()
+        usage = {"usage_by_day": body} if isinstance(body, list) else body
+        records.append({**usage, "iccid": iccid, "product_id_or_slug": None})
+    return records
+
+
+READERS: dict[str, Callable[[DeviceCloud], Records]] = {
+    "devices": lambda cloud: [emitted(record) for record in get(cloud, "/v1/devices").json()],
+    "products": lambda cloud: get(cloud, "/v1/products").json()["products"],
+    "sims": lambda cloud: [with_iccid(record) for record in get(cloud, "/v1/sims").json()["sims"]],
+    "user": lambda cloud: [get(cloud, "/v1/user").json()],
+    "oauth_clients": lambda cloud: [emitted(record) for record in get(cloud, "/v1/clients").json()["clients"]],
+    "product_devices": read_product_devices,
+    "product_sims": read_product_sims,
+    "diagnostics": read_own_vitals,
+    "sim_data_usage": read_own_usage,
+    "fleet_data_usage": lambda cloud: [
+        {**get(cloud, f"/v1/products/{product}/sims/data_usage").json(), "product_id_or_slug": str(product)}
+        for product in cellular_ids(cloud)
+    ],
+}
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_the_ledger_holds_what_a_plain_client_reads(cloud: DeviceCloud, table: str) -> None:
+    records = READERS[table](cloud)
+    assert len(records) == len(cloud.ledger.records(table)) > 0
+    difference = cloud.ledger.compare(table, {}, records)
+    assert not difference, str(difference)
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_keys_are_unique_and_filled_under_every_option(cloud: DeviceCloud, table: str) -> None:
+    for options in ({}, {"product_id_or_slug": "*"}):
+        keys = [tuple(record[name] for name in KEYS[table]) for record in cloud.ledger.records(table, options)]
+        assert len(keys) == len(set(keys)) > 0
+        assert all(all(key) for key in keys)
+
+
+def test_no_secret_is_in_any_table(cloud: DeviceCloud) -> None:
+    names = {name for table in KEYS for record in cloud.ledger.records(table) for name in record}
+    assert not names & {"mobile_secret", "secret", "client_secret"}
+    assert any("mobile_secret" in row for row in cloud.fleet.rows("devices").values())
+
+
+def test_changing_a_returned_record_does_not_change_the_truth(cloud: DeviceCloud) -> None:
+    cloud.ledger.records("user")[0]["account_info"]["first_name"] = "changed"
+    assert cloud.ledger.records("user")[0]["account_info"]["first_name"] != "changed"
+
+
+# options
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({"groups": "asia"}, {"groups": "asia"}),
+        ({"groups": "asia,europe"}, {"groups": "asia,europe"}),
+        ({"device_name": "ice-0001"}, {"deviceName": "ice-0001"}),
+        ({"device_id": "a"}, {"deviceId": "a"}),
+        ({"serial_number": "P013"}, {"serialNumber": "P013"}),
+    ],
+)
+def test_filters_of_product_devices_mean_those_of_the_api(
+    cloud: DeviceCloud, options: dict[str, str], query: dict[str, str]
+) -> None:
+    everything = {"product_id_or_slug": "fleet-0-v100"}
+    records = [
+        emitted(record, product_id_or_slug="fleet-0-v100")
+        for record in pages(cloud, f"{FIRST}/devices", "devices", **query)
+    ]
+    assert 0 < len(records) < len(cloud.ledger.records("product_devices", everything))
+    assert not cloud.ledger.compare("product_devices", everything | options, records)
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({"iccid": "0000"}, {"iccid": "0000"}),
+        ({"device_name": "device-0"}, {"deviceName": "device-0"}),
+        ({"device_id": "a"}, {"deviceId": "a"}),
+    ],
+)
+def test_filters_of_product_sims_mean_those_of_the_api(
+    cloud: DeviceCloud, options: dict[str, str], query: dict[str, str]
+) -> None:
+    records = [
+        with_iccid(record, product_id_or_slug="20001") for record in pages(cloud, f"{FIRST}/sims", "sims", **query)
+    ]
+    assert 0 < len(records) < 12
+    assert not cloud.ledger.compare("product_sims", {"product_id_or_slug": "20001"} | options, records)
+
+
+def test_max_pages_keeps_the_first_rows_by_the_order_asked_for(cloud: DeviceCloud) -> None:
+    base = {"product_id_or_slug": "20001", "per_page": "10", "max_pages": "2"}
+
+    def names(**options: str) -> list[str]:
+        return [record["id"] for record in cloud.ledger.records("product_devices", base | options)]
+
+    every = sorted(cloud.fleet.rows("devices", 20_001))
+    assert names() == every[:20]
+    assert names(sort_attr="deviceId", sort_dir="desc") == every[::-1][:20]
+    served = get(cloud, f"{FIRST}/devices", per_page=20).json()["devices"]
+    assert names(sort_attr="lastConnection", sort_dir="desc") == [device["id"] for device in served]
+    assert len(cloud.ledger.records("product_sims", base | {"per_page": "5"})) == 10
+
+
+def test_products_are_named_as_the_user_wrote_them(cloud: DeviceCloud) -> None:
+    records = cloud.ledger.records("product_devices", {"product_id_or_slug": "fleet-0-v100, 20003"})
+    assert [record["product_id_or_slug"] for record in records] == ["fleet-0-v100"] * 45 + ["20003"] * 45
+    everywhere = {record["product_id_or_slug"] for record in cloud.ledger.records("product_devices")}
+    assert everywhere <= {str(product) for product in product_ids(cloud)}
+    assert {"20001", "20002", "20003", "295"} <= everywhere
+
+
+@pytest.mark.parametrize(("table", "collection"), [("diagnostics", "devices"), ("sim_data_usage", "sims")])
+def test_all_entities_of_all_products_are_the_products_first_then_the_users_own(
+    cloud: DeviceCloud, table: str, collection: str
+) -> None:
+    found: dict[str, str | None] = {}
+    name = KEYS[table][0]
+    for record in cloud.ledger.records(table, {"product_id_or_slug": "*"}):
+        assert found.setdefault(record[name], record["product_id_or_slug"]) == record["product_id_or_slug"]
+    products = cloud.fleet.product_ids
+    for entity, path in found.items():
+        owner = next((str(product) for product in products if entity in cloud.fleet.rows(collection, product)), None)
+        assert path == owner
+    assert None in found.values()
+    named = {row["product_id_or_slug"] for row in cloud.ledger.records(table, {"product_id_or_slug": "20003"})}
+    assert named == {"20003"}
+
+
+def test_named_devices_are_read_alone_and_by_the_path_that_is_named(cloud: DeviceCloud) -> None:
+    shared = list(cloud.fleet.rows("devices", 20_001))[1]
+    for product, path in ((None, None), ("20001", "20001"), ("*", "20001")):
+        options = {"device_id": shared} | ({"product_id_or_slug": product} if product else {})
+        records = cloud.ledger.records("diagnostics", options)
+        assert {(record["device_id"], record["product_id_or_slug"]) for record in records} == {(shared, path)}
+
+
+def test_vitals_are_within_the_window_and_the_30_days(cloud: DeviceCloud) -> None:
+    device = month_device(cloud)
+    whole = cloud.ledger.records("diagnostics", {"device_id": device})
+    assert len(whole) == 29
+    assert len(get(cloud, f"/v1/diagnostics/{device}").json()["diagnostics"]) == 31
+    start, end = whole[3]["updated_at"], whole[8]["updated_at"]
+    window = cloud.ledger.records("diagnostics", {"device_id": device, "start_date": start, "end_date": end})
+    assert window == whole[3:8]
+    wide = cloud.ledger.records("diagnostics", {"device_id": device}, clip_margin=timedelta(days=-1))
+    assert len(wide) == 31
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("product_devices", {"product_id_or_slug": "no-such-product"}),
+        ("product_sims", {"product_id_or_slug": "20002"}),
+        ("fleet_data_usage", {"product_id_or_slug": "20002"}),
+        ("diagnostics", {"device_id": "unknown"}),
+        ("sim_data_usage", {"iccid": "8900"}),
+    ],
+)
+def test_what_the_options_name_and_the_api_refuses_is_an_error(
+    cloud: DeviceCloud, table: str, options: dict[str, str]
+) -> None:
+    with pytest.raises(LookupError, match="the API refuses"):
+        cloud.ledger.records(table, options)
+
+
+def test_a_malformed_date_is_an_error(cloud: DeviceCloud) -> None:
+    with pytest.raises(ValueError, match="start_date must be ISO 8601"):
+        cloud.ledger.records("diagnostics", {"start_date": "yesterday"})
+
+
+def test_what_all_leads_to_and_the_api_refuses_is_skipped(cloud: DeviceCloud) -> None:
+    refused = set(product_ids(cloud)) - set(cellular_ids(cloud))
+    assert 20_002 in refused
+    assert set(cloud.ledger.skipped("product_sims")) == {f"/v1/products/{product}/sims" for product in refused}
+    for path in cloud.ledger.skipped("product_sims") + cloud.ledger.skipped("fleet_data_usage"):
+        assert get(cloud, path).status_code == 404
+    assert cloud.ledger.skipped("product_devices") == []
+
+
+def test_an_api_user_sees_what_its_token_opens(cloud: DeviceCloud) -> None:
+    for table in ("devices", "sims", "user", "oauth_clients", "diagnostics", "sim_data_usage"):
+        assert cloud.ledger.records(table, access="api_user") == []
+        for path in cloud.ledger.skipped(table, access="api_user"):
+            assert get(cloud, path, token=cloud.api_user_token).status_code == 400
+    assert cloud.ledger.records("product_devices", access="api_user") == cloud.ledger.records("product_devices")
+    everywhere = cloud.ledger.records("diagnostics", {"product_id_or_slug": "*"}, "api_user")
+    paths = {record["product_id_or_slug"] for record in everywhere}
+    assert None not in paths
+    assert len(paths) > 1
+    cloud.switches = Switches(products_endpoint=False)
+    assert {row["org"] for row in cloud.ledger.records("products", access="api_user")} == {"my-org"}
+
+
+# requests
+
+
+def test_requests_are_counted_by_route(cloud: DeviceCloud) -> None:
+    for path in ("/v1/user", f"{FIRST}/devices", "/v1/products/20002/devices", "/v1/nowhere"):
+        get(cloud, path, page=1)
+    ledger = cloud.ledger
+    assert (ledger.count(), ledger.count(PAGES), ledger.count("GET /v1/user"), ledger.count("unknown")) == (4, 2, 1, 1)
+    assert [entry.path for entry in ledger.requests(PAGES)] == [f"{FIRST}/devices", "/v1/products/20002/devices"]
+    assert ledger.requests()[0].query == {"page": "1"}
+    assert ledger.peak(60) == 4
+    assert ledger.peak(1e-9) == 1
+    cloud.reset()
+    assert (ledger.count(), ledger.peak(60)) == (0, 0)
+
+
+def test_the_peak_is_of_a_moving_window(cloud: DeviceCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 9.0, 10.0, 11.0, 30.0])
+    monkeypatch.setattr("integration_tests.device_cloud.server.monotonic", lambda: next(moments))
+    for _ in range(5):
+        get(cloud, "/v1/user")
+    assert [cloud.ledger.peak(seconds) for seconds in (1, 2, 3, 11, 12, 100)] == [1, 2, 3, 3, 4, 5]

@@ -1,0 +1,68 @@
+"""The Lakeflow framework's own tests on our connector and data source: `make test-framework FRAMEWORK=<its checkout>`.
+
+Not collected by a plain run: the framework is on no package registry, and nothing of it is part of this project.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from databricks.labs.community_connector.sparkpds import LakeflowSource
+from pyspark.sql import SparkSession
+from tests.unit.sources.test_partition_suite import SupportsPartitionedStreamTests
+from tests.unit.sources.test_suite import LakeflowConnectTests
+
+from bridge import ParticleLakeflowConnect
+from bridge.tables.catalog import tables
+from integration_tests.device_cloud import DeviceCloud
+from integration_tests.spark.sessions import assert_same, local_session, options_for, truth_of
+
+ALL = list(tables().values())
+
+
+class TestParticle(LakeflowConnectTests, SupportsPartitionedStreamTests):  # type: ignore[misc]
+    """Every check of the framework, against a Device Cloud."""
+
+    connector_class = ParticleLakeflowConnect
+    cloud: DeviceCloud
+    config: dict[str, str]
+    table_configs: dict[str, dict[str, str]]
+
+    @classmethod
+    def setup_class(cls) -> None:
+        """Start a cloud, and point the suite to it."""
+        cls.cloud = DeviceCloud().__enter__()
+        cls.config = {"access_token": cls.cloud.token, "base_url": cls.cloud.url}
+        cls.table_configs = {part.name: dict.fromkeys(part.required_options, "*") for part in ALL}
+        super().setup_class()
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Stop it."""
+        cls.cloud.__exit__(None, None, None)
+
+
+class FrameworkSource(LakeflowSource):  # type: ignore[misc]
+    """The framework's data source with our connector."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+        self.lakeflow_connect = ParticleLakeflowConnect(options)
+
+    @classmethod
+    def name(cls) -> str:
+        """Stand beside our own format of the framework's name."""
+        return "framework"
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    with local_session() as session:
+        session.dataSource.register(FrameworkSource)
+        yield session
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+def test_the_frameworks_row_converter_loses_nothing(spark: SparkSession, cloud: DeviceCloud, part: Any) -> None:
+    given = {**options_for(cloud, part), "tableName": part.name}
+    assert_same(part, spark.read.format("framework").options(**given).load().collect(), truth_of(cloud, part))

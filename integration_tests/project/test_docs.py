@@ -1,0 +1,306 @@
+"""Every command and snippet of the documentation, run as a reader would; and its generated parts, up to date.
+
+Blocks of a document run in order, in one empty folder, with an access token in the environment. What a reader has and a
+test has not is put in by `_substitutions` and `_as_run`, and by nothing else.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from bridge.export.sync import TableResult
+from bridge.tables.catalog import connection_options, tables
+from docs import generate
+from examples import demo
+from integration_tests.device_cloud import DeviceCloud, FleetSize
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")),
+    *(path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md"))),
+]
+# Commands that have a test of their own, which runs them more than once.
+ELSEWHERE = [ROOT / "examples" / name / "README.md" for name in ("duckdb", "pyairbyte", "spark_pipeline")]
+WITH_COMMANDS = [
+    path
+    for path in DOCUMENTS
+    if path not in ELSEWHERE and re.search(r"^```(sh|console|python)$", path.read_text("utf-8"), re.M)
+]
+
+# sh: must succeed; console: commands after `$ ` and what they print, … for any lines; python: together one script;
+# text: no command.
+KINDS = ("sh", "console", "python", "text")
+# With a word of what is generated in it.
+GENERATED = {
+    "README.md": "product_id_or_slug",
+    "docs/tables.md": "product_id_or_slug",
+    "docs/options.md": "product_id_or_slug",
+    "docs/guarantees.md": "list of one product",
+    "docs/airbyte/particle.md": "product_id_or_slug",
+    "docs/airbyte/builder-manifest.yaml": "product_id_or_slug",
+    "connector_spec.yaml": "product_id_or_slug",
+}
+DOCUMENTED_ALLOW_LIST = (
+    "product_id_or_slug,device_id,iccid,groups,device_name,serial_number,sort_attr,sort_dir,per_page,max_pages,"
+    "start_date,end_date"
+)
+
+
+class Block(NamedTuple):
+    """A fenced block and its kind."""
+
+    kind: str
+    text: str
+
+
+def name_of(path: Path) -> str:
+    """Name a document in the list of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
+# ---- commands and snippets ----
+
+
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
+def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
+    environment = _environment(cloud)
+    for block in _blocks(path):
+        text = _substituted(block.text, _substitutions(cloud))
+        if block.kind == "sh":
+            _run_commands(text, tmp_path, environment)
+        elif block.kind == "console":
+            _check_session(text, tmp_path, environment)
+
+
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
+def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
+    script = "\n".join(block.text for block in _blocks(path) if block.kind == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", _substituted(script, _substitutions(cloud))],
+        cwd=tmp_path,
+        env=_environment(cloud),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_block_is_of_a_kind_that_is_run(path: Path) -> None:
+    assert [block.kind for block in _blocks(path) if block.kind not in KINDS] == []
+    assert path.read_text("utf-8").count("```") == 2 * len(_blocks(path))
+
+
+def test_a_command_that_fails_is_found(tmp_path: Path, cloud: DeviceCloud) -> None:
+    with pytest.raises(AssertionError, match="no-such-table"):
+        _run_commands(
+            "particle-bridge schema user >/dev/null\nparticle-bridge schema no-such-table",
+            tmp_path,
+            _environment(cloud),
+        )
+
+
+def test_an_output_that_is_not_as_printed_is_found(tmp_path: Path, cloud: DeviceCloud) -> None:
+    _check_session("$ printf 'a\\nb\\nc\\n'\na\n…\nc\n$ echo d\nd", tmp_path, _environment(cloud))
+    with pytest.raises(AssertionError):
+        _check_session("$ printf 'a\\nb\\nc\\n'\na\nc", tmp_path, _environment(cloud))
+
+
+def test_every_link_inside_the_project_leads_somewhere() -> None:
+    assert [link for path in DOCUMENTS for link in _dead_links(path, path.read_text("utf-8"))] == []
+
+
+def test_a_dead_link_is_found() -> None:
+    text = "[good](docs/tables.md#devices) [here](#tables) [bad](docs/nothing.md) [worse](docs/tables.md#no) [no](#no)"
+    assert _dead_links(ROOT / "README.md", text) == ["docs/nothing.md", "docs/tables.md#no", "#no"]
+
+
+# ---- the demo ----
+
+
+def test_the_demo_reads_all_that_the_fleet_holds(tmp_path: Path, cloud: DeviceCloud) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.demo"],
+        cwd=tmp_path,
+        env=_environment(cloud),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert "All 10 tables hold exactly what the fleet holds" in done.stdout
+    shown = re.findall(r"^│ (\w+) +│ \d+ +│ \d+\.\d +│ \{.+ │$", done.stdout, re.M)
+    assert shown == list(tables())
+    assert {path.name for path in (tmp_path / "lake").iterdir() if not path.name.startswith(".")} == set(tables())
+
+
+@pytest.mark.parametrize("rows_off", [1, -1])
+def test_the_demo_fails_when_a_row_is_missing_or_too_many(
+    rows_off: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short_sync(to: Path, connection: Mapping[str, str], **_: object) -> list[TableResult]:
+        return [TableResult("user", 0.1, rows=1), TableResult("oauth_clients", 0.1, rows=4 + rows_off)]
+
+    monkeypatch.setattr(demo, "sync", short_sync)
+    assert demo.main(tmp_path, FleetSize(devices=2, samples=False)) == 1
+    assert f"oauth_clients has {4 + rows_off} rows, but the fleet holds 4." in capsys.readouterr().out
+
+
+def test_the_demo_fails_when_a_table_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "sync", lambda *_, **__: [TableResult("user", 0.1, error="no answer")])
+    assert demo.main(tmp_path, FleetSize(devices=2, samples=False)) == 1
+    assert "user failed: no answer" in capsys.readouterr().out
+
+
+# ---- generated parts ----
+
+
+def test_generated_documentation_is_up_to_date() -> None:
+    assert generate.stale() == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_documentation_that_differs_from_the_manifest_is_found(name: str, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "airbyte").mkdir(parents=True)
+    for path in GENERATED:
+        shutil.copy(ROOT / path, tmp_path / path)
+    assert generate.stale(tmp_path) == []
+    changed = tmp_path / name
+    changed.write_text(changed.read_text("utf-8").replace(GENERATED[name], "product"), encoding="utf-8")
+    assert generate.stale(tmp_path) == [changed]
+
+
+def test_a_missing_marker_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Nothing generated here\n")
+    with pytest.raises(ValueError, match="no markers <!-- generated: tables -->"):
+        generate.generated(tmp_path)
+
+
+def test_the_allow_list_holds_every_option_that_is_read_and_all_documented_ones() -> None:
+    [written] = [block.text.strip() for block in _blocks(ROOT / "docs" / "options.md")]
+    read = {option.name for part in tables().values() for option in (*part.options, *part.spark_options)}
+    assert set(written.split(",")) == read >= set(DOCUMENTED_ALLOW_LIST.split(","))
+    assert _connector_spec()["external_options_allowlist"] == written
+
+
+def test_the_connector_spec_has_two_ways_to_sign_in_and_every_other_option_of_the_connection() -> None:
+    connection = _connector_spec()["connection"]
+    ways = {way["name"]: {one["name"] for one in way["parameters"]} for way in connection["auth_methods"]}
+    assert ways == {"access_token": {"access_token"}, "password": {"username", "password"}}
+    shared = {one["name"] for one in connection["parameters"]}
+    documented = {option.name for option in connection_options() if option.is_documented}
+    assert shared == documented - {"access_token", "username", "password"} >= {"base_url", "token_cache_file"}
+    every = [one for way in connection["auth_methods"] for one in way["parameters"]] + connection["parameters"]
+    assert {one["name"] for one in every if one.get("secret")} == {"access_token", "password"}
+    assert [one for one in every if one["type"] != "string" or not one["description"]] == []
+    assert {one["name"] for one in every if one["required"]} == set().union(*ways.values())
+
+
+def _connector_spec() -> dict[str, Any]:
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "connector_spec.yaml").read_text("utf-8"))
+    return spec
+
+
+# ---- running a block ----
+
+
+def _blocks(path: Path) -> list[Block]:
+    return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S)]
+
+
+def _substitutions(cloud: DeviceCloud) -> dict[str, str]:
+    """Name what stands for the reader's own account; the address is Particle's wherever none is given."""
+    [product, *_] = cloud.fleet.product_ids
+    record = cloud.fleet.product(str(product))
+    assert record is not None
+    return {
+        "my-product": record["slug"],
+        "https://api.particle.io": cloud.url,
+        '{"credentials":': f'{{"base_url": "{cloud.url}", "credentials":',
+        "connection = {": f'connection = {{"base_url": "{cloud.url}", ',
+    }
+
+
+def _substituted(text: str, substitutions: Mapping[str, str]) -> str:
+    for written, meant in substitutions.items():
+        text = text.replace(written, meant)
+    return text
+
+
+def _as_run(command: str) -> str:
+    """Keep tests from running themselves and from changing the environment they run in."""
+    command = re.sub(r"^make ", f"make -n -C '{ROOT}' ", command, flags=re.M)
+    return re.sub(
+        r"^pip (install .*)$",
+        rf"(cd '{ROOT}' && python -m pip \1 -q --dry-run --no-deps --no-build-isolation)",
+        command,
+        flags=re.M,
+    )
+
+
+def _environment(cloud: DeviceCloud) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "JAVA_HOME", "LANG", "TMPDIR")}
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PARTICLE_ACCESS_TOKEN": cloud.token,
+        "PARTICLE_BASE_URL": cloud.url,
+    }
+
+
+def _run(script: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", _as_run(script)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _run_commands(script: str, folder: Path, environment: Mapping[str, str]) -> None:
+    done = _run(script, folder, environment)
+    assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}"
+    # The commands of an Airbyte source also end with 0 when a connection does not work.
+    assert '"status":"FAILED"' not in done.stdout, done.stdout[-3000:]
+
+
+def _check_session(text: str, folder: Path, environment: Mapping[str, str]) -> None:
+    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*(?:\n|\Z))*)", text, re.M):
+        printed = _run(command, folder, environment).stdout
+        lines = expected.strip("\n").splitlines()
+        pattern = "".join(r"(?:.*\n)*" if line == "…" else re.escape(f"{line}\n") for line in lines)
+        assert re.fullmatch(pattern, printed), f"$ {command}\n{printed}\nis not\n{expected}"
+
+
+def _dead_links(path: Path, text: str) -> list[str]:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    own = {link: f"{path.name}{link}" for link in links if link.startswith("#")}
+    return [link for link in links if not _leads_somewhere(path.parent, own.get(link, link))]
+
+
+def _leads_somewhere(folder: Path, link: str) -> bool:
+    path, _, heading = link.partition("#")
+    target = folder / path
+    return target.exists() and (not heading or heading in _anchors(target.read_text("utf-8")))
+
+
+def _anchors(text: str) -> list[str]:
+    """Return what the sections of a document are called in links."""
+    headings = re.findall(r"^##+ (.+)$", text, re.M)
+    return [re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings]

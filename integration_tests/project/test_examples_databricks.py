@@ -1,0 +1,144 @@
+"""The Databricks bundle, as far as it can be checked without a workspace."""
+
+import re
+import runpy
+from collections.abc import Callable
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from databricks.bundles.jobs import Job
+from databricks.bundles.pipelines import Pipeline
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pyspark import pipelines
+from pyspark.sql import SparkSession
+
+import bridge
+from bridge.tables.catalog import table, tables
+from bridge.tables.options import Options
+from integration_tests.project.test_docs import ROOT
+
+EXAMPLE = ROOT / "examples" / "databricks"
+BUNDLE: dict[str, Any] = yaml.safe_load((EXAMPLE / "databricks.yml").read_text("utf-8"))
+# What Databricks Connect stands on; a pin would replace the environment's own.
+OF_THE_ENVIRONMENT = {"numpy", "pandas", "protobuf", "grpcio", "googleapis-common-protos", "pyspark", "pyarrow"}
+# Their newest versions want a protobuf that Spark Connect does not run on.
+HELD_BACK = {"google-api-core", "google-cloud-secret-manager", "grpc-google-iam-v1", "proto-plus"}
+# Of the top level and of a target: https://docs.databricks.com/dev-tools/bundles/settings
+MAPPINGS = {"bundle", "variables", "artifacts", "resources", "targets", "workspace"}
+
+
+def test_resources_hold_only_what_a_pipeline_and_a_job_have() -> None:
+    Pipeline.from_dict(BUNDLE["resources"]["pipelines"]["particle"])
+    job = Job.from_dict(BUNDLE["resources"]["jobs"]["hourly"])
+    assert job.schedule
+    keys = [key for resources in BUNDLE["resources"].values() for key in resources]
+    assert len(keys) == len(set(keys)) == 2
+    assert BUNDLE.keys() <= MAPPINGS
+    assert all(target.keys() <= {"mode", "default", "workspace"} for target in BUNDLE["targets"].values())
+
+
+def test_a_misspelt_key_of_a_resource_is_found() -> None:
+    misspelt: Any = {**BUNDLE["resources"]["pipelines"]["particle"], "catalogue": "main"}
+    with pytest.raises(ValueError, match="Unexpected field 'catalogue'"):
+        Pipeline.from_dict(misspelt)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = set(re.findall(r"\$\{([\w.]+)\}", (EXAMPLE / "databricks.yml").read_text("utf-8")))
+    known = {f"var.{name}" for name in BUNDLE["variables"]}
+    known |= {"workspace.file_path", "bundle.name", "bundle.target", "resources.pipelines.particle.id"}
+    assert references <= known
+    pipeline = BUNDLE["resources"]["pipelines"]["particle"]
+    [library] = pipeline["libraries"]
+    folder = EXAMPLE / pipeline["root_path"] / library["glob"]["include"].removesuffix("/**")
+    assert [path.name for path in folder.glob("*.py")] == ["particle.py"]
+    [constraint] = [line for line in pipeline["environment"]["dependencies"] if "constraint" in line]
+    assert (EXAMPLE / constraint.split("/")[-1]).exists()
+    assert (EXAMPLE / BUNDLE["artifacts"]["source_particle"]["path"] / "pyproject.toml").exists()
+
+
+def test_no_file_of_the_bundle_holds_a_secret() -> None:
+    secrets = re.compile(r"(access_token|password|username)\s*[:=]\s*[^,\s]", re.I)
+    texts = {path.name: path.read_text("utf-8") for path in EXAMPLE.rglob("*.[py][ym]*")}
+    assert {"databricks.yml", "particle.py"} <= texts.keys()
+    assert [name for name, text in texts.items() if secrets.search(text)] == []
+    assert secrets.search("access_token: 0000")
+
+
+def test_the_constraints_suit_the_cdk_and_leave_the_environment_its_own() -> None:
+    pins, tested = (_pins(folder / "constraints.txt") for folder in (EXAMPLE, ROOT))
+    assert pins.keys() & OF_THE_ENVIRONMENT == set()
+    assert {name for name, version in pins.items() if version != tested[name]} == HELD_BACK
+    needed = [Requirement(text) for text in requires("airbyte-cdk") or []]
+    for one in needed:
+        if not one.marker and canonicalize_name(one.name) in pins:
+            assert pins[canonicalize_name(one.name)] in one.specifier, one
+
+
+def _pins(path: Path) -> dict[str, str]:
+    """Read the versions that constraints pin on Python 3.12."""
+    lines = [Requirement(line) for line in path.read_text("utf-8").splitlines() if line and line[0] != "#"]
+    on_312 = [line for line in lines if not line.marker or line.marker.evaluate({"python_version": "3.12"})]
+    return {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in on_312}
+
+
+def test_the_pipeline_reads_every_table_through_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _Session()
+    _define(session, monkeypatch)
+    snapshots = {part.name for part in tables().values() if part.ingestion_type == "snapshot"}
+    assert {options["tableName"] for kind, options in session.reads if kind == "batch"} == snapshots
+    assert [options["tableName"] for kind, options in session.reads if kind == "stream"] == ["diagnostics"]
+    for _, options in session.reads:
+        assert options.pop("databricks.connection") == "particle"
+        # What Databricks puts in place of the connection.
+        Options.parse({"access_token": "from the connection", **options}, table(options["tableName"]))
+
+
+class _Session:
+    """Stands for a session of a pipeline: notes what is read, and reads nothing."""
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[str, dict[str, str]]] = []
+        self.conf = {"particle.connection": "particle"}
+
+    @property
+    def read(self) -> "_Reader":
+        return _Reader(self, "batch")
+
+    @property
+    def readStream(self) -> "_Reader":  # noqa: N802
+        return _Reader(self, "stream")
+
+
+class _Reader:
+    def __init__(self, session: _Session, kind: str) -> None:
+        self._session, self._kind, self._options = session, kind, dict[str, str]()
+
+    def format(self, name: str) -> "_Reader":
+        assert name == "lakeflow_connect"
+        return self
+
+    def options(self, **options: str) -> "_Reader":
+        self._options = options
+        return self
+
+    def load(self) -> None:
+        self._session.reads.append((self._kind, self._options))
+
+
+def _define(session: _Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import the definitions as a pipeline does, and run each at once."""
+
+    def flow(**_named: str) -> Callable[[Callable[[], None]], None]:
+        return lambda rows: rows()
+
+    monkeypatch.setattr(SparkSession, "active", lambda: session)
+    monkeypatch.setattr(bridge, "register", lambda _session: None)
+    monkeypatch.setattr(pipelines, "materialized_view", flow)
+    monkeypatch.setattr(pipelines, "append_flow", flow)
+    monkeypatch.setattr(pipelines, "create_streaming_table", lambda **_named: None)
+    runpy.run_path(str(EXAMPLE / "transformations" / "particle.py"))

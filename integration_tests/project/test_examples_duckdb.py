@@ -1,0 +1,31 @@
+"""A fleet in DuckDB by the command line alone, by the README of the example."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from examples.duckdb.load import load
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.project.test_docs import ROOT, _blocks, _environment, _run_commands
+
+
+def test_what_it_loads_is_what_the_fleet_holds(tmp_path: Path) -> None:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=8, sims=0, user_sims=0, samples=False))) as cloud:
+        for block in _blocks(ROOT / "examples" / "duckdb" / "README.md"):
+            _run_commands(block.text, tmp_path, _environment(cloud))
+        held = {name: len(cloud.ledger.records(name)) for name in ("products", "product_devices", "diagnostics")}
+
+    with duckdb.connect(str(tmp_path / "fleet.duckdb"), read_only=True) as database:
+        tables = [name for (name,) in database.sql("SHOW TABLES").fetchall()]
+        assert {name: database.table(name).shape[0] for name in tables} == held
+        [(charge,)] = database.sql("SELECT max(payload.device.power.battery.charge) FROM diagnostics").fetchall()
+        assert 0 < charge <= 100
+    # A second load replaces the first.
+    assert load(tmp_path / "particle", tmp_path / "fleet.duckdb") == held
+
+
+def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "particle" / "devices").mkdir(parents=True)
+    with pytest.raises(duckdb.IOException, match="No files found"):
+        load(tmp_path / "particle", tmp_path / "fleet.duckdb")

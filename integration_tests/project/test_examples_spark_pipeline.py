@@ -1,0 +1,99 @@
+"""The open-source pipeline, run by its README: twice, with vitals that come in between."""
+
+import json
+import runpy
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pyarrow import dataset  # type: ignore[import-untyped]
+from pyspark import pipelines
+from pyspark.sql import SparkSession
+
+import bridge
+from bridge.reading.times import moment_of
+from bridge.tables.catalog import Table, table, tables
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.project.test_docs import ROOT, _blocks, _environment, _run_commands
+from integration_tests.spark.sessions import truth_of
+
+DIAGNOSTICS = table("diagnostics")
+EXAMPLE = ROOT / "examples" / "spark_pipeline"
+pytestmark = pytest.mark.xdist_group("spark")
+
+
+@pytest.fixture
+def cloud() -> Iterator[DeviceCloud]:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=5, sims=3, samples=False))) as cloud:
+        yield cloud
+
+
+def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceCloud, tmp_path: Path) -> None:
+    commands = [block.text for block in _blocks(EXAMPLE / "README.md") if block.kind == "sh"]
+    _run("".join(commands), cloud, tmp_path)
+    _assert_equals_the_fleet(tmp_path / "my-pipeline", cloud)
+
+    [product] = cloud.fleet.product_ids
+    removed, *_ = cloud.fleet.rows("devices", product)
+    cloud.fleet.remove_device(removed, product)
+    cloud.fleet.add_device(product)
+    device, *_ = cloud.fleet.rows("devices")
+    new = cloud.fleet.add_vitals(device)["updated_at"]
+    # So that the new vitals have settled.
+    cloud.fleet.clock.skew += timedelta(minutes=30).total_seconds()
+    _run(f"cd my-pipeline\n{commands[-1]}", cloud, tmp_path)
+    _assert_equals_the_fleet(tmp_path / "my-pipeline", cloud)
+    assert _keys(tmp_path / "my-pipeline", DIAGNOSTICS)[device, new] == 1
+
+
+def test_a_run_with_a_refused_token_fails(cloud: DeviceCloud, tmp_path: Path) -> None:
+    commands = "".join(block.text for block in _blocks(EXAMPLE / "README.md") if block.kind == "sh")
+    once = "--conf spark.sql.pipelines.maxFlowRetryAttempts=0 --refresh user"
+    with pytest.raises(AssertionError, match=r"SignInError: .*the access token was refused"):
+        _run(f"export PARTICLE_ACCESS_TOKEN=mistyped\n{commands.strip()} {once}", cloud, tmp_path)
+
+
+def test_of_what_the_client_does_not_know_accumulators_alone_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTICLE_ACCESS_TOKEN", "a-token")
+    known: dict[str, str] = {}
+    accumulator, unknown = SimpleNamespace(name="__python_accumulator__"), SimpleNamespace(name="other")
+    client = SimpleNamespace(_execute_and_fetch_as_iterator=lambda *_: iter([known, accumulator, unknown]))
+    monkeypatch.setattr(SparkSession, "active", lambda: SimpleNamespace(client=client))
+    monkeypatch.setattr(bridge, "register", lambda _session: None)
+    for name in ("materialized_view", "append_flow", "create_streaming_table"):
+        monkeypatch.setattr(pipelines, name, lambda **_named: lambda _rows: None)
+    runpy.run_path(str(EXAMPLE / "transformations" / "particle.py"))
+    assert list(client._execute_and_fetch_as_iterator("request")) == [known, unknown]
+
+
+def _run(script: str, cloud: DeviceCloud, folder: Path) -> None:
+    """Run commands of the README, those from the root of the checkout in an empty folder.
+
+    Spark Connect listens on a fixed port unless SPARK_TESTING is set, and the server of an earlier run may linger.
+    """
+    environment = {**_environment(cloud), "SPARK_TESTING": "0"}
+    _run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, environment)
+
+
+def _assert_equals_the_fleet(folder: Path, cloud: DeviceCloud) -> None:
+    for part in tables().values():
+        until = _last_offset(folder) if part is DIAGNOSTICS else None
+        truth = truth_of(cloud, part, until)
+        assert truth
+        expected = Counter(tuple(str(record[name]) for name in part.primary_key) for record in truth)
+        assert _keys(folder, part) == expected, part.name
+
+
+def _keys(folder: Path, part: Table) -> Counter[tuple[str, ...]]:
+    files = dataset.dataset(folder / "spark-warehouse" / part.name, format="parquet")
+    rows = files.to_table(columns=list(part.primary_key)).to_pylist()
+    return Counter(tuple(str(row[name]) for name in part.primary_key) for row in rows)
+
+
+def _last_offset(folder: Path) -> datetime:
+    logs = (folder / "pipeline-storage").rglob("offsets/[0-9]*")
+    newest = max(logs, key=lambda path: int(path.name))
+    return moment_of(json.loads(newest.read_text().splitlines()[-1])["until"])

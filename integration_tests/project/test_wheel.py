@@ -1,0 +1,87 @@
+"""The wheel, as a user has it: in a clean environment, away from the checkout, without any extra."""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
+from integration_tests.airbyte.syncs import with_password
+from integration_tests.device_cloud import DeviceCloud
+
+ROOT = Path(__file__).parents[2]
+
+# One worker builds and installs, however many there are.
+pytestmark = pytest.mark.xdist_group("wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)], cwd=folder)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`source-particle` of an environment that holds the wheel and what it depends on, nothing else."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    install = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
+    _run([str(folder / "bin" / "python"), *install, str(wheel)], cwd=folder)
+    return folder / "bin" / "source-particle"
+
+
+def test_it_holds_the_manifest_and_both_packages_and_no_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert archive.read("source_particle/manifest.yaml") == (ROOT / "manifest.yaml").read_bytes()
+    folders = {name.split("/")[0] for name in names}
+    assert {name for name in folders if not name.endswith(".dist-info")} == {"source_particle", "bridge", "databricks"}
+    ours = "databricks/labs/community_connector/sources/particle/__init__.py"
+    assert [name for name in names if name.startswith("databricks/")] == [ours]
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "source_particle").glob("*.py")]
+    assert set(modules) <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_it_depends_on_neither_spark_nor_a_command_line_library(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [path] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        required = message_from_bytes(archive.read(path)).get_all("Requires-Dist", [])
+    needed = {re.split(r"[^\w.-]", line)[0].lower() for line in required if "extra ==" not in line}
+    assert needed == {"airbyte-cdk", "pyyaml"}
+
+
+def test_an_installed_source_says_its_spec(command: Path, tmp_path: Path) -> None:
+    [spec] = Command((str(command),), tmp_path).run("spec").parts("spec")
+    assert "credentials" in spec.connectionSpecification["required"]
+
+
+def test_an_installed_source_discovers_and_reads_all_that_the_fleet_holds(
+    command: Path, tmp_path: Path, cloud: DeviceCloud
+) -> None:
+    source = Command((str(command),), tmp_path)
+    config = with_password(cloud)
+    [found] = source.run("discover", config=config).parts("catalog")
+    assert [stream.name for stream in found.streams] == list(TABLES)
+
+    done = source.run("read", config=config, catalog=catalog_file(*TABLES))
+    assert done.code == 0, done.errors
+    assert differing(cloud, done.records, TABLES) == []
+
+
+def _run(command: list[str], cwd: Path) -> str:
+    # The environment of the tests must not lend its packages.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command[:4])} …\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout

@@ -1,0 +1,201 @@
+"""How the source says that the API refused something, and what it means for the CDK when an answer goes wrong."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.requesters.error_handlers.default_error_handler import DefaultErrorHandler
+from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
+from airbyte_cdk.sources.streams.http.error_handlers.response_models import (
+    SUCCESS_RESOLUTION,
+    ErrorResolution,
+    ResponseAction,
+)
+from airbyte_cdk.sources.types import Config
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_particle.cancellation import endings, pause
+from source_particle.login import UNVERIFIED
+from source_particle.redaction import scrubbed
+from source_particle.replies import BodyShape, MalformedBodyError, api_message, remember_page
+
+LOGGER = logging.getLogger("airbyte.source_particle")
+# What the API answers for something that is not there or not this token's to see.
+REFUSALS = (403, 404)
+
+
+class Refused(AirbyteTracedException):
+    """The API refused one request for a reason that trying again does not change."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
+        self.status = status
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int]]:
+        """Survive pickling, which an exception does by its positional arguments."""
+        return Refused, (str(self.message), self.status)
+
+
+@dataclass
+class ParticleErrorHandler(DefaultErrorHandler):
+    """Tells what every reply means; a 200 is only good if its body is what the endpoint promises.
+
+    The CDK takes a 200 with HTML, cut or empty JSON, `null` or an error object for "no records", which would end a
+    sync as a success with data missing.
+    """
+
+    records_key: str | None = None
+    single: bool = False
+    single_allowed: bool = False
+    bare_list_is: str | None = None
+    identified_by: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__post_init__(parameters)
+        self._shape = BodyShape(
+            records_key=self.records_key,
+            single=self.single,
+            single_allowed=self.single_allowed,
+            bare_list_is=self.bare_list_is,
+            identified_by=tuple(self.identified_by),
+            lists=tuple(self.lists),
+            moments=tuple(self.moments),
+        )
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
+        """Decide what the CDK does next; raises Refused where neither a retry nor a skip can help."""
+        if not isinstance(response_or_exception, requests.Response):
+            return _unanswered(response_or_exception)
+        _refuse_another_origin(response_or_exception)
+        if response_or_exception.ok:
+            return self._interpret_body(response_or_exception)
+        resolution = self._foreseen(response_or_exception)
+        message = _at(response_or_exception, str(resolution.error_message))
+        if resolution.response_action == ResponseAction.FAIL:
+            # Raised here because the CDK's own way writes the whole body of the reply into the log.
+            raise Refused(message, response_or_exception.status_code)
+        return dataclasses.replace(resolution, error_message=message)
+
+    def _foreseen(self, response: requests.Response) -> ErrorResolution:
+        """Find what the manifest says of a status; the CDK's own texts for the others quote whole bodies."""
+        resolutions = (response_filter.matches(response) for response_filter in self.response_filters or ())
+        resolution = next((found for found in resolutions if found), None)
+        if resolution is None:
+            return ErrorResolution(
+                response_action=ResponseAction.RETRY,
+                failure_type=FailureType.transient_error if response.status_code >= 500 else FailureType.system_error,
+                error_message=f"The API answered with status {response.status_code}, which it is not known to do. "
+                "Start the sync again later, and report it if it goes on.",
+            )
+        if resolution.response_action in (ResponseAction.RETRY, ResponseAction.RATE_LIMITED):
+            # The CDK heeds a filter's failure_type only where the action is FAIL.
+            return dataclasses.replace(resolution, failure_type=FailureType.transient_error)
+        return resolution
+
+    def _interpret_body(self, response: requests.Response) -> ErrorResolution:
+        try:
+            remember_page(response, self._shape)
+        except MalformedBodyError as error:
+            return ErrorResolution(
+                response_action=ResponseAction.RETRY,
+                failure_type=FailureType.system_error,
+                error_message=_at(
+                    response,
+                    f"The reply (status {response.status_code}) is not what this endpoint promises: {error}. If it "
+                    "goes on, something between answers in the API's place, or the API has changed: please report it.",
+                ),
+            )
+        return SUCCESS_RESOLUTION
+
+
+def _at(response: requests.Response, message: str) -> str:
+    """Say where it happened and what the API said about it."""
+    # Of an address that a redirect led to, anything may be a part.
+    return f"{scrubbed(response.url)}: {message} {api_message(response)}".strip()
+
+
+def _refuse_another_origin(response: requests.Response) -> None:
+    """Take no answer from where the API has not been configured to be, nor one that came in the clear."""
+    asked = response.history[0].url if response.history else response.url
+    origin, asked_origin = (urlsplit(url)[:2] for url in (response.url, asked))
+    if origin != asked_origin:
+        # The host alone: whoever wrote the address chose the rest.
+        shown = f"{origin[0]}://{urlsplit(response.url).hostname}"
+        raise Refused(
+            f"{asked}: The request was sent on to {shown}, whose answers are not the API's. Check base_url, and what "
+            "stands between this machine and the API.",
+            response.history[0].status_code,
+        )
+
+
+def _unanswered(error: Exception | None) -> ErrorResolution:
+    """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
+    if isinstance(error, requests.exceptions.SSLError):
+        raise AirbyteTracedException(
+            message=UNVERIFIED.format(error.request.url if error.request else "The API"),
+            failure_type=FailureType.config_error,
+        )
+    return ErrorResolution(
+        response_action=ResponseAction.RETRY,
+        failure_type=FailureType.transient_error,
+        error_message=f"No whole answer came ({type(error).__name__}). Check base_url and that this machine reaches "
+        "it; if it does, start the sync again later.",
+    )
+
+
+@dataclass
+class ParticleBackoff(BackoffStrategy):
+    """Waits before a retry: as long as the API asks, else 1, 2, 4 … seconds, and longer after a 429.
+
+    A 429 comes without Retry-After as far as is known, and means that a window of five minutes is used up.
+    """
+
+    config: Config = field(repr=False)
+    parameters: InitVar[Mapping[str, Any]]
+
+    FIRST_WAIT = 1.0
+    FIRST_WAIT_AFTER_429 = 15.0
+    LONGEST_WAIT = 300.0
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        self._factor = float(self.config.get("retry_wait_factor", 1))
+
+    def backoff_time(
+        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
+    ) -> float:
+        """Give the seconds to wait, less the one that the CDK adds to every wait of a strategy."""
+        response = response_or_exception if isinstance(response_or_exception, requests.Response) else None
+        limited = response is not None and response.status_code == requests.codes.too_many_requests
+        first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
+        asked = _retry_after(response) if response is not None else None
+        wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
+        if endings():
+            # The CDK's sleep would go on after whoever waits for the answer has gone.
+            if wait >= 1:
+                LOGGER.info("Waiting %.0f seconds before asking again.", wait)
+            pause(wait)
+            wait = 0.0
+        # Exactly 0 would count as "no opinion" and bring the CDK's own waits back.
+        return (max(wait, 0.01) - 1) or 0.01
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())

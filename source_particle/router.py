@@ -1,0 +1,232 @@
+"""Fanning out over a fleet: which products, devices and SIMs a table is read from."""
+
+import logging
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import InitVar, dataclass, field
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import quote
+
+from airbyte_cdk.sources.declarative.incremental.concurrent_partition_cursor import ConcurrentPerPartitionCursor
+from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+from airbyte_cdk.sources.types import Config, StreamSlice
+
+from source_particle.error_handler import REFUSALS, Refused
+from source_particle.paging import Record
+
+LOGGER = logging.getLogger("airbyte.source_particle")
+EVERYTHING = "*"
+
+
+@dataclass
+class FleetRouter(PartitionRouter):
+    """Names what to read one by one: products, or the devices or SIMs (`entity`) of products or of the user.
+
+    Options take one value, several separated by commas, or `*` for everything that the token can see. What the user
+    named and the API refuses is an error, after the rest has been read; what `*` found and the API then refuses is
+    skipped, counted and named at the end. No stock router tells the two apart, and a parent's refusal would end them.
+    """
+
+    config: Config = field(repr=False)
+    parameters: InitVar[Mapping[str, Any]]
+    table: str
+    products: Retriever
+    entity: str | None = None
+    own_entities: Retriever | None = None
+    product_entities: Retriever | None = None
+    # Whether the stream is incremental, with a cursor for each entity.
+    keeps_cursors: bool = False
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        self._plan = self.config.get("plan") or {}
+        self._lock = threading.Lock()
+        self._open = 0
+        self._named = 0
+        self._enumerated = False
+        self._skipped: dict[str, int] = {}
+
+    # ---- naming ----
+
+    def stream_slices(self) -> Iterable[StreamSlice]:
+        """Yield one slice for each thing to read, each once; raises Refused at the end for a named one."""
+        failures: list[Refused] = []
+        try:
+            for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
+                if not self._is_in_part(stream_slice):
+                    continue
+                with self._lock:
+                    self._open += 1
+                    self._named += 1
+                self._warn_at_cursor_limit()
+                yield stream_slice
+        finally:
+            self._report_when_done(enumerated=True)
+        if failures:
+            raise failures[0]
+
+    def _warn_at_cursor_limit(self) -> None:
+        limit = ConcurrentPerPartitionCursor.SWITCH_TO_GLOBAL_LIMIT
+        if self.keeps_cursors and self._named == limit + 1 and "plan" not in self.config:
+            LOGGER.warning(
+                "%s: more than %d of %s: an incremental sync now keeps one cursor for all of them instead of one each, "
+                "so one that joins later starts there and not with its whole past. To keep one each, split the fleet "
+                "into several sources by product_id_or_slug.",
+                self.table,
+                limit,
+                self.entity,
+            )
+
+    def _option(self, name: str) -> list[str] | None:
+        """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
+        value = (self.config.get(self.table) or {}).get(name)
+        values = [part.strip() for part in str(value).split(",")] if value else []
+        named = list(dict.fromkeys(part for part in values if part))
+        if EVERYTHING in named and len(named) > 1:
+            raise Refused(f"{self.table}: {name} is either {EVERYTHING} or names, not both. Correct the option.", 400)
+        return named or None
+
+    def _is_in_part(self, stream_slice: StreamSlice) -> bool:
+        """Whether this task reads a slice; the plan may also know that only some of the values of a key are wanted."""
+        keys = {**stream_slice.extra_fields, **stream_slice.partition}
+        if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.get("only", {}).items()):
+            return False
+        return self._turn_of(stream_slice) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
+
+    def _turn_of(self, stream_slice: StreamSlice) -> int:
+        """Number a slice, the same in every process: what was named by its place, so that parts are even.
+
+        What `*` finds has no place that holds still, so it is numbered by a hash.
+        """
+        name = str(next(iter(stream_slice.partition.values())))
+        return zlib.crc32(name.encode()) if stream_slice.extra_fields["found"] else self._places[name]
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        named = self._option(self.entity or "product_id_or_slug") or []
+        return {name: place for place, name in enumerate(named)}
+
+    def _product_slices(self) -> Iterator[StreamSlice]:
+        named = self._option("product_id_or_slug") or [EVERYTHING]
+        if named != [EVERYTHING]:
+            yield from (_product_slice(product, found=False) for product in named)
+            return
+        for record in records_of(self.products):
+            yield _product_slice(str(record["id"]), found=True)
+
+    def _entity_slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
+        wanted = self._option(str(self.entity)) or [EVERYTHING]
+        products = self._option("product_id_or_slug")
+        if wanted != [EVERYTHING] and (products is None or (len(products) == 1 and products != [EVERYTHING])):
+            product = products[0] if products else None
+            yield from (self._entity_slice(name, product, found=False) for name in wanted)
+            return
+        seen: set[str] = set()
+        for name, found_in in self._found_entities(products, failures):
+            if name not in seen and (wanted == [EVERYTHING] or name in wanted):
+                yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
+            seen.add(name)
+        failures.extend(self._not_found(name) for name in wanted if name != EVERYTHING and name not in seen)
+
+    def _found_entities(self, products: list[str] | None, failures: list[Refused]) -> Iterator[tuple[str, str | None]]:
+        """List entities with the product they were found in, None for the user's own list."""
+        assert self.own_entities is not None
+        assert self.product_entities is not None
+        if products is not None:
+            for product in self._product_slices():
+                name = product.partition["product_id_or_slug"]
+                try:
+                    for record in records_of(self.product_entities, product):
+                        yield _entity_name(record), name
+                except Refused as refusal:
+                    if product.extra_fields["found"] and refusal.status in REFUSALS:
+                        self.skip(f"product {name}", refusal)
+                    else:
+                        failures.append(refusal)
+        if products is None or products == [EVERYTHING]:
+            try:
+                for record in records_of(self.own_entities):
+                    yield _entity_name(record), None
+            except Refused as refusal:
+                if products is None:
+                    raise
+                self.skip("the user's own list", refusal)
+
+    def _entity_slice(self, name: str, product: str | None, *, found: bool) -> StreamSlice:
+        return StreamSlice(
+            partition={str(self.entity): name},
+            cursor_slice={},
+            extra_fields={
+                f"{self.entity}_path": path_segment(name),
+                "product_id_or_slug": product,
+                "product_prefix": f"products/{path_segment(product)}/" if product else "",
+                "found": found,
+            },
+        )
+
+    def _not_found(self, name: str) -> Refused:
+        return Refused(
+            f"{self.table}: {self.entity} {name} is in none of the products "
+            f"{self.config[self.table]['product_id_or_slug']}. Correct {self.entity} or product_id_or_slug.",
+            404,
+        )
+
+    # ---- counting what was skipped ----
+
+    def skip(self, name: str, refusal: Refused) -> None:
+        """Note that something which `*` found was refused."""
+        LOGGER.info("%s: skipped %s: %s", self.table, name, refusal.message)
+        with self._lock:
+            self._skipped[name] = refusal.status
+
+    def finished(self) -> None:
+        """Note that a slice has been read, skipped or given up."""
+        with self._lock:
+            self._open -= 1
+        self._report_when_done()
+
+    def _report_when_done(self, *, enumerated: bool = False) -> None:
+        with self._lock:
+            self._enumerated = self._enumerated or enumerated
+            if self._open or not self._enumerated or not self._skipped:
+                return
+            skipped, self._skipped = self._skipped, {}
+        named = ", ".join(f"{name} ({status})" for name, status in sorted(skipped.items()))
+        LOGGER.warning("%s: skipped %d that * found, because the API refused them: %s", self.table, len(skipped), named)
+
+    # ---- a router also offers request options and state; this one has none ----
+
+    def get_stream_state(self) -> None:
+        """Parents are read in full each time: they keep no state."""
+
+    def get_request_params(self, **_: Any) -> Mapping[str, Any]:
+        """Everything goes into the path."""
+        return {}
+
+    get_request_headers = get_request_body_data = get_request_body_json = get_request_params
+
+
+def records_of(retriever: Retriever, stream_slice: StreamSlice | None = None) -> Iterator[Record]:
+    """Read through one of this package's retrievers, which give plain dictionaries."""
+    return cast(Iterator[Record], iter(retriever.read_records({}, stream_slice)))
+
+
+def path_segment(name: str) -> str:
+    """Encode a name so that it stays one segment of the path; dots alone would climb to another endpoint."""
+    if not name.strip(".") or not name.isprintable():
+        raise Refused(f"{name!r} cannot be the id or name of a product, device or SIM. Correct the option.", 400)
+    return quote(name, safe="")
+
+
+def _entity_name(record: Record) -> str:
+    return str(record.get("id") or record.get("_id") or record.get("iccid"))
+
+
+def _product_slice(product: str, *, found: bool) -> StreamSlice:
+    return StreamSlice(
+        partition={"product_id_or_slug": product},
+        cursor_slice={},
+        extra_fields={"product_path": path_segment(product), "found": found},
+    )

@@ -1,0 +1,140 @@
+"""The connector of a Lakeflow pipeline as an object: what it is given, what it keeps, what it refuses."""
+
+import json
+import logging
+import pickle
+from typing import Any
+
+import pytest
+
+from bridge import ParticleLakeflowConnect
+from bridge.errors import OptionError, SignInError, UnknownTableError
+from bridge.reading import reader
+from bridge.reading.times import moment_of
+from bridge.rows.schema import spark_schema
+from bridge.tables.catalog import tables
+
+TOKEN = {"access_token": "a-token"}
+PASSWORD = {"username": "user@example.com", "password": "a-password"}
+NAMES = list(tables())
+
+
+def given(name: str, **options: str) -> dict[str, str]:
+    """Options as the framework merges them, in the lower case that its streams give them."""
+    required = dict.fromkeys(tables()[name].required_options, "*")
+    return {**TOKEN, **required, "tablename": name, "tableconfigs": "{}", "databricks.connection": "c", **options}
+
+
+def connector(**options: str) -> ParticleLakeflowConnect:
+    return ParticleLakeflowConnect({**TOKEN, **options})
+
+
+def test_tables_are_those_of_the_manifest() -> None:
+    assert connector().list_tables() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_schema_and_metadata_are_stable_and_ask_for_no_credentials(name: str) -> None:
+    made = ParticleLakeflowConnect({})
+    assert made.get_table_schema(name, {}) == made.get_table_schema(name, {}) == spark_schema(tables()[name])
+    metadata = made.read_table_metadata(name, {})
+    assert metadata == made.read_table_metadata(name, {}) == json.loads(json.dumps(metadata))
+    assert set(metadata["primary_keys"]) <= set(made.get_table_schema(name, {}).names)
+    assert metadata.get("cursor_field", "updated_at") == "updated_at"
+    assert metadata["ingestion_type"] == ("append" if "cursor_field" in metadata else "snapshot")
+    assert made.is_partitioned(name) is True
+
+
+@pytest.mark.parametrize("name", ["device", "", "_community_tables", "access_token"])
+def test_an_unknown_table_is_an_error_in_every_method(name: str) -> None:
+    made = connector()
+    calls: list[Any] = [
+        lambda: made.get_table_schema(name, {}),
+        lambda: made.read_table_metadata(name, {}),
+        lambda: made.read_table(name, None, {}),
+        lambda: made.is_partitioned(name),
+        lambda: made.latest_offset(name, {}),
+        lambda: made.get_partitions(name, {}),
+        lambda: made.read_partition(name, {"part": 0, "parts": 1}, {}),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownTableError, match="legal: devices, "):
+            call()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_partitions_are_at_least_one_stable_and_serialisable(name: str) -> None:
+    partitions = connector().get_partitions(name, given(name))
+    assert partitions
+    assert partitions == connector().get_partitions(name, given(name)) == json.loads(json.dumps(partitions))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_pickled_small_after_every_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "server_time", lambda _config: moment_of("2026-06-14T12:00:00Z"))
+    options = given(name, tableNameList=json.dumps(NAMES))
+    made = ParticleLakeflowConnect(options)
+    offset = made.latest_offset(name, options)
+    for _ in range(2):
+        made.get_table_schema(name, options)
+        made.get_partitions(name, options)
+        made.get_partitions(name, options, {}, offset)
+        assert len(pickle.dumps(made)) <= len(pickle.dumps(options)) + 2_000
+        made = pickle.loads(pickle.dumps(made))
+    assert b"airbyte" not in pickle.dumps(made)
+
+
+def test_nothing_that_is_pickled_or_shown_holds_a_secret_it_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "sign_in", lambda _config: "signed-in")
+    made = ParticleLakeflowConnect(PASSWORD)
+    partitions = made.get_partitions("devices", {})
+    assert partitions[0]["access_token"] == "signed-in"
+    assert not any(secret in repr((made, partitions)) for secret in ("a-password", "signed-in"))
+    assert b"signed-in" not in pickle.dumps(made)
+    assert b"a-password" not in pickle.dumps(partitions)
+
+
+def test_an_error_in_planning_a_whole_read_is_raised_by_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_config: Any) -> str:
+        raise SignInError("refused")
+
+    monkeypatch.setattr(reader, "sign_in", refuse)
+    made = ParticleLakeflowConnect(PASSWORD)
+    [partition] = json.loads(json.dumps(made.get_partitions("devices", {})))
+    with pytest.raises(SignInError, match="refused"):
+        made.read_partition("devices", partition, {})
+    with pytest.raises(SignInError):
+        made.get_partitions("devices", {}, {"snapshot": ""}, {"snapshot": "2026-01-01T00:00:00.000Z"})
+
+
+def test_a_required_option_that_is_missing_is_an_error_wherever_the_framework_goes_on() -> None:
+    for call in (connector().get_partitions, lambda name, options: connector().read_table(name, None, options)):
+        with pytest.raises(OptionError, match="needs the option product_id_or_slug"):
+            call("product_devices", {})
+
+
+@pytest.mark.parametrize("name", ["isDeleteFlow", "isdeleteflow"])
+def test_deletions_are_refused(name: str) -> None:
+    made = connector(**{name: "true"})
+    calls: list[Any] = [
+        lambda: made.read_table("devices", {}, {}),
+        lambda: made.read_table_deletes("devices", {}, {}),
+        lambda: made.latest_offset("devices", {}),
+        lambda: made.get_partitions("devices", {}),
+    ]
+    for call in calls:
+        with pytest.raises(OptionError, match="isDeleteFlow asks for deleted rows"):
+            call()
+    assert connector(isDeleteFlow="false").get_partitions("devices", {})
+
+
+def test_a_near_miss_of_an_option_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="bridge"):
+        connector().get_table_schema("diagnostics", {"window_second": "60"})
+    assert "did you mean window_seconds?" in caplog.text
+
+
+def test_options_of_the_table_go_before_those_of_the_connection_in_any_case() -> None:
+    made = connector(NUMPARTITIONS="2", Product_Id_Or_Slug="*")
+    assert len(made.get_partitions("product_devices", {})) == 2
+    assert len(made.get_partitions("product_devices", {"numpartitions": "5"})) == 5

@@ -1,0 +1,117 @@
+"""Windows: pure arithmetic on moments."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bridge.errors import ConfigurationError, OptionError
+from bridge.reading.times import iso_ms, moment_of
+from bridge.reading.windows import Windows, within
+from bridge.tables.catalog import table
+from bridge.tables.options import Options
+
+NOW = moment_of("2026-06-15T12:07:30Z")
+DIAGNOSTICS = table("diagnostics")
+
+
+def windows(**options: str) -> Windows:
+    return Windows.of(Options.parse({"access_token": "t", "device_id": "*", **options}, DIAGNOSTICS))
+
+
+def next_end(made: Windows, start: str) -> str:
+    return iso_ms(made.next_end(moment_of(start), made.settled(NOW), NOW))
+
+
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({}, "1970-01-01T00:00:00.000Z"),
+        ({"start_date": "2026-06-01"}, "2026-06-01T00:00:00.000Z"),
+        ({"start_date": "2026-06-01T02:00:00.123456+02:00"}, "2026-06-01T00:00:00.123Z"),
+        ({"start_date": "0001-01-01"}, "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_the_first_offset_is_a_constant(options: dict[str, str], start: str) -> None:
+    assert iso_ms(windows(**options).start_of(None)) == start
+    assert iso_ms(windows(**options).start_of({})) == start
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        ({}, "2026-06-15T12:00:00.000Z"),
+        ({"settle_seconds": "600"}, "2026-06-15T11:45:00.000Z"),
+        ({"settle_seconds": "0", "min_window_seconds": "1"}, "2026-06-15T12:07:30.000Z"),
+        ({"end_date": "2026-06-15T11:00:00Z"}, "2026-06-15T11:00:00.000Z"),
+        ({"window_seconds": "3600"}, "2026-06-14T01:00:00.000Z"),
+        ({"window_seconds": "864000"}, "2026-06-15T12:00:00.000Z"),
+    ],
+)
+def test_a_window_ends_on_the_grid_where_everything_has_settled(options: dict[str, str], end: str) -> None:
+    assert next_end(windows(**options), "2026-06-14T00:00:00Z") == end
+
+
+@pytest.mark.parametrize("start", ["2026-06-15T12:00:00.000Z", "2026-06-15T12:05:00.000Z", "2026-07-01T00:00:00.000Z"])
+def test_without_news_a_window_ends_where_it_starts(start: str) -> None:
+    for options in ({}, {"window_seconds": "60"}, {"end_date": "2026-06-01"}):
+        assert next_end(windows(**options), start) == start
+
+
+def test_the_oldest_day_comes_in_one_window_and_the_next_is_not_a_gap() -> None:
+    made = windows(window_seconds="60")
+    end = moment_of(next_end(made, "1970-01-01"))
+    assert end == NOW - timedelta(days=29) + timedelta(seconds=60)
+    made.check_gap(end, NOW + timedelta(hours=23))
+
+
+@pytest.mark.parametrize("age", [timedelta(days=40), timedelta(days=29, hours=23, minutes=46)])
+def test_a_gap_is_named_unless_it_is_accepted(age: timedelta, caplog: pytest.LogCaptureFixture) -> None:
+    start = NOW - age
+    with pytest.raises(ConfigurationError, match=f"goes on at {iso_ms(start)}, but .*2026-05-16T12:22:30.000Z"):
+        windows().check_gap(start, NOW)
+    windows(failOnDataLoss="false").check_gap(start, NOW)
+    assert f"goes on at {iso_ms(start)}" in caplog.text
+    assert "The stream goes on after it" in caplog.text
+
+
+def test_what_the_api_just_keeps_is_no_gap() -> None:
+    windows().check_gap(NOW - timedelta(days=29, hours=23, minutes=45), NOW)
+
+
+def test_the_first_start_is_no_gap_however_old() -> None:
+    windows().check_gap(windows().start_of(None), NOW)
+    windows(start_date="2026-01-01").check_gap(moment_of("2026-01-01"), NOW)
+    with pytest.raises(ConfigurationError):
+        windows(start_date="2026-01-02").check_gap(moment_of("2026-01-01"), NOW)
+
+
+def test_lookback_moves_only_what_is_asked_for() -> None:
+    start, end = NOW - timedelta(hours=1), NOW
+    assert windows(lookback_seconds="60").narrowing(start, end) == {
+        "start": "2026-06-15T11:06:30.000Z",
+        "end": "2026-06-15T12:07:30.000Z",
+    }
+
+
+@pytest.mark.parametrize("offset", [{"cursor": "x"}, {"until": None}, {"until": "x"}, {"until": 5}, {"snapshot": "x"}])
+def test_an_offset_of_something_else_is_refused(offset: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{re.escape(repr(offset))}.* belongs to something else"):
+        windows().start_of(offset)
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date"])
+def test_a_day_that_does_not_exist_is_an_error(name: str) -> None:
+    with pytest.raises(OptionError, match=f"'2026-02-30' for option {name}"):
+        windows(**{name: "2026-02-30"})
+
+
+def test_records_outside_the_window_are_dropped_whatever_the_api_sends() -> None:
+    spellings = ["2026-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z", "2026-01-02T01:00:00.000+02:00", "2026-01-02"]
+    records = [{"device_id": "a", "updated_at": text} for text in spellings]
+    window = {"start": "2026-01-01T00:00:00.000Z", "end": "2026-01-02T00:00:00.000Z"}
+    assert [record["updated_at"] for record in within(records, DIAGNOSTICS, window)] == [spellings[0], spellings[2]]
+    assert list(within(records, DIAGNOSTICS, {"part": 0, "parts": 1})) == records
+    assert len(list(within(records, DIAGNOSTICS, {"start": window["start"]}))) == 3
+    assert len(list(within(records, DIAGNOSTICS, {"end": window["end"]}))) == 3

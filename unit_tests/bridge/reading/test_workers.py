@@ -1,0 +1,89 @@
+"""Partitions read side by side: everything arrives once, errors are raised, and nothing outlives its consumer."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.reading.workers import ITEMS_AT_ONCE, overlapped
+
+
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def _assert_no_thread_is_left() -> None:
+    for thread in _threads():
+        thread.join(timeout=5)
+    assert not _threads()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("size", [0, 1, ITEMS_AT_ONCE - 1, ITEMS_AT_ONCE, 3 * ITEMS_AT_ONCE + 1])
+def test_every_item_of_every_part_arrives_once(workers: int, size: int) -> None:
+    found = list(overlapped(range(20), lambda part: [(part, item) for item in range(size)], workers))
+
+    assert sorted(found) == [(part, item) for part in range(20) for item in range(size)]
+    _assert_no_thread_is_left()
+
+
+def test_parts_are_read_at_the_same_time() -> None:
+    together = threading.Barrier(4, timeout=10)
+
+    def read(part: int) -> list[int]:
+        together.wait()
+        return [part]
+
+    assert sorted(overlapped(range(4), read, workers=4)) == [0, 1, 2, 3]
+
+
+def test_an_error_of_a_part_is_raised_and_ends_the_read() -> None:
+    def read(part: int) -> list[int]:
+        if part == 3:
+            raise ValueError("part 3")
+        return [part]
+
+    with pytest.raises(ValueError, match="part 3"):
+        list(overlapped(range(10_000), read, workers=2))
+    _assert_no_thread_is_left()
+
+
+def test_an_error_while_naming_parts_is_raised() -> None:
+    def parts() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more names")
+
+    with pytest.raises(ValueError, match="no more names"):
+        list(overlapped(parts(), lambda part: [part], workers=3))
+    _assert_no_thread_is_left()
+
+
+def test_an_iterator_that_is_closed_takes_its_threads_with_it() -> None:
+    def endless(part: int) -> Iterator[int]:
+        while True:
+            yield part
+
+    items = overlapped(range(4), endless, workers=4)
+    next(items)
+    items.close()  # type: ignore[attr-defined]
+
+    _assert_no_thread_is_left()
+
+
+def test_no_more_waits_than_a_few_lists_for_each_worker() -> None:
+    read = 0
+
+    def endless(part: int) -> Iterator[int]:
+        nonlocal read
+        while True:
+            read += 1
+            yield part
+
+    items = overlapped([0], endless, workers=1)
+    next(items)
+    threading.Event().wait(0.3)
+
+    # Two lists in the queue, one that is handed over, one that was consumed, and the item on its way.
+    assert read <= 4 * ITEMS_AT_ONCE + 1
+    items.close()  # type: ignore[attr-defined]
+    _assert_no_thread_is_left()

@@ -1,0 +1,232 @@
+"""Records become rows: what is converted, what is rescued, and that nothing is lost."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.rows.batches import MAX_ROWS, ROWS_AT_ONCE, clean_records, record_batches, row_converter
+from bridge.rows.schema import arrow_schema, type_name
+from bridge.tables.catalog import Table, table, tables
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from unit_tests.support.restoring import alike, restored
+from unit_tests.support.strategies import examples, records
+
+NAMES = list(tables())
+BIG = 2**63
+VALUES = Path(__file__).parents[3] / "docs" / "values.md"
+
+
+def rows_of(name: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
+    batches = record_batches(records, table(name))
+    return [row for batch in batches for row in batch.to_pylist(maps_as_pydicts="strict")]
+
+
+def row_of(name: str, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Give the columns that are not null, and what was rescued."""
+    [row] = rows_of(name, record)
+    rescued = row.pop("_rescued_data")
+    return {column: value for column, value in row.items() if value is not None}, rescued and json.loads(rescued)
+
+
+COLUMNS = {
+    "bigint": "platform_id",
+    "double": "mb_limit",
+    "boolean": "requires_activation_codes",
+    "string": "description",
+    "array": "groups",
+    "struct": "settings",
+    "any": "settings",
+}
+# As integers: those of 64 bits, and those that a double holds exactly.
+BOUNDS = {"bigint": (2**63 - 1, -(2**63)), "double": (2**53, -(2**53))}
+
+
+def documented() -> Iterator[tuple[str, Any, Any, Any]]:
+    """Read the table of docs/values.md: a column of each type, what is sent, what is kept and what is rescued."""
+    for line in VALUES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `") or line.startswith("| any"):
+            kind, *cells = (cell.strip().strip("`") for cell in line.strip("|").split("|"))
+            sent, kept, rescued = (json.loads(cell) if cell else None for cell in cells)
+            yield COLUMNS[kind], sent, kept, rescued
+
+
+@pytest.mark.parametrize(("column", "sent", "kept", "rescued"), [*documented()])
+def test_value_is_kept_or_rescued_as_documented(column: str, sent: Any, kept: Any, rescued: Any) -> None:
+    columns, found = row_of("products", {column: sent})
+    assert columns == ({} if kept is None else {column: kept})
+    assert type(columns.get(column)) is type(kept)
+    assert found == (None if rescued is None else {column: rescued})
+
+
+def test_every_kind_of_column_is_documented() -> None:
+    kinds = {type_name(schema).partition("<")[0] for part in tables().values() for schema in part.columns.values()}
+    documented_kinds = set(re.findall(r"^\| `(\w+)`", VALUES.read_text(encoding="utf-8"), re.MULTILINE))
+    # A map is in the example of a struct.
+    assert kinds == documented_kinds | {"map"}
+
+
+@pytest.mark.parametrize("sent", [{}, {"settings": {}}, {"settings": None, "name": None}])
+def test_missing_values_and_empty_structs_are_null(sent: dict[str, Any]) -> None:
+    assert row_of("products", sent) == ({}, None)
+
+
+MISFITS: dict[str, list[Any]] = {
+    "platform_id": [
+        *("", "abc", "007", "+7", " 7", "7.0", "1e3", "-0", "\uff17", 1.5, BIG, -BIG - 1, str(BIG)),
+        *(1e30, True, False, [], {}, [1], {"err": -210}),
+    ],
+    "mb_limit": [
+        *("", "n/a", "NaN", "Infinity", "0x1", "1_0", "1e999", "0.1" + "0" * 50 + "1", "9007199254740993"),
+        *(2**53 + 1, 10**400, True, {"err": -210}, []),
+    ],
+    "requires_activation_codes": [0, 1, "true", "", {}, []],
+    "groups": ["a", 1, True, {"a": 1}, {}],
+    "settings": ["a", 1, True, [], [{}]],
+    "description": ["\ud800", "half a pair \udfff"],
+}
+
+
+@pytest.mark.parametrize(("column", "sent"), [(column, sent) for column in MISFITS for sent in MISFITS[column]])
+def test_value_that_does_not_fit_is_rescued_whole(column: str, sent: Any) -> None:
+    assert row_of("products", {column: sent, "id": 1}) == ({"id": 1}, {column: sent})
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "rescued"),
+    [
+        (
+            "diagnostics",
+            {"payload": {"device": {"power": {"battery": {"charge": {"err": -210}}}}}},
+            {"payload.device.power.battery.charge": {"err": -210}},
+        ),
+        ("devices", {"new": {"deep": [1]}}, {"new": {"deep": [1]}}),
+        ("devices", {"new": None}, {"new": None}),
+        ("devices", {"network": {"id": "1", "role": {"state": "x", "new": 1}}}, {"network.role.new": 1}),
+        ("devices", {"a.b": 1, "a`b": 2, "": 3}, {"`a.b`": 1, "`a``b`": 2, "``": 3}),
+        ("devices", {"_rescued_data": "sent by the API"}, {"_rescued_data": "sent by the API"}),
+        ("sim_data_usage", {"usage_by_day": [{}, 7, {"mbs_used": "x", "date": "d"}]},
+         {"usage_by_day.1": 7, "usage_by_day.2.mbs_used": "x"}),
+        ("user", {"memberships": [{"half.\ud800": 1, "team": "\ud800"}]},
+         {"memberships.0.`half.\ud800`": 1, "memberships.0.team": "\ud800"}),
+    ],
+)  # fmt: skip
+def test_misfits_and_unknown_fields_are_rescued_by_path(
+    name: str, sent: dict[str, Any], rescued: dict[str, Any]
+) -> None:
+    assert row_of(name, sent)[1] == rescued
+
+
+def test_rescued_data_is_compact_readable_json() -> None:
+    [row] = rows_of("devices", {"new": {"größe": 1}})
+    assert row["_rescued_data"] == '{"new":{"größe":1}}'
+    [row] = rows_of("devices", {"new": {"half": ["\ud800", 1]}})
+    assert row["_rescued_data"] == '{"new":{"half":["\\ud800",1]}}'
+    [row] = rows_of("devices", {"new": {"größe": [2**70, 1]}})
+    assert row["_rescued_data"] == f'{{"new":{{"größe":[{2**70},1]}}}}'
+
+
+@pytest.mark.parametrize(
+    ("column", "bound"), [(COLUMNS[kind], bound) for kind, size in BOUNDS.items() for bound in size]
+)
+def test_the_largest_and_the_smallest_number_are_kept_beside_a_misfit(column: str, bound: int) -> None:
+    first, second = rows_of("products", {column: bound}, {column: {"err": 1}})
+    assert (first[column], first["_rescued_data"]) == (bound, None)
+    assert (second[column], second["_rescued_data"]) == (None, f'{{"{column}":{{"err":1}}}}')
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=examples(24), suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_row_and_rescued_data_together_are_the_record(name: str, data: st.DataObject) -> None:
+    record = data.draw(records(table(name), st.integers(-(2**70), 2**70)))
+    [row] = rows_of(name, record)
+    assert alike(record, restored(row))
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[DeviceCloud]:
+    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=8))) as cloud:
+        yield cloud
+
+
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_every_record_of_a_fleet_is_kept_whole(part: Table, cloud: DeviceCloud) -> None:
+    known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
+    assert known
+    for record, row in zip(known, rows_of(part.name, *known), strict=True):
+        assert alike(record, restored(row))
+
+
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_records_together_are_the_rows_that_they_are_alone(part: Table, cloud: DeviceCloud) -> None:
+    records = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
+    misfits: list[Any] = [{"err": -210}, 1.5, []]
+    strange = [{**records[0], name: value, "new": 1} for name in part.columns for value in misfits]
+    for sent in (records, [*records, *strange]):
+        together = [row for batch in record_batches(sent, part) for row in batch.to_pylist()]
+        alone = [row for record in sent for batch in record_batches([record], part) for row in batch.to_pylist()]
+        assert list(map(_comparable, together)) == list(map(_comparable, alone))
+
+
+def _comparable(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "_rescued_data": json.loads(row["_rescued_data"] or "{}")}
+
+
+def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None:
+    part = table("devices")
+    batches = list(record_batches(({"id": str(number)} for number in range(25)), part, max_rows=10))
+    assert [batch.num_rows for batch in batches] == [10, 10, 5]
+    assert [row["id"] for batch in batches for row in batch.to_pylist()] == [str(number) for number in range(25)]
+    assert all(batch.schema.equals(arrow_schema(part)) for batch in batches)
+
+
+def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_time() -> None:
+    many: Iterator[dict[str, Any]] = ({} for _ in range(2 * ROWS_AT_ONCE))
+    sizes = [batch.num_rows for batch in record_batches(many, table("user"), max_rows=ROWS_AT_ONCE + 300)]
+    assert sizes == [ROWS_AT_ONCE + 300, ROWS_AT_ONCE - 300]
+
+
+@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+def test_clean_records_are_what_batches_hold(part: Table, cloud: DeviceCloud) -> None:
+    known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
+    assert list(clean_records(known, part)) == rows_of(part.name, *known)
+
+
+def test_a_batch_ends_after_about_eight_megabytes() -> None:
+    large = ({"notes": "x" * 10_000} for _ in range(3_000))
+    sizes = [batch.nbytes for batch in record_batches(large, table("devices"))]
+    assert sum(sizes) > 30_000_000
+    assert max(sizes) < 12_000_000
+
+
+def test_a_batch_takes_no_more_records_than_it_holds() -> None:
+    taken: list[int] = []
+
+    def counted() -> Iterator[dict[str, Any]]:
+        for number in range(100):
+            taken.append(number)
+            yield {"id": str(number)}
+
+    next(record_batches(counted(), table("devices"), max_rows=10))
+    assert len(taken) == 10
+
+
+def test_no_record_gives_no_batch() -> None:
+    assert list(record_batches([], table("devices"))) == []
+
+
+def test_default_batch_is_bounded() -> None:
+    first, second = record_batches(({} for _ in range(MAX_ROWS + 1)), table("oauth_clients"))
+    assert (first.num_rows, second.num_rows) == (MAX_ROWS, 1)
+
+
+def test_record_is_not_changed() -> None:
+    record = {"id": "1", "network": {"new": 1}, "new": 2}
+    row_converter(table("devices"))(record)
+    assert record == {"id": "1", "network": {"new": 1}, "new": 2}

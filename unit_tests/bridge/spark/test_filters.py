@@ -1,0 +1,113 @@
+"""Filters narrow requests: what they ask for always holds all that they can leave over."""
+
+from typing import Any
+
+import pytest
+
+from bridge.tables.catalog import table
+from bridge.tables.options import Options
+
+datasource = pytest.importorskip("pyspark.sql.datasource")
+if not hasattr(datasource, "EqualTo"):
+    pytest.skip("This PySpark knows no filters.", allow_module_level=True)
+
+from pyspark.sql.datasource import (  # noqa: E402
+    EqualNullSafe,
+    EqualTo,
+    Filter,
+    GreaterThan,
+    GreaterThanOrEqual,
+    In,
+    IsNotNull,
+    LessThan,
+    LessThanOrEqual,
+    Not,
+    StringContains,
+)
+
+from bridge.spark.filters import narrowing_of  # noqa: E402
+
+NOON, DAY_BEFORE, DAY_AFTER = "2026-01-31T12:00:00.000Z", "2026-01-30T12:00:00.000Z", "2026-02-01T12:00:00.000Z"
+
+
+def narrowed(name: str, *filters: Filter, **options: str) -> dict[str, Any]:
+    part = table(name)
+    given = {"access_token": "a-token", **dict.fromkeys(part.required_options, "*"), **options}
+    return narrowing_of(filters, Options.parse(given, part))
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("diagnostics", "device_id"),
+        ("diagnostics", "product_id_or_slug"),
+        ("sim_data_usage", "iccid"),
+        ("sim_data_usage", "product_id_or_slug"),
+        ("product_devices", "product_id_or_slug"),
+        ("product_sims", "product_id_or_slug"),
+        ("fleet_data_usage", "product_id_or_slug"),
+    ],
+)
+def test_named_values_alone_are_asked_for(name: str, column: str) -> None:
+    assert narrowed(name, EqualTo((column,), "a")) == {"only": {column: ["a"]}}
+    assert narrowed(name, In((column,), ("a", "b"))) == {"only": {column: ["a", "b"]}}
+    assert narrowed(name, In((column,), ("a", "b")), EqualTo((column,), "b")) == {"only": {column: ["b"]}}
+    assert narrowed(name, EqualTo((column,), "a"), EqualTo((column,), "b")) == {"only": {column: []}}
+
+
+@pytest.mark.parametrize(
+    ("part", "bounds"),
+    [
+        (GreaterThan(("updated_at",), NOON), {"start": DAY_BEFORE}),
+        (GreaterThanOrEqual(("updated_at",), NOON), {"start": DAY_BEFORE}),
+        (LessThan(("updated_at",), NOON), {"end": DAY_AFTER}),
+        (LessThanOrEqual(("updated_at",), NOON), {"end": DAY_AFTER}),
+        (EqualTo(("updated_at",), NOON), {"start": DAY_BEFORE, "end": DAY_AFTER}),
+    ],
+)
+def test_a_time_is_asked_for_with_a_day_to_spare(part: Filter, bounds: dict[str, str]) -> None:
+    assert narrowed("diagnostics", part) == bounds
+
+
+def test_the_narrowest_bounds_count() -> None:
+    later = [GreaterThan(("updated_at",), time) for time in ("2026-01-20", NOON, "2026-01-01")]
+    earlier = [LessThan(("updated_at",), time) for time in ("2026-02-20", NOON, "2026-03-01")]
+    assert narrowed("diagnostics", *later, *earlier) == {"start": DAY_BEFORE, "end": DAY_AFTER}
+
+
+@pytest.mark.parametrize(
+    ("option", "part", "bounds"),
+    [
+        ("start_date", GreaterThan(("updated_at",), "2026-01-01"), {"start": NOON}),
+        ("start_date", GreaterThan(("updated_at",), "2026-02-20"), {"start": "2026-02-19T00:00:00.000Z"}),
+        ("end_date", LessThan(("updated_at",), "2026-03-01"), {"end": NOON}),
+        ("end_date", LessThan(("updated_at",), "2026-01-01"), {"end": "2026-01-02T00:00:00.000Z"}),
+    ],
+)
+def test_filters_never_widen_what_an_option_bounds(option: str, part: Filter, bounds: dict[str, str]) -> None:
+    assert narrowed("diagnostics", part, **{option: NOON}) == bounds
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        EqualTo(("network", "id"), "a"),
+        EqualTo(("name",), "a"),
+        EqualTo(("device_id",), None),
+        EqualNullSafe(("device_id",), "a"),
+        IsNotNull(("device_id",)),
+        Not(EqualTo(("device_id",), "a")),
+        Not(GreaterThan(("updated_at",), NOON)),
+        StringContains(("device_id",), "a"),
+        GreaterThan(("updated_at",), "yesterday"),
+        GreaterThan(("updated_at",), None),
+        GreaterThan(("device_id",), "a"),
+    ],
+    ids=str,
+)
+def test_any_other_filter_is_left_to_spark(part: Filter) -> None:
+    assert narrowed("diagnostics", part) == {}
+
+
+def test_tables_that_do_not_fan_out_are_read_as_they_are() -> None:
+    assert narrowed("devices", EqualTo(("id",), "a")) == {}

@@ -1,0 +1,280 @@
+"""What each answer, and no answer, means for the read; and how long to wait before the next try."""
+
+import json
+import pickle
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+import requests
+import requests_mock
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_particle.error_handler import ParticleBackoff, Refused
+from source_particle.retrievers import ParticleRetriever
+from unit_tests.support.built import BASE_URL, MANIFEST, config, error_handlers, reply, retrievers
+
+URL = f"{BASE_URL}/v1/products/7/devices?page=2"
+REFUSE = "refuse"
+
+# What the source does, and words of the message that say who must do what.
+ACTIONS: dict[int, tuple[ResponseAction | str, str]] = {
+    401: (ResponseAction.REFRESH_TOKEN_THEN_RETRY, "access token was refused"),
+    403: (ResponseAction.IGNORE, "Check the id or name"),
+    404: (ResponseAction.IGNORE, "Check the product, device or SIM"),
+    429: (ResponseAction.RATE_LIMITED, "set requests_per_5_minutes"),
+    **dict.fromkeys([408, 500, 502, 503, 504, 529], (ResponseAction.RETRY, "start the sync again later")),
+    **dict.fromkeys(
+        [400, 402, 405, 406, *range(409, 419), 422, 423, 424, 426, 428, 431, 451],
+        (REFUSE, "Correct the configuration"),
+    ),
+}
+
+
+def interpreted(response: requests.Response | Exception) -> ErrorResolution | Refused:
+    try:
+        return error_handlers()["product_devices"].interpret_response(response)
+    except Refused as refusal:
+        return refusal
+
+
+def test_every_status_that_the_manifest_names_has_a_promise_here() -> None:
+    filters = MANIFEST["definitions"]["requester"]["error_handler"]["response_filters"]
+    assert {code for entry in filters for code in entry["http_codes"]} == ACTIONS.keys()
+
+
+@pytest.mark.parametrize("status", ACTIONS)
+def test_a_status_leads_to_its_action_and_to_advice(status: int) -> None:
+    action, advice = ACTIONS[status]
+    outcome = interpreted(reply(status, json.dumps({"ok": False, "error": "Because."}), url=URL))
+    if isinstance(outcome, Refused):
+        assert (action, outcome.status, outcome.failure_type) == (REFUSE, status, FailureType.config_error)
+        message = str(outcome.message)
+    else:
+        assert outcome.response_action == action
+        message = str(outcome.error_message)
+    assert URL.partition("?")[0] in message
+    assert advice in message
+    assert "The API says: Because." in message
+
+
+def test_a_request_without_a_token_is_answered_400_and_means_the_same_as_401() -> None:
+    body = {"error": "invalid_request", "error_description": "The access token was not found"}
+    outcome = interpreted(reply(400, json.dumps(body), url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.REFRESH_TOKEN_THEN_RETRY
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_passes_by_itself_is_a_transient_error(status: int) -> None:
+    outcome = interpreted(reply(status))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.failure_type == FailureType.transient_error
+
+
+@pytest.mark.parametrize("status", [419, 421, 425, 499, 501, 505, 520, 522, 524, 530, 599])
+def test_an_unknown_status_is_tried_again_and_never_a_success(status: int) -> None:
+    outcome = interpreted(reply(status, json.dumps([])))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 304])
+def test_a_good_status_without_the_promised_body_is_tried_again(status: int) -> None:
+    outcome = interpreted(reply(status, "<html>Sign in</html>", url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+    assert f"{URL}: " in str(outcome.error_message)
+    assert "it is not JSON" in str(outcome.error_message)
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        (f"{BASE_URL}/elsewhere", None),
+        ("https://example.com/", "https://example.com"),
+        ("https://user:password@example.com/", "https://example.com"),
+        (f"{BASE_URL.replace('https', 'http')}/elsewhere", "http://api.particle.io"),
+        (f"{BASE_URL}:8443/elsewhere", "https://api.particle.io"),
+    ],
+)
+def test_an_answer_from_elsewhere_is_not_the_apis(place: str, shown: str | None) -> None:
+    with requests_mock.Mocker() as server:
+        server.get(URL, status_code=302, headers={"Location": place})
+        server.get(place, json={"devices": [{"id": "1"}]})
+        outcome = interpreted(requests.get(URL, timeout=5))
+    assert isinstance(outcome, Refused) == (shown is not None)
+    if isinstance(outcome, Refused):
+        assert str(outcome.message).startswith(f"{URL}: The request was sent on to {shown}, whose answers")
+
+
+def test_a_long_refusal_is_cut() -> None:
+    outcome = interpreted(reply(400, json.dumps({"error": "x" * 10_000})))
+    assert isinstance(outcome, Refused)
+    assert len(str(outcome.message)) < 600
+
+
+# ---- no answer ----
+
+INTERRUPTIONS = [
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.ReadTimeout,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+]
+
+
+@pytest.mark.parametrize("error", INTERRUPTIONS)
+def test_an_interruption_is_tried_again(error: type[requests.RequestException]) -> None:
+    outcome = interpreted(error("cut off"))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+    assert outcome.failure_type == FailureType.transient_error
+    assert error.__name__ in str(outcome.error_message)
+
+
+def test_a_server_that_cannot_prove_itself_is_not_asked_again() -> None:
+    with pytest.raises(AirbyteTracedException, match="certificate could not be verified") as caught:
+        interpreted(requests.exceptions.SSLError("self-signed"))
+    assert caught.value.failure_type == FailureType.config_error
+
+
+# ---- through the CDK, which has words of its own ----
+
+
+def read_devices(**changes: object) -> list[object]:
+    retriever = retrievers(**changes)["devices"]
+    assert isinstance(retriever, ParticleRetriever)
+    return list(retriever.read_records({}))
+
+
+@pytest.mark.parametrize("error", INTERRUPTIONS)
+def test_when_tries_are_used_up_the_error_says_where_and_what_to_do(error: type[requests.RequestException]) -> None:
+    with requests_mock.Mocker() as server:
+        server.get(f"{BASE_URL}/v1/devices", exc=error)
+        with pytest.raises(AirbyteTracedException) as caught:
+            read_devices()
+        assert server.call_count == 6
+    assert str(caught.value.message).startswith(f"{BASE_URL}/v1/devices: No whole answer came ({error.__name__})")
+    assert caught.value.failure_type == FailureType.transient_error
+
+
+@pytest.mark.parametrize(("checking", "requests_sent"), [(False, 6), (True, 2)])
+def test_a_failing_server_is_asked_a_few_times_and_fewer_while_checking(checking: bool, requests_sent: int) -> None:
+    with requests_mock.Mocker() as server:
+        server.get(f"{BASE_URL}/v1/devices", status_code=503, text="<html>Bad gateway</html>")
+        with pytest.raises(AirbyteTracedException) as caught:
+            read_devices(plan={"checking": checking})
+        assert server.call_count == requests_sent
+    assert str(caught.value.message).startswith(f"{BASE_URL}/v1/devices: The Particle Device Cloud failed")
+    assert "html" not in str(caught.value.message)
+    assert caught.value.failure_type == FailureType.transient_error
+
+
+def test_one_bad_reply_costs_one_more_request_and_no_record() -> None:
+    with requests_mock.Mocker() as server:
+        server.get(f"{BASE_URL}/v1/devices", [{"text": "<html>"}, {"status_code": 502}, {"json": [{"id": "1"}]}])
+        assert read_devices() == [{"id": "1"}]
+        assert server.call_count == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+def test_a_refusal_is_not_asked_for_twice(status: int) -> None:
+    with requests_mock.Mocker() as server:
+        server.get(f"{BASE_URL}/v1/devices", status_code=status)
+        with pytest.raises(Refused) as caught:
+            read_devices()
+        assert server.call_count == 1
+    assert caught.value.status == status
+
+
+def test_a_refused_token_that_was_configured_is_an_error_at_once() -> None:
+    with requests_mock.Mocker() as server:
+        server.get(f"{BASE_URL}/v1/devices", status_code=401)
+        with pytest.raises(AirbyteTracedException, match="Create one in the Particle Console") as caught:
+            read_devices()
+        assert server.call_count == 1
+    assert caught.value.failure_type == FailureType.config_error
+
+
+# ---- waiting ----
+
+
+def wait(attempt: int = 1, status: int = 503, retry_after: str | None = None, factor: float = 1) -> float:
+    """The wait in seconds; the CDK adds one to what a strategy gives."""
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    strategy = ParticleBackoff(config=config(retry_wait_factor=factor), parameters={})
+    given = strategy.backoff_time(reply(status, headers=headers), attempt)
+    assert given, "Fix: zero brings the CDK's own waits back"
+    return given + 1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status", "seconds"),
+    [(1, 503, 1), (2, 503, 2), (3, 503, 4), (5, 503, 16), (1, 429, 15), (2, 429, 30), (5, 429, 240), (6, 429, 300)],
+)
+def test_waits_double_and_are_longer_after_too_many_requests(attempt: int, status: int, seconds: float) -> None:
+    assert wait(attempt, status) == pytest.approx(seconds, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [("7", 7), (" 30 ", 30), ("0", 0.01), ("300", 300), ("86400", 300), ("9" * 400, 300)]
+)
+def test_the_server_decides_how_long_to_wait_up_to_five_minutes(retry_after: str, seconds: float) -> None:
+    for attempt, status in ((1, 503), (4, 429)):
+        assert wait(attempt, status, retry_after) == pytest.approx(seconds)
+
+
+def test_the_server_may_name_a_date() -> None:
+    now = datetime.now(timezone.utc)
+    assert 100 < wait(retry_after=format_datetime(now + timedelta(seconds=120), usegmt=True)) <= 120
+    assert 100 < wait(retry_after=format_datetime((now + timedelta(seconds=120)).replace(tzinfo=None))) <= 120
+    assert wait(retry_after=format_datetime(now - timedelta(days=1), usegmt=True)) == pytest.approx(0.01)
+    assert wait(retry_after=format_datetime(now + timedelta(days=9), usegmt=True)) == pytest.approx(300)
+
+
+@pytest.mark.parametrize("garbage", ["", "soon", "-5", "1.5", "0x10", "Wed, 99 Foo 2020", "1e3", "7 seconds"])
+def test_a_wait_that_nobody_understands_is_not_followed(garbage: str) -> None:
+    assert wait(2, 503, garbage) == pytest.approx(2)
+
+
+def test_the_factor_shrinks_every_wait() -> None:
+    assert wait(3, 503, factor=0.5) == pytest.approx(2)
+    assert wait(1, 429, factor=0.1) == pytest.approx(1.5)
+    assert wait(retry_after="200", factor=0.01) == pytest.approx(2)
+    assert wait(5, 429, factor=0) == pytest.approx(0.01)
+
+
+def test_no_answer_waits_like_a_failing_server() -> None:
+    strategy = ParticleBackoff(config=config(retry_wait_factor=1), parameters={})
+    assert strategy.backoff_time(requests.exceptions.ReadTimeout(), 3) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("status", [419, 425, 501, 520, 530])
+def test_a_status_that_nobody_foresaw_quotes_no_long_body(status: int) -> None:
+    resolution = interpreted(reply(status, "x" * 5000))
+
+    assert isinstance(resolution, ErrorResolution)
+    assert resolution.response_action == ResponseAction.RETRY
+    assert len(str(resolution.error_message)) < 800
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 529, 599])
+def test_a_server_that_fails_for_a_while_is_something_to_wait_for(status: int) -> None:
+    resolution = interpreted(reply(status, "{}"))
+
+    assert isinstance(resolution, ErrorResolution)
+    assert resolution.failure_type == FailureType.transient_error
+
+
+def test_a_refusal_survives_pickling() -> None:
+    copy = pickle.loads(pickle.dumps(Refused("not there", 404)))
+
+    assert (copy.message, copy.status) == ("not there", 404)
+
+
+def test_superscript_digits_are_no_number_of_seconds() -> None:
+    assert wait(2, 503, "¹") == wait(2, 503)

@@ -1,0 +1,351 @@
+"""Bodies of replies: only what an endpoint promises passes, and errors are quoted safely."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.sources.streams.http.error_handlers.response_models import ResponseAction
+from airbyte_cdk.utils import airbyte_secrets_utils
+
+from source_particle.replies import MAX_QUOTED, BodyShape, MalformedBodyError, api_message, page_of
+from unit_tests.support.built import MANIFEST, error_handlers, reply
+
+SAMPLES = Path(__file__).parents[2] / "integration_tests" / "device_cloud" / "samples"
+
+
+def shapes_in(node: Any) -> Iterator[BodyShape]:
+    """Every shape that the manifest promises, wherever it says so."""
+    if isinstance(node, dict):
+        parameters: dict[str, Any] = node.get("$parameters", {})
+        if "identified_by" in parameters:
+            promised: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()
+            }
+            promised.pop("name", None)
+            yield BodyShape(**promised)
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from shapes_in(child)
+
+
+SHAPES = list(dict.fromkeys(shapes_in(MANIFEST)))
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.records_key}-{shape.identified_by[0]}")
+
+# What no endpoint ever promises.
+GARBAGE = {
+    "nothing": b"",
+    "white space": b" \n",
+    "null": b"null",
+    "a boolean": b"true",
+    "a number": b"12",
+    "a string": b'"devices"',
+    "an empty object": b"{}",
+    "a refusal": b'{"ok":false}',
+    "a refusal with a reason": b'{"ok":false,"errors":["Timed out."]}',
+    "HTML": b"<!DOCTYPE html><html><body>Sign in to this network</body></html>",
+    "half a body": b'{"devices":[{"id":"1"},{"id":',
+    "two bodies": b"{}{}",
+    "not UTF-8": b'{"devices":[{"id":"\xff\xfe"}]}',
+    "NaN": b"NaN",
+    "a number that no machine holds": b"1e400",
+    "Infinity": b"[Infinity]",
+    "nested too deep": b"[" * 100_000 + b"]" * 100_000,
+}
+
+
+def body_with(shape: BodyShape, record: Any) -> bytes:
+    """A body of a shape that holds one record."""
+    value = record if shape.single else [record]
+    return json.dumps(value if shape.records_key is None else {shape.records_key: value}).encode()
+
+
+def record_with(shape: BodyShape, name: str) -> dict[str, Any]:
+    """A record that only this field identifies."""
+    if name in shape.moments:
+        return {name: "2026-01-31T12:00:00.000Z"}
+    return {name: [{"date": "x"}] if name in shape.lists else "x"}
+
+
+def good_record(shape: BodyShape) -> dict[str, Any]:
+    return record_with(shape, shape.identified_by[0])
+
+
+def test_the_manifest_promises_a_shape_for_every_endpoint() -> None:
+    assert len(SHAPES) == 11
+
+
+@each_shape
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_is_never_taken_for_no_records(shape: BodyShape, garbage: bytes) -> None:
+    with pytest.raises(MalformedBodyError):
+        shape.page(garbage)
+
+
+@each_shape
+@pytest.mark.parametrize("value", [None, "", "x", 0, 1.5, True, {}, {"ok": False}], ids=repr)
+def test_anything_but_records_in_their_place_is_malformed(shape: BodyShape, value: Any) -> None:
+    body = value if shape.records_key is None else {shape.records_key: value}
+    with pytest.raises(MalformedBodyError):
+        shape.page(json.dumps(body).encode())
+
+
+@each_shape
+def test_a_list_passes_only_where_a_list_is_promised(shape: BodyShape) -> None:
+    body = b"[]" if shape.records_key is None else json.dumps({shape.records_key: []}).encode()
+    if not shape.single:
+        assert shape.page(body).records == []
+    elif shape.bare_list_is:
+        assert shape.page(body).records == [{shape.bare_list_is: []}]
+    else:
+        with pytest.raises(MalformedBodyError, match="is a list, not an object"):
+            shape.page(body)
+
+
+@each_shape
+def test_a_bare_list_does_not_stand_for_a_keyed_one(shape: BodyShape) -> None:
+    if shape.records_key is not None:
+        with pytest.raises(MalformedBodyError, match=f"no '{shape.records_key}' in it"):
+            shape.page(json.dumps([good_record(shape)]).encode())
+
+
+@each_shape
+@pytest.mark.parametrize("how", ["without", "null"])
+def test_a_record_that_nothing_identifies_is_malformed(shape: BodyShape, how: str) -> None:
+    record = {"color": "blue"} if how == "without" else dict.fromkeys(shape.identified_by)
+    with pytest.raises(MalformedBodyError, match=f"a record without {shape.identified_by[0]}"):
+        shape.page(body_with(shape, record))
+
+
+@each_shape
+@pytest.mark.parametrize("record", [None, "x", 7, True, ["x"]], ids=repr)
+def test_a_record_that_is_no_object_is_malformed(shape: BodyShape, record: Any) -> None:
+    if not shape.single:
+        with pytest.raises(MalformedBodyError):
+            shape.page(body_with(shape, record))
+
+
+@each_shape
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_json_does_not_know_is_malformed(shape: BodyShape, constant: bytes) -> None:
+    body = body_with(shape, {**good_record(shape), "strength": 7}).replace(b"7", constant)
+    with pytest.raises(MalformedBodyError, match="it is not JSON"):
+        shape.page(body)
+
+
+@each_shape
+def test_one_bad_record_among_good_ones_spoils_the_page(shape: BodyShape) -> None:
+    if not shape.single:
+        records = [good_record(shape), {"color": "blue"}, good_record(shape)]
+        body = records if shape.records_key is None else {shape.records_key: records}
+        with pytest.raises(MalformedBodyError):
+            shape.page(json.dumps(body).encode())
+
+
+@each_shape
+def test_each_of_the_identifying_fields_is_enough(shape: BodyShape) -> None:
+    for name in shape.identified_by:
+        record = record_with(shape, name)
+        assert shape.page(body_with(shape, record)).records == [record]
+
+
+@each_shape
+def test_half_of_a_surrogate_pair_is_text_like_any_other(shape: BodyShape) -> None:
+    record = {**good_record(shape), "name": "\ud83d"}
+    assert shape.page(body_with(shape, record)).records == [record]
+
+
+@each_shape
+@pytest.mark.parametrize("value", ["x", 7, True, {"date": "x"}, ["x"], [None], [[]]], ids=repr)
+def test_what_ought_to_be_a_list_of_objects_may_be_nothing_else(shape: BodyShape, value: Any) -> None:
+    for name in shape.lists:
+        with pytest.raises(MalformedBodyError, match=f"'{name}' is not a list of objects"):
+            shape.page(body_with(shape, {**dict.fromkeys(shape.identified_by, 1), name: value}))
+
+
+@pytest.mark.parametrize(
+    ("meta", "total_pages", "total_records"),
+    [
+        ({"total_pages": 3, "total_records": 250}, 3, 250),
+        ({"total_pages": 3}, 3, None),
+        ({"total_records": 0}, None, 0),
+        ({}, None, None),
+        (None, None, None),
+        ([], None, None),
+        ({"total_pages": "3", "total_records": None}, None, None),
+        ({"total_pages": True, "total_records": 2.5}, None, None),
+    ],
+)
+def test_totals_are_taken_only_where_they_are_whole_numbers(
+    meta: Any, total_pages: int | None, total_records: int | None
+) -> None:
+    page = BodyShape(records_key="devices", identified_by=("id",)).page(
+        json.dumps({"devices": [], "meta": meta}).encode()
+    )
+    assert page.totals == (total_pages, total_records)
+
+
+# ---- what the real API has been seen to answer ----
+
+SAMPLE_OF = {
+    "clients__list__real_2017": ("oauth_clients", 14),
+    "devices__list__cli_fixture_2020": ("devices", 3),
+    "devices__list__docs": ("devices", 2),
+    "devices__list__real_2019": ("devices", 1),
+    "diagnostics__history__docs": ("diagnostics", 2),
+    "diagnostics__history__empty": ("diagnostics", 0),
+    "diagnostics__last__lte_m1_from_event": ("diagnostics", 1),
+    "org_products__list__assembled": ("products", 1),
+    "product_clients__list__docs": ("oauth_clients", 2),
+    "product_devices__list__cli_fixture_2020": ("product_devices", 2),
+    "product_devices__list__docs": ("product_devices", 2),
+    "product_sims__fleet_data_usage__docs": ("fleet_data_usage", 1),
+    "product_sims__list__docs": ("product_sims", 1),
+    "products__list__real_2018": ("products", 2),
+    "sim__data_usage__docs": ("sim_data_usage", 1),
+    "sim__data_usage__empty": ("sim_data_usage", 1),
+    "sim__data_usage__legacy_array": ("sim_data_usage", 1),
+    "sims__list__docs": ("sims", 1),
+    "user__get__api_js_shape": ("user", 1),
+    "user__get__docs": ("user", 1),
+    "user_products__list__assembled": ("products", 1),
+}
+# Single entities and lists that no table reads as they are, and the payload of a report on its own.
+READ_BY_NO_TABLE = {
+    "devices__get__cli_fixture_2020",
+    "devices__get__docs",
+    "diagnostics__payload__docs_3g",
+    "orgs__list",
+    "product_devices__get__cli_fixture_2020",
+    "sim__get__docs",
+}
+
+
+def test_every_sample_of_the_api_is_accounted_for() -> None:
+    assert {path.stem for path in SAMPLES.glob("*.json")} == SAMPLE_OF.keys() | READ_BY_NO_TABLE
+
+
+@pytest.mark.parametrize("sample", SAMPLE_OF)
+def test_a_sample_of_the_api_is_a_good_reply_of_its_table(sample: str) -> None:
+    stream, count = SAMPLE_OF[sample]
+    response = reply(200, (SAMPLES / f"{sample}.json").read_bytes())
+    resolution = error_handlers()[stream].interpret_response(response)
+    assert resolution.response_action == ResponseAction.SUCCESS, resolution.error_message
+    assert len(page_of(response).records) == count
+
+
+# ---- what the API says of an error ----
+
+ERRORS: list[tuple[Any, str]] = [
+    (
+        {"error": "invalid_request", "error_description": "The access token was not found"},
+        "The access token was not found",
+    ),
+    ({"error": "Permission Denied", "info": "I didn't recognize that device name or ID"}, "Permission Denied"),
+    ({"ok": False, "error": "Product not found."}, "Product not found."),
+    ({"error": "invalid_scope", "error_description": "scope is missing"}, "scope is missing"),
+    ({"ok": False, "errors": ["Bad password"]}, "Bad password"),
+    ({"ok": False, "errors": [["Core isn't online", 404]]}, "Core isn't online, 404"),
+    ({"ok": False, "code": 500, "errors": [{"error": "Timed out."}]}, "Timed out."),
+    ({"error": "bad_request", "description": "start_date must be ISO8601"}, "start_date must be ISO8601"),
+    (
+        {"message": "Invalid Schema", "description": "data should NOT have more", "violations": [{"keyword": "x"}]},
+        "data should NOT have more",
+    ),
+    ({"ok": False, "info": "Only this"}, "Only this"),
+    ({"message": "Only that"}, "Only that"),
+]
+SILENT = [b"", b"null", b"{}", b"[]", b'{"ok":false}', b'{"error":""}', b'{"error":null}', b"<html>Bad gateway</html>"]
+
+
+@pytest.mark.parametrize(("body", "said"), ERRORS)
+def test_every_known_shape_of_error_is_quoted(body: Any, said: str) -> None:
+    assert api_message(reply(400, json.dumps(body))) == f"The API says: {said}"
+
+
+@pytest.mark.parametrize("body", SILENT, ids=repr)
+def test_an_error_without_words_is_not_quoted(body: bytes) -> None:
+    assert api_message(reply(500, body)) == ""
+
+
+def test_a_quotation_is_cut() -> None:
+    message = api_message(reply(400, json.dumps({"error": "x" * 10_000})))
+    assert message == f"The API says: {'x' * MAX_QUOTED}"
+    assert MAX_QUOTED == 256
+
+
+@pytest.mark.parametrize("words_before", [0, 250])
+def test_a_quotation_holds_no_secret_not_even_the_start_of_one(
+    words_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", ["hush-hush"])
+    said = "-" * words_before + "hush-hush is not allowed here"
+    message = api_message(reply(400, json.dumps({"error": said, "errors": [said]})))
+    assert "hus" not in message
+    assert "**" in message
+
+
+def test_a_secret_that_json_would_escape_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = 'pä"ss'
+    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [secret])
+
+    said = api_message(reply(400, json.dumps({"errors": [f"{secret} is wrong"]})))
+
+    assert said == "The API says: **** is wrong"
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "18446744073709551616", "-9223372036854775809", "1" * 60])
+@pytest.mark.parametrize("before", ["", " ", "\n\t"])
+def test_an_integer_of_any_length_keeps_its_digits(digits: str, before: str) -> None:
+    body = f'[{{"id":{before}{digits},"more":[1,{before}{digits}]}}]'.encode()
+
+    assert BodyShape(identified_by=("id",)).page(body).records == [{"id": int(digits), "more": [1, int(digits)]}]
+
+
+def test_of_a_key_that_comes_twice_the_last_counts() -> None:
+    for number in ("1", "1" * 30):
+        body = f'[{{"id":"first","number":{number},"id":"last"}}]'.encode()
+
+        assert BodyShape(identified_by=("id",)).page(body).records == [{"id": "last", "number": int(number)}]
+
+
+GOOD_MOMENTS = [
+    "2026-01-31T12:00:00.123Z",
+    "2026-01-31T12:00:00Z",
+    "2026-01-31T12:00:00.123456+00:00",
+    "2026-01-31T12:00:00+0000",
+]
+BAD_MOMENTS = [
+    "yesterday",
+    "",
+    "2026-01-31",
+    "2026-01-31T12:00:00",
+    "2026-01-31 12:00:00Z",
+    "2026-01-31T12:00:00.123-06:00",
+    "2026-01-31T12:00:00+0530",
+    "2026-02-30T12:00:00Z",
+    "2026-01-31T25:00:00Z",
+    "2026-01-31T12:00:00.1234567Z",
+    1769817600,
+    True,
+    {},
+]
+
+
+@pytest.mark.parametrize("moment", [*GOOD_MOMENTS, *BAD_MOMENTS])
+def test_vitals_say_when_they_are_from(moment: Any) -> None:
+    [shape] = [shape for shape in SHAPES if shape.moments]
+    body = body_with(shape, {"updated_at": moment})
+    if moment in GOOD_MOMENTS:
+        assert shape.page(body).records == [{"updated_at": moment}]
+    else:
+        with pytest.raises(MalformedBodyError, match="not a time in UTC"):
+            shape.page(body)
+
+
+def test_an_unreadable_time_is_quoted_cut_and_without_secrets() -> None:
+    [shape] = [shape for shape in SHAPES if shape.moments]
+    with pytest.raises(MalformedBodyError) as caught:
+        shape.page(body_with(shape, {"updated_at": f"access_token=hidden {'x' * 10_000}"}))
+    assert "hidden" not in str(caught.value)
+    assert len(str(caught.value)) < 400

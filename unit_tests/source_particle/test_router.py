@@ -1,0 +1,333 @@
+"""Fanning out over a fleet: what is named, what `*` finds, and what of it the API refuses."""
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import unquote
+
+import pytest
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+from airbyte_cdk.sources.types import StreamSlice
+
+from source_particle.error_handler import Refused
+from source_particle.router import FleetRouter, path_segment
+from unit_tests.support.built import config
+
+OWN = "own"
+
+
+@dataclass
+class Lists:
+    """Stands for a retriever: gives the ids it holds under a product, or refuses with a status."""
+
+    holds: Mapping[str, list[str] | int]
+    key: str = "id"
+    asked: list[str] = field(default_factory=list)
+
+    def read_records(self, _: Any, stream_slice: StreamSlice | None = None) -> Iterable[dict[str, str]]:
+        product = str(stream_slice.partition["product_id_or_slug"]) if stream_slice else OWN
+        self.asked.append(product)
+        held = self.holds.get(product, 404)
+        if isinstance(held, int):
+            raise Refused(f"{product} is refused", held)
+        for name in held:
+            yield {self.key: name}
+
+
+def router(
+    options: Mapping[str, Any] | None,
+    *,
+    entity: str | None = None,
+    products: list[str] | int | None = None,
+    own: list[str] | int | None = None,
+    key: str = "id",
+    plan: Mapping[str, int] | None = None,
+    **in_products: list[str] | int,
+) -> FleetRouter:
+    """A router over products p1, p2 …, each with what it holds, and over the user's own list."""
+    found = list(in_products) if products is None else products
+    return FleetRouter(
+        config=config(plan=plan or {}, **({} if options is None else {"a_table": options})),
+        parameters={},
+        table="a_table",
+        products=cast(Retriever, Lists({OWN: found})),
+        entity=entity,
+        own_entities=cast(Retriever, Lists({OWN: own if own is not None else 403}, key)) if entity else None,
+        product_entities=cast(Retriever, Lists(in_products, key)) if entity else None,
+    )
+
+
+def named(fan: FleetRouter) -> list[tuple[str, Any, bool]]:
+    """Every slice as (name, product it is read through, whether `*` found it)."""
+    return [
+        (
+            next(iter(piece.partition.values())),
+            piece.extra_fields.get("product_id_or_slug"),
+            piece.extra_fields["found"],
+        )
+        for piece in fan.stream_slices()
+    ]
+
+
+# ---- products ----
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (None, [("p1", True), ("p2", True)]),
+        ({}, [("p1", True), ("p2", True)]),
+        ({"product_id_or_slug": "*"}, [("p1", True), ("p2", True)]),
+        ({"product_id_or_slug": " * "}, [("p1", True), ("p2", True)]),
+        ({"product_id_or_slug": ",,"}, [("p1", True), ("p2", True)]),
+        ({"product_id_or_slug": "p9"}, [("p9", False)]),
+        ({"product_id_or_slug": "p9, p8 ,p9,,"}, [("p9", False), ("p8", False)]),
+        ({"product_id_or_slug": 12857}, [("12857", False)]),
+    ],
+    ids=str,
+)
+def test_products_are_those_named_or_all(options: Mapping[str, Any] | None, expected: list[tuple[str, bool]]) -> None:
+    assert [(name, found) for name, _, found in named(router(options, p1=[], p2=[]))] == expected
+
+
+def test_named_products_are_not_looked_up() -> None:
+    assert named(router({"product_id_or_slug": "p9"}, products=403)) == [("p9", None, False)]
+
+
+def test_a_refused_list_of_products_is_an_error_because_nothing_can_be_found() -> None:
+    with pytest.raises(Refused):
+        named(router(None, products=403))
+
+
+# ---- devices and SIMs ----
+
+STAR = {"device_id": "*"}
+ALL = {"device_id": "*", "product_id_or_slug": "*"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (None, [("a", None, True), ("o", None, True)]),
+        (STAR, [("a", None, True), ("o", None, True)]),
+        ({"device_id": "x"}, [("x", None, False)]),
+        ({"device_id": "x,y, x"}, [("x", None, False), ("y", None, False)]),
+        ({"device_id": "x,y", "product_id_or_slug": "p1"}, [("x", "p1", False), ("y", "p1", False)]),
+        ({**STAR, "product_id_or_slug": "p2"}, [("b", "p2", True), ("c", "p2", True)]),
+        ({**STAR, "product_id_or_slug": "p2,p1"}, [("b", "p2", True), ("c", "p2", True), ("a", "p1", True)]),
+        (ALL, [("a", "p1", True), ("b", "p1", True), ("c", "p2", True), ("o", None, True)]),
+        ({"device_id": "c,a", "product_id_or_slug": "p1,p2"}, [("a", "p1", False), ("c", "p2", False)]),
+        ({"device_id": "o,b", "product_id_or_slug": "*"}, [("b", "p1", False), ("o", None, False)]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("key", ["id", "_id", "iccid"])
+def test_entities_come_once_and_by_their_product_where_they_are_in_one(
+    options: Mapping[str, Any] | None, expected: list[tuple[str, Any, bool]], key: str
+) -> None:
+    fan = router(options, entity="device_id", own=["a", "o"], p1=["a", "b"], p2=["b", "c"], key=key)
+    assert named(fan) == expected
+
+
+def test_paths_are_made_of_encoded_names() -> None:
+    fan = router({"iccid": "a b?", "product_id_or_slug": "my/product"}, entity="iccid")
+    (piece,) = fan.stream_slices()
+    assert piece.partition == {"iccid": "a b?"}
+    assert piece.extra_fields["iccid_path"] == "a%20b%3F"
+    assert piece.extra_fields["product_prefix"] == "products/my%2Fproduct/"
+    (piece,) = router({"product_id_or_slug": "my/product"}).stream_slices()
+    assert piece.extra_fields["product_path"] == "my%2Fproduct"
+    (piece,) = router({"iccid": "1"}, entity="iccid").stream_slices()
+    assert piece.extra_fields["product_prefix"] == ""
+
+
+def test_the_users_own_list_is_not_asked_for_where_only_products_are_named() -> None:
+    fan = router({**STAR, "product_id_or_slug": "p1"}, entity="device_id", p1=["a"])
+    assert named(fan) == [("a", "p1", True)]
+    assert cast(Lists, fan.own_entities).asked == []
+
+
+@pytest.mark.parametrize("entity", [None, "device_id"])
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 60])
+def test_parts_of_a_fan_out_are_together_the_whole_and_share_nothing(entity: str | None, parts: int) -> None:
+    names = [f"{number:024x}" for number in range(50)]
+    dealt = [
+        [name for name, _, _ in named(router(None, entity=entity, products=names, own=names, plan=plan))]
+        for plan in ({"part": part, "parts": parts} for part in range(parts))
+    ]
+    assert sorted(name for part in dealt for name in part) == names
+    assert parts > 7 or all(dealt), "Fix: a part that is always empty does no work"
+
+
+@pytest.mark.parametrize(("option", "entity"), [("product_id_or_slug", None), ("device_id", "device_id")])
+def test_what_is_named_is_dealt_out_evenly(option: str, entity: str | None) -> None:
+    options = {option: "20001,20002,20003,20004,20001"}
+    plans = ({"part": part, "parts": 2} for part in range(2))
+    dealt = [[name for name, _, _ in named(router(options, entity=entity, plan=plan))] for plan in plans]
+    assert dealt == [["20001", "20003"], ["20002", "20004"]]
+
+
+# ---- what the API refuses ----
+
+
+def outcome(fan: FleetRouter) -> tuple[list[str], Refused | None]:
+    """The names of the slices, and the refusal that came after them."""
+    names: list[str] = []
+    try:
+        for piece in fan.stream_slices():
+            names.append(next(iter(piece.partition.values())))
+            fan.finished()
+    except Refused as refusal:
+        return names, refusal
+    return names, None
+
+
+def test_a_named_entity_that_is_in_no_named_product_is_an_error_after_the_rest() -> None:
+    options = {"device_id": "a,gone,c", "product_id_or_slug": "p1,p2"}
+    names, refusal = outcome(router(options, entity="device_id", p1=["a"], p2=["c"]))
+    assert names == ["a", "c"]
+    assert refusal is not None
+    assert "a_table: device_id gone is in none of the products p1,p2" in str(refusal.message)
+
+
+@pytest.mark.parametrize("status", [403, 404, 400])
+def test_a_named_product_that_is_refused_is_an_error_after_the_rest(status: int) -> None:
+    fan = router({**STAR, "product_id_or_slug": "p1,p2,p3"}, entity="device_id", p1=["a"], p2=status, p3=["c"])
+    names, refusal = outcome(fan)
+    assert names == ["a", "c"]
+    assert refusal is not None
+    assert (refusal.status, refusal.message) == (status, "p2 is refused")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_found_product_that_is_refused_is_skipped_and_named_once(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    fan = router(ALL, entity="device_id", own=["o"], p1=["a"], p2=status, p3=["c"])
+    with caplog.at_level(logging.WARNING):
+        assert outcome(fan) == (["a", "c", "o"], None)
+    (warning,) = caplog.messages
+    assert warning == f"a_table: skipped 1 that * found, because the API refused them: product p2 ({status})"
+
+
+def test_a_found_product_that_is_refused_for_another_reason_is_an_error() -> None:
+    names, refusal = outcome(router(ALL, entity="device_id", own=[], p1=400, p2=["b"]))
+    assert names == ["b"]
+    assert refusal is not None
+
+
+def test_a_token_without_the_users_list_still_reads_all_products(caplog: pytest.LogCaptureFixture) -> None:
+    fan = router(ALL, entity="device_id", own=403, p1=["a"])
+    with caplog.at_level(logging.WARNING):
+        assert outcome(fan) == (["a"], None)
+    assert "the user's own list (403)" in caplog.text
+
+
+def test_the_users_list_refused_is_an_error_where_nothing_else_was_asked_for() -> None:
+    with pytest.raises(Refused):
+        named(router(STAR, entity="device_id", own=403))
+
+
+def test_what_is_skipped_is_named_once_when_the_last_slice_ends(caplog: pytest.LogCaptureFixture) -> None:
+    fan = router(None, p1=[], p2=[], p3=[])
+    pieces = list(fan.stream_slices())
+    with caplog.at_level(logging.WARNING):
+        for piece in reversed(pieces):
+            assert caplog.messages == []
+            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 404))
+            fan.finished()
+    assert caplog.messages == [
+        "a_table: skipped 3 that * found, because the API refused them: p1 (404), p2 (404), p3 (404)"
+    ]
+    for _ in fan.stream_slices():
+        fan.finished()
+    assert len(caplog.messages) == 1, "Fix: what has been named is not named again by the next read"
+
+
+def test_slices_that_end_before_all_are_named_do_not_bring_the_summary_forward(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fan = router(None, p1=[], p2=[], p3=[])
+    with caplog.at_level(logging.WARNING):
+        for piece in fan.stream_slices():
+            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 403))
+            fan.finished()
+            assert caplog.messages == []
+    assert len(caplog.messages) == 1
+    assert "skipped 3" in caplog.text
+
+
+def test_threads_that_end_in_any_order_lose_no_count(caplog: pytest.LogCaptureFixture) -> None:
+    many: dict[str, Any] = {f"p{number:03}": [] for number in range(200)}
+    fan = router(None, **many)
+    barrier = threading.Barrier(8, timeout=10)
+
+    def read(pieces: list[StreamSlice]) -> None:
+        barrier.wait()
+        for piece in pieces:
+            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 403))
+            fan.finished()
+
+    with caplog.at_level(logging.WARNING):
+        pieces = list(fan.stream_slices())
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read, [pieces[thread::8] for thread in range(8)]))
+    (warning,) = caplog.messages
+    assert "skipped 200 " in warning
+    assert len(set(re.findall(r"p\d{3}", warning))) == 200
+
+
+def test_nothing_skipped_is_nothing_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert outcome(router(None, p1=[], p2=[])) == (["p1", "p2"], None)
+    assert caplog.messages == []
+
+
+# ---- names as one segment of a path ----
+
+LEAVING = ["", ".", "..", "...", "a\nb", "a\r\nHost: b", "\x00", "a\x7f", "\t", "\u2028", "\ud83d"]
+
+
+@pytest.mark.parametrize("name", LEAVING, ids=ascii)
+def test_a_name_that_would_leave_its_place_in_the_path_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=r"cannot be the id or name of a product, device or SIM") as caught:
+        path_segment(name)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "../user", "a?b=c", "a#b", "a b", "100%", "ä", "a\\b", "a;b", "a&b", "..a", "🦆"]
+)
+def test_any_other_name_is_encoded_and_stays_itself(name: str) -> None:
+    segment = path_segment(name)
+    assert unquote(segment) == name
+    assert re.fullmatch(r"[A-Za-z0-9._~%-]+", segment)
+
+
+@pytest.mark.parametrize("options", [{"product_id_or_slug": "p1,.."}, {"product_id_or_slug": "."}], ids=str)
+def test_a_named_product_that_would_leave_the_path_is_refused(options: dict[str, str]) -> None:
+    names, refusal = outcome(router(options))
+    assert ".." not in names
+    assert refusal is not None
+
+
+def test_a_router_sends_nothing_but_the_path_and_keeps_no_state() -> None:
+    fan = router(None)
+    assert fan.get_stream_state() is None  # type: ignore[func-returns-value]
+    for part in (
+        fan.get_request_params,
+        fan.get_request_headers,
+        fan.get_request_body_data,
+        fan.get_request_body_json,
+    ):
+        assert part() == {}
+
+
+@pytest.mark.parametrize("value", ["*,x", "x,*", "*, *,y"])
+def test_everything_and_names_together_are_refused(value: str) -> None:
+    with pytest.raises(Refused, match="either \\* or names"):
+        named(router({"device_id": value}, entity="device_id", own=["a", "x"]))

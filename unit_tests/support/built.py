@@ -1,0 +1,69 @@
+"""The source as Airbyte builds it from the real manifest, and a look at its parts."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, cast
+
+import requests
+import requests_mock
+import yaml
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+
+from source_particle import MANIFEST_PATH
+from source_particle.error_handler import ParticleErrorHandler
+from source_particle.source import SourceParticle
+
+BASE_URL = "https://api.particle.io"
+TOKEN_URL = f"{BASE_URL}/oauth/token"
+PASSWORD = "correct horse"
+MANIFEST: dict[str, Any] = yaml.safe_load(MANIFEST_PATH.read_text(encoding="utf-8"))
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """A configuration with a fixed token that never waits."""
+    credentials = {"auth_type": "access_token", "access_token": "token-of-a-test"}
+    return {"credentials": credentials, "base_url": BASE_URL, "retry_wait_factor": 0, **changes}
+
+
+def account(password: str = PASSWORD, username: str = "user@example.com", **changes: Any) -> dict[str, Any]:
+    """A configuration with user name and password."""
+    credentials = {"auth_type": "password", "username": username, "password": password}
+    return config(**{"credentials": credentials, **changes})
+
+
+def retrievers(**changes: Any) -> dict[str, Retriever]:
+    """The retriever of each stream."""
+    # The CDK offers no public way to a stream's parts; its own tests go the same way.
+    streams: list[Any] = list(SourceParticle(config(**changes)).streams(config(**changes)))
+    return {stream.name: stream._stream_partition_generator._partition_factory._retriever for stream in streams}
+
+
+@functools.cache
+def error_handlers() -> Mapping[str, ParticleErrorHandler]:
+    """The error handler of each stream; of the four that the stream `products` has, the first."""
+    built: dict[str, Any] = retrievers()
+    handlers = {name: getattr(built[name], "all_products", built[name]).requester.error_handler for name in built}
+    return cast(Mapping[str, ParticleErrorHandler], handlers)
+
+
+def reply(
+    status: int = 200,
+    body: bytes | str = b"",
+    headers: dict[str, str] | None = None,
+    url: str = f"{BASE_URL}/v1/devices?page=1",
+) -> requests.Response:
+    """A reply as `requests` gives it."""
+    content = body if isinstance(body, bytes) else body.encode()
+    with requests_mock.Mocker() as server:
+        server.get(url, status_code=status, content=content, headers=headers or {})
+        return requests.get(url, timeout=1)
+
+
+def grant(number: int = 1, **more: Any) -> dict[str, Any]:
+    """A reply that lets somebody in, for requests_mock."""
+    return {"json": {"token_type": "bearer", "access_token": f"token-{number}", "expires_in": 86_400, **more}}
+
+
+def refusal(status: int = 400, error: str = "invalid_grant") -> dict[str, Any]:
+    """A reply that lets nobody in."""
+    return {"status_code": status, "json": {"error": error, "error_description": "User credentials are invalid"}}
