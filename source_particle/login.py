@@ -188,7 +188,7 @@ class Account:
             )
         else:
             advice = (
-                f"Signing in was refused with status {response.status_code}. Check base_url and what answers there, or "
+                f"Signing in was refused with status {response.status_code}. Check base_url and any proxy, or "
                 "configure an access token."
             )
         return f"{self.base_url}/oauth/token: {advice}"

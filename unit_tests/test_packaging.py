@@ -88,6 +88,16 @@ def _unknown_extras(makefile: str, project: str) -> set[str]:
     return named - set(re.findall(r"^(\w+) = \[$", extras.partition("\n[")[0], re.MULTILINE))
 
 
+def test_the_commit_hooks_run_what_make_check_runs() -> None:
+    files = _files()
+    hooks = yaml.safe_load(files[".pre-commit-config.yaml"])["repos"][0]["hooks"]
+    _, _, target = files["Makefile"].partition("\ncheck:")
+    checks = re.findall(r"^\t\$\(BIN\)/(.+)$", target.partition("\n\n")[0], re.MULTILINE)
+    # The hook formats, where the check only looks.
+    expected = {f".venv/bin/{check}".replace("ruff format --check", "ruff format") for check in checks}
+    assert {hook["entry"] for hook in hooks} == expected
+
+
 # ---- make on a machine that lacks something ----
 
 

@@ -7,9 +7,11 @@ import sys
 import venv
 import zipfile
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
+import yaml
 
 from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
 from integration_tests.airbyte.syncs import with_password
@@ -50,15 +52,27 @@ def test_it_holds_the_manifest_and_both_packages_and_no_tests(wheel: Path) -> No
     assert [name for name in names if name.startswith("databricks/")] == [ours]
     modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "source_particle").glob("*.py")]
     assert set(modules) <= set(names)
+    assert {"source_particle/py.typed", "bridge/py.typed"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
 def test_it_depends_on_neither_spark_nor_a_command_line_library(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        [path] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        required = message_from_bytes(archive.read(path)).get_all("Requires-Dist", [])
+    required = _metadata(wheel).get_all("Requires-Dist", [])
     needed = {re.split(r"[^\w.-]", line)[0].lower() for line in required if "extra ==" not in line}
     assert needed == {"airbyte-cdk", "pyyaml"}
+
+
+def test_it_links_to_the_pages_that_airbyte_links_to(wheel: Path) -> None:
+    links = {line.split(", ")[1] for line in _metadata(wheel).get_all("Project-URL", [])}
+    airbyte = yaml.safe_load((ROOT / "metadata.yaml").read_text("utf-8"))["data"]
+    known = {airbyte["documentationUrl"], *(link["url"] for link in airbyte["externalDocumentationUrls"])}
+    assert airbyte["documentationUrl"] in links <= known
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [path] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_bytes(archive.read(path))
 
 
 def test_an_installed_source_says_its_spec(command: Path, tmp_path: Path) -> None:

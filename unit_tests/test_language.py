@@ -1,0 +1,49 @@
+"""Plain English: phrases that a technical writer would not let pass, and what to write instead."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).relative_to(ROOT).as_posix()
+
+INSTEAD = {
+    r"everything that knows": "name the parts",
+    r"what answers there": "responses from there",
+}
+
+
+@pytest.mark.parametrize("phrase", INSTEAD)
+def test_no_file_uses_a_phrase_that_has_a_plainer_one(phrase: str) -> None:
+    assert _uses(phrase, _texts()) == [], f"write instead: {INSTEAD[phrase]}"
+
+
+def test_a_phrase_is_found_wherever_its_line_breaks() -> None:
+    seeded = "First.\n# What answers\n#   there is not taken."
+    assert _uses("what answers there", {"seeded.md": seeded}) == ["seeded.md:2"]
+    assert _uses("doors?", {"seeded.md": "outdoors"}) == []
+
+
+def _uses(phrase: str, texts: Mapping[str, str]) -> list[str]:
+    # A line break of a text or a comment may stand between two words.
+    pattern = re.compile(rf"\b(?:{phrase})\b".replace(" ", r"[\s#>*]+"), re.IGNORECASE)
+    return [
+        f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+        for path, text in texts.items()
+        for found in pattern.finditer(text)
+    ]
+
+
+def _texts() -> dict[str, str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [path for path in listed.stdout.splitlines() if path != HERE and (ROOT / path).is_file()]
+    return {path: (ROOT / path).read_text(encoding="utf-8", errors="replace") for path in paths}
