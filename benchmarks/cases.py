@@ -25,8 +25,8 @@ from bridge.rows.batches import record_batches
 from bridge.rows.schema import arrow_schema, spark_schema
 from bridge.spark.datasource import ParticleDataSource
 from bridge.tables.catalog import table
-from integration_tests.airbyte.syncs import catalog_of
 from source_particle.source import SourceParticle
+from unit_tests.support.catalogs import catalog_of
 
 LATENCY = 0.1
 MANY = {"num_workers": "32"}

@@ -6,10 +6,6 @@ import pytest
 
 from integration_tests.device_cloud import DeviceCloud, Switches
 from integration_tests.matrix.tally import Tally, summary
-from source_particle.login import forget_accounts
-from unit_tests.conftest import _logging_as_it_was
-
-__all__ = ["_logging_as_it_was"]
 
 pytest.register_assert_rewrite("integration_tests.airbyte.command_suite")
 
@@ -46,11 +42,3 @@ def cloud(_running_cloud: DeviceCloud) -> Iterator[DeviceCloud]:
     _running_cloud.switches = Switches()
     yield _running_cloud
     _running_cloud.reset()
-
-
-@pytest.fixture(autouse=True)
-def _no_remembered_logins() -> Iterator[None]:
-    """Every test starts like a new process, which knows no token and no refusal."""
-    forget_accounts()
-    yield
-    forget_accounts()

@@ -13,8 +13,8 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer
 
 from bridge.tables import catalog
-from integration_tests.airbyte.syncs import catalog_of
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.catalogs import catalog_of
 
 TABLES = tuple(catalog.tables())
 PARTS = ("record", "state", "log", "spec", "connectionStatus", "catalog", "trace", "control")

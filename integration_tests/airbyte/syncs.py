@@ -18,13 +18,12 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests.device_cloud import DeviceCloud
 from source_particle.source import SourceParticle
+from unit_tests.support.catalogs import catalog_of
 
 Config = dict[str, Any]
 State = list[AirbyteStateMessage]
@@ -82,25 +81,6 @@ class Sync:
         elif message.trace and message.trace.stream_status:
             status = message.trace.stream_status
             self.statuses[status.stream_descriptor.name].append(status.status.value)
-
-
-def catalog_of(*tables: str, incremental: bool | Collection[str] = False) -> ConfiguredAirbyteCatalog:
-    """A configured catalog of some tables, of which all or some are incremental."""
-    modes = {table: _mode(table, incremental) for table in tables}
-    streams = [
-        {
-            "stream": {"name": table, "json_schema": {}, "supported_sync_modes": [mode]},
-            "sync_mode": mode,
-            "destination_sync_mode": "append",
-        }
-        for table, mode in modes.items()
-    ]
-    return ConfiguredAirbyteCatalogSerializer.load({"streams": streams})
-
-
-def _mode(table: str, incremental: bool | Collection[str]) -> str:
-    chosen = incremental if isinstance(incremental, bool) else table in incremental
-    return "incremental" if chosen else "full_refresh"
 
 
 def sync(

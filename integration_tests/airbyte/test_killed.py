@@ -19,9 +19,10 @@ from airbyte_cdk.models import (
 )
 
 from bridge.tables.catalog import Table, tables
-from integration_tests.airbyte.syncs import Sync, catalog_of, sync, with_token
+from integration_tests.airbyte.syncs import Sync, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from source_particle.source import SourceParticle
+from unit_tests.support.catalogs import catalog_of
 
 ROOT = Path(__file__).parents[2]
 TABLES = tuple(tables().values())

@@ -11,8 +11,9 @@ from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalo
 from jsonschema import Draft7Validator
 
 from bridge.tables.catalog import tables
-from integration_tests.airbyte.syncs import catalog_of, command_of, with_token
+from integration_tests.airbyte.syncs import command_of, with_token
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from unit_tests.support.catalogs import catalog_of
 
 FAILING = "product_sims"
 Message = dict[str, Any]

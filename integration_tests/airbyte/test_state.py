@@ -18,8 +18,9 @@ from airbyte_cdk.models import (
 
 from bridge.reading.times import iso_ms, moment_of
 from bridge.tables.catalog import tables
-from integration_tests.airbyte.syncs import State, catalog_of, command_of, sync, with_token
+from integration_tests.airbyte.syncs import State, command_of, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from unit_tests.support.catalogs import catalog_of
 
 ROOT = Path(__file__).parents[2]
 ALL = tuple(tables())

@@ -14,7 +14,8 @@ import trustme
 from integration_tests.device_cloud import Fault
 from integration_tests.device_cloud.faults import HTML
 from integration_tests.matrix.places import ANYWHERE, Place
-from integration_tests.matrix.world import PAGE, World, certificate, closed_port, put_record, time_zone, trusted
+from integration_tests.matrix.world import PAGE, World, certificate, closed_port, put_record, trusted
+from unit_tests.support.zones import time_zone
 
 ONCE, OFTEN, ALWAYS = "once", "a few times", "for ever"
 TIMES: dict[str, int | None] = {ONCE: 1, OFTEN: 3, ALWAYS: None}

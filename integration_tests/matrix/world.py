@@ -1,9 +1,7 @@
 """What one cell happens in: a small fleet behind a server of its own, and who reads it."""
 
-import os
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -100,25 +98,6 @@ def new_world() -> Iterator[World]:
     """Start a world; what it starts ends with it."""
     with ExitStack() as stack:
         yield World(stack.enter_context(DeviceCloud(Fleet.seeded(SIZE), Switches(per_page_cap=PAGE))), stack)
-
-
-@contextmanager
-def time_zone(name: str) -> Iterator[None]:
-    """Let this process live in another time zone."""
-    before = os.environ.get("TZ")
-    _set_zone(name)
-    try:
-        yield
-    finally:
-        _set_zone(before)
-
-
-def _set_zone(name: str | None) -> None:
-    if name is None:
-        os.environ.pop("TZ", None)
-    else:
-        os.environ["TZ"] = name
-    time.tzset()
 
 
 def certificate(authority: trustme.CA, name: str = "127.0.0.1", until: datetime | None = None) -> ssl.SSLContext:

@@ -41,7 +41,7 @@ DATA = [{"id": "a1", "event": "spark/", "disabled": False}, {"id": "a2", "url": 
 
 READ_THROUGH_AIRBYTE = """
 import json, logging, sys
-from integration_tests.airbyte.syncs import catalog_of
+from unit_tests.support.catalogs import catalog_of
 from source_particle.source import SourceParticle
 config = json.loads(sys.argv[1])
 catalog = catalog_of("integrations")

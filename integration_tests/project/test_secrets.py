@@ -20,10 +20,11 @@ import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from bridge.tables.catalog import tables
-from integration_tests.airbyte.syncs import catalog_of, command_of, sync, with_password, with_token
+from integration_tests.airbyte.syncs import command_of, sync, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from integration_tests.spark.sessions import ROOT
 from source_particle import retrievers
+from unit_tests.support.catalogs import catalog_of
 
 TABLES = tuple(tables())
 # A device that the API refuses with an error that echoes secrets.

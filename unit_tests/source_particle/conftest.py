@@ -8,16 +8,12 @@ import requests_mock
 from airbyte_cdk.utils import airbyte_secrets_utils
 
 from source_particle import login
-from source_particle.login import forget_accounts
 from unit_tests.support.built import TOKEN_URL, grant
 
 
 @pytest.fixture(autouse=True)
-def _process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_remembered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
-    forget_accounts()
-    yield
-    forget_accounts()
 
 
 @pytest.fixture

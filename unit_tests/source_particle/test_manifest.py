@@ -10,9 +10,9 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import Concur
 from airbyte_cdk.sources.declarative.incremental import ConcurrentPerPartitionCursor
 from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 
-from integration_tests.airbyte.syncs import catalog_of
 from source_particle.source import SourceParticle
 from unit_tests.support.built import BASE_URL, MANIFEST, config
+from unit_tests.support.catalogs import catalog_of
 
 Json = dict[str, Any]
 

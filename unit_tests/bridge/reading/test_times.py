@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import pytest
 
 from bridge.reading.times import floored, http_moment, iso_ms, moment_of
-from integration_tests.matrix.world import time_zone
+from unit_tests.support.zones import time_zone
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.rows.batches import MAX_ROWS, ROWS_AT_ONCE, clean_records, record_batches, row_converter
+from bridge.rows.batches import MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
 from bridge.rows.schema import arrow_schema, type_name
-from bridge.tables.catalog import Table, table, tables
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from bridge.tables.catalog import table, tables
 from unit_tests.support.restoring import alike, restored
 from unit_tests.support.strategies import examples, records
 
@@ -149,35 +148,6 @@ def test_row_and_rescued_data_together_are_the_record(name: str, data: st.DataOb
     assert alike(record, restored(row))
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=8))) as cloud:
-        yield cloud
-
-
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
-def test_every_record_of_a_fleet_is_kept_whole(part: Table, cloud: DeviceCloud) -> None:
-    known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
-    assert known
-    for record, row in zip(known, rows_of(part.name, *known), strict=True):
-        assert alike(record, restored(row))
-
-
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
-def test_records_together_are_the_rows_that_they_are_alone(part: Table, cloud: DeviceCloud) -> None:
-    records = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
-    misfits: list[Any] = [{"err": -210}, 1.5, []]
-    strange = [{**records[0], name: value, "new": 1} for name in part.columns for value in misfits]
-    for sent in (records, [*records, *strange]):
-        together = [row for batch in record_batches(sent, part) for row in batch.to_pylist()]
-        alone = [row for record in sent for batch in record_batches([record], part) for row in batch.to_pylist()]
-        assert list(map(_comparable, together)) == list(map(_comparable, alone))
-
-
-def _comparable(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "_rescued_data": json.loads(row["_rescued_data"] or "{}")}
-
-
 def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None:
     part = table("devices")
     batches = list(record_batches(({"id": str(number)} for number in range(25)), part, max_rows=10))
@@ -190,12 +160,6 @@ def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_
     many: Iterator[dict[str, Any]] = ({} for _ in range(2 * ROWS_AT_ONCE))
     sizes = [batch.num_rows for batch in record_batches(many, table("user"), max_rows=ROWS_AT_ONCE + 300)]
     assert sizes == [ROWS_AT_ONCE + 300, ROWS_AT_ONCE - 300]
-
-
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
-def test_clean_records_are_what_batches_hold(part: Table, cloud: DeviceCloud) -> None:
-    known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
-    assert list(clean_records(known, part)) == rows_of(part.name, *known)
 
 
 def test_a_batch_ends_after_about_eight_megabytes() -> None:

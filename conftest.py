@@ -1,4 +1,4 @@
-"""What all unit tests share."""
+"""What unit and integration tests share."""
 
 import logging
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from bridge.reading import reader
+from source_particle.login import forget_accounts
 
 # The same examples every time, so that a change is what made a test fail; `make test-all` tries ten times as many.
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
@@ -23,3 +24,11 @@ def _logging_as_it_was() -> Iterator[None]:
     logger.handlers[:] = handlers
     logger.propagate = propagate
     reader._house_rules.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_remembered_logins() -> Iterator[None]:
+    """Let every test start like a new process, which knows no token and no refusal."""
+    forget_accounts()
+    yield
+    forget_accounts()
