@@ -24,7 +24,7 @@ from integration_tests.device_cloud import DeviceCloud, FleetSize
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *(path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md"))),
 ]
 # Commands that have a test of their own, which runs them more than once.
