@@ -39,7 +39,7 @@ mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit b
 	  print left " live, more than the $(SURVIVORS) that docs/decisions/0006-mutants-that-live.md explains" > "/dev/stderr"; \
 	  exit 1 } }'
 
-test-oldest: java ## Run the tests of the Spark door with the oldest PySpark that it works with
+test-oldest: java ## Run the tests of Spark with the oldest PySpark that works
 	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest
 
 test-framework: $(INSTALLED) java ## Run the Lakeflow framework's own tests on our connector: FRAMEWORK=<its checkout>

@@ -85,7 +85,7 @@ def rows(runs: int) -> Figures:
 
 
 def airbyte(runs: int) -> Figures:
-    """The messages of the Airbyte door."""
+    """The messages of an Airbyte sync."""
     with served(products=4, devices=10_000) as cloud:
         took = _interleaved(runs, {"ours": lambda: _airbyte_read(cloud), "plain": lambda: _plain_read(cloud)})
     seconds = {name: median(measured) for name, measured in took.items()}

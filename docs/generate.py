@@ -16,7 +16,7 @@ import yaml
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from docs.builder import builder_manifest
-from integration_tests.matrix.cells import DOORS, RULE, Outcome, cells_of
+from integration_tests.matrix.cells import READERS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
 from integration_tests.matrix.troubles import TROUBLES, Meaning
 from source_particle import manifest
@@ -363,11 +363,11 @@ def _rule() -> str:
 
 def _cells() -> str:
     rows = []
-    for door in DOORS:
-        whole = cells_of(door, whole=True)
+    for reader in READERS:
+        whole = cells_of(reader, whole=True)
         ends = [sum(cell.expected is outcome for cell in whole) for outcome in Outcome]
-        rows.append((door, *(str(count) for count in (len(cells_of(door, whole=False)), len(whole), *ends))))
-    return _grid(("Door", "Cells in `make test`", "Cells in `make test-all`", *(end.value for end in Outcome)), rows)
+        rows.append((reader, *(str(count) for count in (len(cells_of(reader, whole=False)), len(whole), *ends))))
+    return _grid(("Reader", "Cells in `make test`", "Cells in `make test-all`", *(end.value for end in Outcome)), rows)
 
 
 # ---- Markdown ----

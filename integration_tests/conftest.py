@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how the cells of the matrix ended."""
     if lines := summary(report for reports in terminalreporter.stats.values() for report in reports):
-        terminalreporter.section("troubles x places x tables x doors")
+        terminalreporter.section("troubles x places x tables x readers")
         for line in lines:
             terminalreporter.write_line(line)
 

@@ -1,4 +1,4 @@
-"""The Airbyte door as tests use it: a configuration for a Device Cloud, and a sync through `source.read()`.
+"""The Airbyte source as tests use it: a configuration for a Device Cloud, and a sync through `source.read()`.
 
 The CDK drops a record's top-level nulls when it writes the line, so values are compared before that; the tests of the
 console script look at the lines themselves.
@@ -89,7 +89,7 @@ def sync(
     state: State | None = None,
     incremental: bool | Collection[str] | None = None,
 ) -> Sync:
-    """Read tables through the Airbyte door; an error is in the result, not raised.
+    """Read tables as Airbyte does; an error is in the result, not raised.
 
     A sync is incremental when it is given a state, unless `incremental` says which tables are.
     """

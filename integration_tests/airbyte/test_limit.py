@@ -1,4 +1,4 @@
-"""The API's limit through the Airbyte door: never met by a sync alone, and survived where another program meets it."""
+"""The API's limit in an Airbyte sync: never met by a sync alone, and survived where another program meets it."""
 
 import threading
 import time

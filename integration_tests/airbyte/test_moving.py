@@ -1,6 +1,6 @@
 """Devices come and go while their pages are read: what was there throughout arrives, once.
 
-`test_matrix` has the same in every table and door, one page after the other.
+`test_matrix` has the same for every table and reader, one page after the other.
 """
 
 import math

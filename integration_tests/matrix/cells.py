@@ -12,7 +12,7 @@ from integration_tests.matrix.troubles import ONCE, TIMES, TROUBLES, Meaning, Tr
 
 AIRBYTE, SPARK, STREAM = "Airbyte read", "Spark batch", "Spark stream"
 LAKEFLOW, LAKEFLOW_STREAM = "Lakeflow read", "Lakeflow stream"
-DOORS = (AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM, SPARK, STREAM)
+READERS = (AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM, SPARK, STREAM)
 IN_THIS_PROCESS = (AIRBYTE, LAKEFLOW, LAKEFLOW_STREAM)
 RETRIES = 5
 
@@ -40,9 +40,9 @@ RULE: dict[Meaning, str] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One trouble at one place of one table, read through one door."""
+    """One trouble at one place of one table, read by one reader."""
 
-    door: str
+    reader: str
     table: str
     trouble: Trouble
     times: str
@@ -50,7 +50,7 @@ class Cell:
 
     def __str__(self) -> str:
         """Name the cell, as tests and failures do."""
-        return f"{self.door}: {self.table}, {self.place.name}: {self.trouble.name}, {self.times}"
+        return f"{self.reader}: {self.table}, {self.place.name}: {self.trouble.name}, {self.times}"
 
     @property
     def expected(self) -> Outcome:
@@ -74,21 +74,21 @@ class Cell:
         return Outcome.SKIPPED if self.place.skips else Outcome.ERROR
 
 
-def every_cell(door: str) -> list[Cell]:
-    """Return the full product for one door, in an order that is mixed and always the same.
+def every_cell(reader: str) -> list[Cell]:
+    """Return all cells of one reader, in an order that is mixed and always the same.
 
     Where cells share syncs, those of the same trouble come together, so that a subset shares as well.
     """
     cells = [
-        Cell(door, table, trouble, times, place)
+        Cell(reader, table, trouble, times, place)
         for table in tables()
         for place in (*places(table), ANYWHERE)
         for trouble in TROUBLES
-        if trouble.where(place) and (trouble.reaches_workers or door in IN_THIS_PROCESS)
+        if trouble.where(place) and (trouble.reaches_workers or reader in IN_THIS_PROCESS)
         for times in trouble.times
     ]
     return sorted(
-        cells, key=lambda cell: (door == AIRBYTE and _mixed(cell.trouble.name + cell.times), _mixed(str(cell)))
+        cells, key=lambda cell: (reader == AIRBYTE and _mixed(cell.trouble.name + cell.times), _mixed(str(cell)))
     )
 
 
@@ -96,10 +96,10 @@ def _mixed(text: str) -> int:
     return crc32(text.encode())
 
 
-def cells_of(door: str, *, whole: bool) -> list[Cell]:
-    """Return the cells that are run for one door: a covering subset, or with `whole` all that are ever run."""
-    aspects = (WHOLE if whole else COVERED)[door]
-    return list(_covering(every_cell(door), aspects)) if aspects else every_cell(door)
+def cells_of(reader: str, *, whole: bool) -> list[Cell]:
+    """Return the cells that are run for one reader: a covering subset, or with `whole` all that are ever run."""
+    aspects = (WHOLE if whole else COVERED)[reader]
+    return list(_covering(every_cell(reader), aspects)) if aspects else every_cell(reader)
 
 
 def _covering(cells: Iterable[Cell], aspects: Callable[[Cell], Iterable[Hashable]]) -> Iterator[Cell]:
@@ -121,8 +121,8 @@ def _every_pair_of_kinds(cell: Cell) -> Iterable[Hashable]:
 
 
 Aspects = Callable[[Cell], Iterable[Hashable]]
-# What the cells of a door show between them; None for the full product. The doors to Spark differ from Airbyte's only
-# in how they hand on what it ends in.
+# What the cells of a reader show between them; None for the full product. The other readers differ from Airbyte's only
+# in how they hand on its outcome.
 WHOLE: dict[str, Aspects | None] = {
     AIRBYTE: None,
     LAKEFLOW: _every_pair,

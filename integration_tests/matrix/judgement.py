@@ -8,7 +8,7 @@ from typing import Any
 from integration_tests.device_cloud.ledger import Mark, same
 from integration_tests.device_cloud.truth import KEYS
 from integration_tests.matrix.cells import AIRBYTE, Cell, Outcome
-from integration_tests.matrix.doors import Reading, options_of
+from integration_tests.matrix.readers import Reading, options_of
 from integration_tests.matrix.troubles import UNHEARD_OF
 from integration_tests.matrix.world import World
 from unit_tests.support.restoring import alike
@@ -34,7 +34,7 @@ def outcome_of(world: World, cell: Cell, reading: Reading, before: Mark) -> Outc
         options_of(world, cell),
         _without_what_was_added(cell, reading.records),
         since=before,
-        alike=same if cell.door == AIRBYTE else alike,
+        alike=same if cell.reader == AIRBYTE else alike,
     )
     if not difference:
         return Outcome.EQUAL

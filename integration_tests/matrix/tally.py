@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from integration_tests.matrix.cells import DOORS, Cell, Outcome
+from integration_tests.matrix.cells import READERS, Cell, Outcome
 
 _PROPERTY = "matrix cell"
 _FAILURE = "failure"
@@ -19,11 +19,11 @@ class Tally:
 
     def ended(self, cell: Cell) -> None:
         """Note that a cell ended as it has to."""
-        self._record(_PROPERTY, [cell.door, cell.expected.value])
+        self._record(_PROPERTY, [cell.reader, cell.expected.value])
 
     def failed(self, cell: Cell) -> None:
         """Note that a cell ended in another way."""
-        self._record(_PROPERTY, [cell.door, _FAILURE])
+        self._record(_PROPERTY, [cell.reader, _FAILURE])
 
 
 def summary(reports: Iterable[object]) -> list[str]:
@@ -32,9 +32,9 @@ def summary(reports: Iterable[object]) -> list[str]:
     if not counted:
         return []
     ends = [*(outcome.value for outcome in Outcome), _FAILURE]
-    rows = [(door, sum(counts), *counts) for door in DOORS if any(counts := [counted[door, end] for end in ends])]
+    rows = [(name, sum(counts), *counts) for name in READERS if any(counts := [counted[name, end] for end in ends])]
     total = ("total", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))
-    table = [("door", "cells", *ends), *rows, total]
+    table = [("reader", "cells", *ends), *rows, total]
     widths = [max(len(str(cell)) for cell in column) for column in zip(*table, strict=True)]
     return [
         f"{line[0]:<{widths[0]}}  "

@@ -8,13 +8,23 @@ import pytest
 import requests
 
 from integration_tests.device_cloud.ledger import Mark
-from integration_tests.matrix import doors
-from integration_tests.matrix.cells import AIRBYTE, COVERED, DOORS, SPARK, Cell, Outcome, batches, cells_of, every_cell
-from integration_tests.matrix.doors import Reading
+from integration_tests.matrix import readers
+from integration_tests.matrix.cells import (
+    AIRBYTE,
+    COVERED,
+    READERS,
+    SPARK,
+    Cell,
+    Outcome,
+    batches,
+    cells_of,
+    every_cell,
+)
 from integration_tests.matrix.judgement import outcome_of
 from integration_tests.matrix.places import reads
+from integration_tests.matrix.readers import Reading
+from integration_tests.matrix.run import run
 from integration_tests.matrix.tally import Tally, summary
-from integration_tests.matrix.test_matrix import run
 from integration_tests.matrix.world import World, new_world
 from source_particle import error_handler
 from source_particle.paging import Page
@@ -22,7 +32,7 @@ from source_particle.replies import BodyShape, MalformedBodyError, remember_page
 
 
 def cell_of(table: str, trouble: str, times: str = "for ever", place: str = "") -> Cell:
-    """The first cell of the Airbyte door that is called so."""
+    """Return Airbyte's first cell of this name."""
     return next(
         cell
         for cell in every_cell(AIRBYTE)
@@ -33,10 +43,10 @@ def cell_of(table: str, trouble: str, times: str = "for ever", place: str = "") 
 # ---- the plan ----
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_part_shows_all_that_the_whole_shows(door: str) -> None:
-    shown = {aspect for cell in cells_of(door, whole=False) for aspect in COVERED[door](cell)}
-    assert shown == {aspect for cell in every_cell(door) for aspect in COVERED[door](cell)}
+@pytest.mark.parametrize("reader", READERS)
+def test_a_part_shows_all_that_the_whole_shows(reader: str) -> None:
+    shown = {aspect for cell in cells_of(reader, whole=False) for aspect in COVERED[reader](cell)}
+    assert shown == {aspect for cell in every_cell(reader) for aspect in COVERED[reader](cell)}
 
 
 def test_a_part_lets_every_trouble_meet_every_table_that_it_can_meet() -> None:
@@ -67,7 +77,7 @@ def judged(world: World, cell: Cell, change: Callable[[World, Reading], Reading]
     """How a real reading is judged after it was changed."""
     world.add_fault(cell.trouble.fault, 1 if cell.times == "once" else None, cell.place)
     before: Mark = world.cloud.ledger.mark()
-    [reading] = doors.airbyte(world, [cell])
+    [reading] = readers.airbyte(world, [cell])
     return outcome_of(world, cell, change(world, reading), before)
 
 
@@ -158,7 +168,7 @@ def test_a_source_that_takes_anything_for_no_records_is_found(monkeypatch: pytes
     noted: list[object] = []
 
     with pytest.raises(AssertionError, match="devices, its one reply: HTML, for ever: devices: 3 missing"):
-        run([cell_of("devices", "HTML")], doors.airbyte, Tally(lambda _name, value: noted.append(value)))
+        run([cell_of("devices", "HTML")], readers.airbyte, Tally(lambda _name, value: noted.append(value)))
 
     assert noted == [[AIRBYTE, "failure"]]
 
@@ -167,7 +177,7 @@ def test_a_token_that_follows_to_another_host_is_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(requests.Session, "should_strip_auth", lambda *_: False)
 
     with pytest.raises(AssertionError, match="another host got the token"):
-        run([cell_of("devices", "redirected to another host")], doors.airbyte, Tally(lambda *_: None))
+        run([cell_of("devices", "redirected to another host")], readers.airbyte, Tally(lambda *_: None))
 
 
 def test_a_login_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +185,7 @@ def test_a_login_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = dataclasses.replace(cell, trouble=dataclasses.replace(cell.trouble, logins=0))
 
     with pytest.raises(AssertionError, match="1 logins in place of 0"):
-        run([twice], doors.airbyte, Tally(lambda *_: None))
+        run([twice], readers.airbyte, Tally(lambda *_: None))
 
 
 # ---- the sum ----

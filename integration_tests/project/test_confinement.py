@@ -77,17 +77,17 @@ FILTERS = {
 }
 
 
-# ---- three doors, in this process ----
+# ---- three readers, in this process ----
 
 
-def _through_airbyte(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
+def _read_by_airbyte(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
     # What the platform and the CDK check before they read.
     config = syncs.with_token(cloud, **{part.name: dict(options)})
     problems = [error.message for error in Draft7Validator(SPECIFICATION).iter_errors(config)]
     return "\n".join(problems) or syncs.sync(config, part.name).errors
 
 
-def _through_spark(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
+def _read_by_spark(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
     try:
         source = ParticleDataSource({**_all_options(cloud, part, options), "path": part.name})
         reader = source.reader(source.schema())
@@ -98,7 +98,7 @@ def _through_spark(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) 
     return ""
 
 
-def _through_lakeflow(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
+def _read_by_lakeflow(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) -> str:
     connector = bridge.ParticleLakeflowConnect(_all_options(cloud, part, options))
     try:
         for task in connector.get_partitions(part.name, {}):
@@ -113,8 +113,11 @@ def _all_options(cloud: DeviceCloud, part: Table, options: Mapping[str, str]) ->
     return {**connection, **dict.fromkeys(part.required_options, "*"), **options}
 
 
-DOORS = {"airbyte": _through_airbyte, "spark": _through_spark, "lakeflow": _through_lakeflow}
-Door = Callable[[DeviceCloud, Table, Mapping[str, str]], str]
+READERS: dict[str, Callable[[DeviceCloud, Table, Mapping[str, str]], str]] = {
+    "airbyte": _read_by_airbyte,
+    "spark": _read_by_spark,
+    "lakeflow": _read_by_lakeflow,
+}
 
 
 LISTS = [endpoint for name in ("product_devices", "product_sims") for endpoint in tables()[name].endpoints]
@@ -139,38 +142,38 @@ def _options_of(part: Table, option: str, value: str) -> dict[str, str]:
     return {**dict.fromkeys(part.required_options, PLAIN), option: value}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(("table", "option"), NAMES)
 def test_what_is_no_name_is_refused_before_anything_is_asked(
-    door: str, table: str, option: str, cloud: DeviceCloud
+    reader: str, table: str, option: str, cloud: DeviceCloud
 ) -> None:
     part = tables()[table]
     for value in REFUSED:
-        assert DOORS[door](cloud, part, _options_of(part, option, value)), value
+        assert READERS[reader](cloud, part, _options_of(part, option, value)), value
     assert cloud.ledger.count() == 0
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(("table", "option"), NAMES)
 def test_a_name_stays_one_segment_of_the_path_of_its_table(
-    door: str, table: str, option: str, cloud: DeviceCloud
+    reader: str, table: str, option: str, cloud: DeviceCloud
 ) -> None:
     part = tables()[table]
-    # None of them is there. The Airbyte door asks for all before it fails, the others fail at the first.
-    said = DOORS[door](cloud, part, _options_of(part, option, ",".join(STRANGE)))
+    # None of them is there. Airbyte asks for all before it fails, the others fail at the first.
+    said = READERS[reader](cloud, part, _options_of(part, option, ",".join(STRANGE)))
     assert "(404)" in said or "(403)" in said
     assert _strayed(cloud, part, [*STRANGE, PLAIN]) == []
     asked = {unquote(segment) for entry in cloud.ledger.requests() for segment in entry.path.split("/")}
     assert set(STRANGE) & asked
-    assert door != "airbyte" or set(STRANGE) <= asked
+    assert reader != "airbyte" or set(STRANGE) <= asked
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("value", CLIMBING)
-def test_a_name_that_would_climb_is_refused(door: str, value: str, cloud: DeviceCloud) -> None:
+def test_a_name_that_would_climb_is_refused(reader: str, value: str, cloud: DeviceCloud) -> None:
     part = tables()["diagnostics"]
     for option in ("device_id", "product_id_or_slug"):
-        said = DOORS[door](cloud, part, _options_of(part, option, value))
+        said = READERS[reader](cloud, part, _options_of(part, option, value))
         assert "cannot be the id or name of a product, device or SIM" in said
     assert cloud.ledger.count() == 0
 
@@ -180,7 +183,7 @@ def test_a_filter_stays_one_parameter(table: str, cloud: DeviceCloud) -> None:
     part = tables()[table]
     for value in ("a&per_page=1", "../user", "a#b", "%2e%2e", "a\r\nX: 1", "=?;"):
         cloud.reset()
-        _through_lakeflow(cloud, part, {**dict.fromkeys(FILTERS[table], value), "product_id_or_slug": PLAIN})
+        _read_by_lakeflow(cloud, part, {**dict.fromkeys(FILTERS[table], value), "product_id_or_slug": PLAIN})
         [request] = cloud.ledger.requests()
         assert _strayed(cloud, part, [PLAIN]) == []
         assert list(request.query.values()).count(value) == len(FILTERS[table])
@@ -189,7 +192,7 @@ def test_a_filter_stays_one_parameter(table: str, cloud: DeviceCloud) -> None:
 
 def test_a_request_that_strays_would_be_seen(cloud: DeviceCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_particle.router.path_segment", lambda name: name)
-    _through_lakeflow(cloud, tables()["product_devices"], {"product_id_or_slug": "a;b,a&x=y,.."})
+    _read_by_lakeflow(cloud, tables()["product_devices"], {"product_id_or_slug": "a;b,a&x=y,.."})
     assert _strayed(cloud, tables()["product_devices"], ["a;b", "a&x=y", ".."]) != []
 
 

@@ -1,4 +1,4 @@
-"""Canaries wherever the configuration or the API can put a secret, and a search of all that comes out of the doors."""
+"""Canaries wherever the configuration or the API can put a secret, and a search of all that comes out."""
 
 import base64
 import json
@@ -360,14 +360,14 @@ for table in connector.list_tables():
 }
 
 
-@pytest.mark.parametrize("door", ASKS)
-def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("asking", ASKS)
+def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Path, asking: str) -> None:
     options = {"username": cloud.username, "password": cloud.password, "base_url": cloud.url, "retry_wait_factor": "0"}
     (tmp_path / "options.json").write_text(json.dumps(options))
     config, catalog = with_password(cloud), ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*TABLES))
     [python, _, _, *arguments] = command_of("read", tmp_path, config=config, catalog=catalog)
     subprocess.run(
-        [python, "-c", WATCHED + ASKS[door], *arguments],
+        [python, "-c", WATCHED + ASKS[asking], *arguments],
         cwd=tmp_path,
         env={"PYTHONPATH": ROOT},
         capture_output=True,
@@ -375,6 +375,6 @@ def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Pa
     )
     asked = set((tmp_path / "asked").read_text().splitlines())
     api = {cloud.url.removeprefix("http://").replace(":", " ")}
-    assert asked == (api if door != "somebody else" else {"localhost 80"})
+    assert asked == (api if asking != "somebody else" else {"localhost 80"})
     sent = {(entry.method, entry.path if entry.method != "GET" else "") for entry in cloud.ledger.requests()}
-    assert sent == ({("GET", ""), ("POST", "/oauth/token")} if door != "somebody else" else set())
+    assert sent == ({("GET", ""), ("POST", "/oauth/token")} if asking != "somebody else" else set())

@@ -1,4 +1,4 @@
-"""The Spark door as tests use it: a session like a user's, reads and streams of a Device Cloud, and the truth."""
+"""Spark as tests use it: a session like a user's, reads and streams of a Device Cloud, and the truth."""
 
 import json
 import os

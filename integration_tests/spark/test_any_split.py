@@ -34,7 +34,7 @@ def fleet() -> Iterator[DeviceCloud]:
 def _read(
     cloud: DeviceCloud, name: str, options: Mapping[str, str], start: Any = None, end: Any = None
 ) -> tuple[Rows, int]:
-    """Read a table through the Lakeflow door, task by task; give the rows as texts, and the number of tasks."""
+    """Read a table as Lakeflow does, task by task; give the rows as texts, and the number of tasks."""
     connection = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
     connector = bridge.ParticleLakeflowConnect({**connection, **options})
     tasks = connector.get_partitions(name, {}, start, end)

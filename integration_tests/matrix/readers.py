@@ -1,4 +1,4 @@
-"""A table read through each door, in one form: what arrived, what was said, and whether it counts as a success."""
+"""A table read by each reader, in one form: what arrived, what was said, and whether it counts as a success."""
 
 import json
 import re
