@@ -23,6 +23,8 @@ _IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
+# The map of a device's cloud variables holds the type of each, which is no secret whatever the variable is called.
+_TYPES_OF_VARIABLES = frozenset({"int32", "double", "string", "bool"})
 # Maps whose keys hardly repeat, one per object, are looked at by themselves.
 MOSTLY_ABSENT = 4
 
@@ -60,8 +62,12 @@ def redact(records: Sequence[dict[str, Any]], known: Known) -> None:
 
 def _withhold(objects: Sequence[dict[str, Any]], name: str) -> None:
     for one in objects:
-        if one.get(name) is not None and type(one[name]) is not bool:
+        if not _is_harmless(one.get(name)):
             one[name] = REDACTED
+
+
+def _is_harmless(value: Any) -> bool:
+    return value is None or type(value) is bool or (type(value) is str and value in _TYPES_OF_VARIABLES)
 
 
 def _objects_in(values: list[Any]) -> list[dict[str, Any]]:

@@ -21,6 +21,10 @@ _PAGE = "_particle_page"
 # number becomes a colon.
 SHAPE = bytes.maketrans(b"123456789,[- \t\r\n", b"000000000:::::::")
 LONG_INTEGER = b":" + b"0" * 19
+# The API's own replies have at most ten levels.
+DEEPEST = 400
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)", re.ASCII)
 
 
@@ -123,6 +127,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _parsed(content: bytes) -> Any:
     """Parse JSON; where an object has a key twice, the last one counts."""
+    _refuse_deep_nesting(content)
     if LONG_INTEGER in content.translate(SHAPE):
         return _parsed_exactly(content)
     try:
@@ -132,10 +137,15 @@ def _parsed(content: bytes) -> Any:
 
 
 def _parsed_exactly(content: bytes) -> Any:
-    """Accept what orjson refuses, half a surrogate pair, and keep what it rounds, an integer beyond 64 bits."""
+    """Accept what orjson refuses, half a surrogate pair, and keep what it rounds, an integer beyond 64 bits.
+
+    A number that Python cannot hold, 1e400 or one of more than 4,300 digits, becomes its text.
+    """
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+        return json.loads(
+            content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+        )
+    except ValueError as error:
         raise MalformedBodyError("it is empty" if not content.strip() else "it is not JSON") from error
 
 
@@ -143,11 +153,36 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | str:
     number = float(text)
-    if math.isinf(number):
-        raise ValueError(text)
-    return number
+    return text if math.isinf(number) else number
+
+
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _refuse_deep_nesting(content: bytes) -> None:
+    """Raise MalformedBodyError for a body so deep that it cannot be written again: orjson writes 254 levels.
+
+    Taking away innermost pairs of brackets, again and again, costs a fraction of parsing. Each round takes away one
+    level, or two where lists and objects alternate.
+    """
+    brackets = content.translate(None, NO_BRACKETS)
+    for _ in range(DEEPEST):
+        if not brackets:
+            return
+        outer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(outer) == len(brackets):
+            # Only a text can hold a bracket without its twin.
+            outer = TEXT.sub(b"", content).translate(None, NO_BRACKETS)
+            if len(outer) == len(brackets):
+                return
+        brackets = outer
+    raise MalformedBodyError(f"it is nested more than {DEEPEST} levels deep")
 
 
 def _count(meta: dict[str, Any], key: str) -> int | None:

@@ -23,6 +23,7 @@ from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact, withhold_from_log
 from source_particle.replies import page_of
 from source_particle.router import FleetRouter, path_segment, records_of
+from source_particle.values import Normalizer
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the CDK says where a request was refused again with a new token; it gives no advice.
@@ -56,6 +57,7 @@ class ParticleRetriever(Retriever):
         self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
         self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
         self._known: Known | None = None
+        self._normalize = Normalizer({})
         self._lists = OpenLists(int(self.config.get("num_workers", 8)))
         # The CDK has no public way to the session that its requester sends with, nor to what it logs with.
         client = self.requester._http_client
@@ -73,7 +75,7 @@ class ParticleRetriever(Retriever):
         stream_slice = stream_slice or StreamSlice(partition={}, cursor_slice={})
         # Parents have no schema here, and of their records only ids are used.
         if records_schema and self._known is None:
-            self._known = known_names(records_schema)
+            self._known, self._normalize = known_names(records_schema), Normalizer(records_schema)
         try:
             # Parents are lists that have to be read to know what there is to read.
             is_counting = bool(records_schema) and (self.config.get("plan") or {}).get("counting")
@@ -82,6 +84,7 @@ class ParticleRetriever(Retriever):
                     for transformation in self.transformations:
                         transformation.transform(record, self.config, {}, stream_slice)
                 if self._known is not None:
+                    self._normalize(records)
                     redact(records, self._known)
                 yield from records
         except Refused as refusal:
@@ -206,10 +209,11 @@ class ProductsRetriever(Retriever):
     ) -> Iterable[Record]:
         """Yield one record for each product; raises Refused where the token may not list products at all."""
         seen: set[str] = set()
-        known = known_names(records_schema)
+        known, normalize = known_names(records_schema), Normalizer(records_schema)
         for record in self._records():
             if str(record["id"]) not in seen:
                 seen.add(str(record["id"]))
+                normalize([record])
                 redact([record], known)
                 yield record
 

@@ -9,7 +9,6 @@ A schema is compiled into nested functions once, because a fleet has millions of
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ import orjson
 
 from bridge.rows.schema import kind_of
 from bridge.tables.catalog import JsonSchema
+from source_particle.values import JSON_INTEGER, JSON_NUMBER
 
 Rescued = dict[str, Any]
 # Gives the value for the column; what did not fit is put under the path and the column gets null there.
@@ -25,9 +25,6 @@ Coercer = Callable[[Any, str, Rescued], Any]
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 EXACT_IN_DOUBLE = 2**53
-# A number as JSON writes it, so that "007", "+7" and "" stay the texts they are; longer ones would lose digits anyway.
-JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
-JSON_INTEGER = re.compile(r"-?[1-9][0-9]{0,18}|0")
 
 
 class Entries(list[tuple[str, Any]]):

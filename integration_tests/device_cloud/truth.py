@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from .clock import parse_iso
+from .documented import documented
 from .fleet import Record, Scope, View
 from .listing import Page, Selection
 from .routes import RETENTION, supports_sims
@@ -61,7 +62,7 @@ class Question:
 
     def answer(self, table: str) -> list[dict[str, Any]]:
         """Return the records of a table."""
-        return [dict(record) for record in TABLES[table](self)]
+        return [documented(table, record) for record in TABLES[table](self)]
 
     def values(self, option: str, default: str | None = "*") -> list[str] | None:
         """Return the values an option names, None for `*` (or nothing at all)."""

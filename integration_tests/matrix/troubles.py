@@ -44,7 +44,8 @@ class Trouble:
 
     `fault` tells what the server does at a place (None: the trouble is everywhere), `prepare` changes the world before
     the read. `times` are those it is tried with, `where` says at which places there is such a thing. `adds` is JSON
-    that it adds to records as the field `UNHEARD_OF`, `logins` how many logins the read may take.
+    that it adds to records as the field `UNHEARD_OF`, `kept` what a reader makes of that where it is not the same,
+    `logins` how many logins the read may take.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Trouble:
     times: tuple[str, ...] = tuple(TIMES)
     where: Callable[[Place], bool] = is_one_request
     adds: str | None = None
+    kept: str | None = None
     logins: int | None = None
     reaches_workers: bool = True
     """Whether it also concerns the processes that Spark has already started."""
@@ -109,7 +111,7 @@ WRONG_BODIES: dict[str, str | bytes] = {
     "a string": '"none"',
     "a number": "0",
     "NaN": '{"%(key)s": [{"id": NaN}]}',
-    "Infinity": '{"%(key)s": [{"id": 1e400}]}',
+    "Infinity": '{"%(key)s": [{"id": Infinity}]}',
     "not UTF-8": b'{"%(key)s": "\xff"}',
     "nested without end": "[" * 100_000,
 }
@@ -136,10 +138,13 @@ def _bodies() -> Iterator[Trouble]:
     yield _reply("bodies", "cut, without Content-Length", Meaning.PASSING, Fault("*", cut="close"))
     yield _reply("bodies", "50 MB", Meaning.HARMLESS, Fault("*", change=_with_50_megabytes), times=(ONCE,))
     yield _reply("bodies", "keys that come twice", Meaning.HARMLESS, Fault("*", change=_with_each_key_twice))
-    for name, value in {
-        "an integer beyond 64 bits": "123456789012345678901234567890",
-        "half a surrogate pair": '"\\ud83d"',
-        "nested 300 deep": "[" * 300 + "]" * 300,
+    numerals = "9" * 4_301
+    for name, (value, kept) in {
+        "an integer beyond 64 bits": ("123456789012345678901234567890", None),
+        "an integer of 4,301 digits": (numerals, f'"{numerals}"'),
+        "a number beyond any double": ("1e400", '"1e400"'),
+        "half a surrogate pair": ('"\\ud83d"', None),
+        "nested 300 deep": ("[" * 300 + "]" * 300, None),
     }.items():
         yield Trouble(
             "bodies",
@@ -147,6 +152,7 @@ def _bodies() -> Iterator[Trouble]:
             Meaning.HARMLESS,
             partial(_adding, value),
             adds=value,
+            kept=kept,
         )
 
 

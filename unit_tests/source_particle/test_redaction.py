@@ -116,3 +116,9 @@ def test_of_requests_and_replies_a_log_keeps_what_is_no_secret() -> None:
     assert withhold_from_log(record)
     assert (record.msg, vars(record)["headers"], vars(record)["body"]) == ("Receiving", REDACTED, REDACTED)
     assert vars(record)["request_body"] is None
+
+
+def test_types_of_cloud_variables_are_no_secrets() -> None:
+    records = [{"variables": {"tokenCount": "int32", "apiToken": "string", "password": "hunter2"}}]
+    redact(records, {"variables": {}})
+    assert records == [{"variables": {"tokenCount": "int32", "apiToken": "string", "password": REDACTED}}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.utils import airbyte_secrets_utils
 
+from bridge.rows.values import json_text
 from source_particle.replies import MAX_QUOTED, BodyShape, MalformedBodyError, api_message
 from unit_tests.support.built import MANIFEST, reply
 
@@ -44,10 +45,24 @@ GARBAGE = {
     "two bodies": b"{}{}",
     "not UTF-8": b'{"devices":[{"id":"\xff\xfe"}]}',
     "NaN": b"NaN",
-    "a number that no machine holds": b"1e400",
     "Infinity": b"[Infinity]",
     "nested too deep": b"[" * 100_000 + b"]" * 100_000,
+    "nested too deep, beside a bracket in a text": b'["]",' * 1_000 + b"1" + b"]" * 1_000,
+    "objects nested too deep": b'{"a":' * 1_000 + b"1" + b"}" * 1_000,
 }
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "9" * 4_301])
+def test_a_number_that_python_cannot_hold_is_kept_as_its_text(value: str) -> None:
+    [record] = BodyShape(identified_by=("id",)).page(f'[{{"id":"1","size":{value}}}]'.encode()).records
+    assert record == {"id": "1", "size": value}
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '["]",', '{"}{":'])
+def test_what_is_nested_deep_is_read_and_can_be_written_again(opening: str) -> None:
+    deep = opening * 390 + "1" + "".join({"[": "]", "{": "}"}[part] for part in [opening[0]] * 390)
+    [record] = BodyShape(identified_by=("id",)).page(f'[{{"id":"1","deep":{deep}}}]'.encode()).records
+    assert json.loads(json_text(record))["deep"] == json.loads(deep)
 
 
 def body_with(shape: BodyShape, record: Any) -> bytes:

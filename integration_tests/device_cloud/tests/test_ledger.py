@@ -10,6 +10,7 @@ import pytest
 
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.clock import iso_ms
+from integration_tests.device_cloud.documented import documented
 from integration_tests.device_cloud.tests.test_server import FIRST, get, month_device
 from integration_tests.device_cloud.truth import KEYS
 
@@ -43,13 +44,13 @@ def pages(cloud: DeviceCloud, path: str, key: str, **query: Any) -> Records:
 def emitted(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Return a record as the source emits it."""
     hidden = ("mobile_secret", "secret", "client_secret")
-    return {key: value for key, value in record.items() if key not in hidden} | more
+    return documented("devices", {key: value for key, value in record.items() if key not in hidden} | more)
 
 
 def with_iccid(sim: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Return a SIM with both spellings of its key."""
     iccid = sim.get("_id") or sim["iccid"]
-    return {**sim, "_id": iccid, "iccid": iccid, **more}
+    return documented("sims", {**sim, "_id": iccid, "iccid": iccid, **more})
 
 
 def product_ids(cloud: DeviceCloud) -> list[int]:
@@ -84,7 +85,7 @@ def read_own_vitals(cloud: DeviceCloud) -> Records:
     """Read the vitals of the user's devices."""
     start = iso_ms(datetime.now(timezone.utc) - timedelta(days=29, hours=23))
     return [
-        {**record, "device_id": device["id"], "product_id_or_slug": None}
+        documented("diagnostics", {**record, "device_id": device["id"], "product_id_or_slug": None})
         for device in get(cloud, "/v1/devices").json()
         for record in get(cloud, f"/v1/diagnostics/{device['id']}", start_date=start).json()["diagnostics"]
     ]
@@ -103,7 +104,7 @@ def read_own_usage(cloud: DeviceCloud) -> Records:
 
 READERS: dict[str, Callable[[DeviceCloud], Records]] = {
     "devices": lambda cloud: [emitted(record) for record in get(cloud, "/v1/devices").json()],
-    "products": lambda cloud: get(cloud, "/v1/products").json()["products"],
+    "products": lambda cloud: [documented("products", row) for row in get(cloud, "/v1/products").json()["products"]],
     "sims": lambda cloud: [with_iccid(record) for record in get(cloud, "/v1/sims").json()["sims"]],
     "user": lambda cloud: [get(cloud, "/v1/user").json()],
     "oauth_clients": lambda cloud: [emitted(record) for record in get(cloud, "/v1/clients").json()["clients"]],
