@@ -1,4 +1,4 @@
-"""Everything the bridge raises, sorted by what the reader of the message has to do.
+"""The exceptions of the bridge, sorted by what the reader of the message has to do.
 
     ParticleError
     ├── ConfigurationError      fix the configuration
@@ -6,7 +6,7 @@
     │   └── UnknownTableError   … the name of the table
     ├── SignInError             sign in again: the password, user name or access token was refused
     ├── TemporaryError          wait, then start again: the API, the network or its rate limit
-    └── UnexpectedError         report it: the API or this connector does what nobody foresaw
+    └── UnexpectedError         report it: the API or this connector did something unexpected
 
 Each message says what happened, where, and what to do. None holds a password, a token or more than 256 characters of
 anything that the API sent. All of them survive pickling, because Spark carries them from its workers to the driver.
@@ -19,11 +19,11 @@ LONGEST_QUOTE = 256
 
 
 class ParticleError(Exception):
-    """Any failure of this connector; its text is made for people."""
+    """Any failure of this connector; its text is written for people."""
 
 
 class ConfigurationError(ParticleError):
-    """The configuration has to be corrected; trying again without that fails again."""
+    """The configuration has to be corrected; a retry without that fails again."""
 
 
 class OptionError(ConfigurationError):
@@ -34,9 +34,9 @@ class UnknownTableError(ConfigurationError):
     """There is no table of that name."""
 
     @classmethod
-    def of(cls, name: str, legal: Iterable[str]) -> "UnknownTableError":
-        """Name the tables there are beside the one that was asked for."""
-        return cls(f"There is no table {quoted(name)}; legal: {', '.join(legal)}.")
+    def of(cls, name: str, known: Iterable[str]) -> "UnknownTableError":
+        """Return the error for a name, with the names of all tables."""
+        return cls(f"There is no table {quoted(name)}; expected one of {', '.join(known)}.")
 
 
 class SignInError(ParticleError):
@@ -48,7 +48,7 @@ class TemporaryError(ParticleError):
 
 
 class UnexpectedError(ParticleError):
-    """The API or this connector does what nobody foresaw; please report the message."""
+    """The API or this connector did something unexpected; please report the message."""
 
 
 _BY_FAILURE_TYPE: dict[str, type[ParticleError]] = {
@@ -59,15 +59,15 @@ _BY_FAILURE_TYPE: dict[str, type[ParticleError]] = {
 
 
 def error_for(failure_type: str) -> type[ParticleError]:
-    """Give the error that stands for an Airbyte failure type, named by its value in the protocol."""
+    """Return the error for an Airbyte failure type, given as its value in the protocol."""
     return _BY_FAILURE_TYPE[failure_type]
 
 
 def shortened(text: str, length: int = LONGEST_QUOTE) -> str:
-    """Cut a text that somebody else wrote to a length that cannot flood a log."""
+    """Return foreign text cut to a length that cannot flood a log."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 
 def quoted(value: object) -> str:
-    """Quote a value that somebody else wrote."""
+    """Return a foreign value in quotes, cut to a length that cannot flood a log."""
     return shortened(repr(value))

@@ -46,7 +46,7 @@ In Spark an option is given with `.option(name, value)`, on the command line wit
 and each table's options are fields of an object with the table's name.
 
 A required option must be given in Spark. In Airbyte, and in `particle-bridge sync`, it is `*` unless it is given: all
-that the token can see. A value that is not legal is an error that says what is legal.
+that the token can see. Any other value than the allowed ones is an error that names them.
 """
 
 SPARK_INTRO = """## In Spark and Lakeflow only
@@ -188,12 +188,12 @@ def _spark_option_table() -> str:
             _code(*(table.name for table in tables().values() if name in _names(table.spark_options))),
             option.schema["type"],
             _default(option),
-            _legal(option.schema),
+            _allowed(option.schema),
             option.description,
         )
         for name, option in options.items()
     ]
-    return _grid(("Option", "Tables", "Type", "Default", "Legal values", "What it does"), rows)
+    return _grid(("Option", "Tables", "Type", "Default", "Allowed values", "What it does"), rows)
 
 
 def _names(options: Iterable[Option]) -> list[str]:
@@ -225,8 +225,8 @@ def _option_table(options: Iterable[Option], *, with_required: bool = True) -> s
             default += " (not in Spark)"
         kind = option.schema["type"] + (", secret" if option.is_secret else "")
         required = ("yes" if option.required else "",) if with_required else ()
-        rows.append((_code(option.name), *required, kind, default, _legal(option.schema), option.description))
-    heads = ("Option", *(("Required",) if with_required else ()), "Type", "Default", "Legal values", "What it does")
+        rows.append((_code(option.name), *required, kind, default, _allowed(option.schema), option.description))
+    heads = ("Option", *(("Required",) if with_required else ()), "Type", "Default", "Allowed values", "What it does")
     return _grid(heads, rows)
 
 
@@ -237,7 +237,7 @@ def _default(option: Option) -> str:
     return _code(str(default).lower() if isinstance(default, bool) else str(default))
 
 
-def _legal(schema: JsonSchema) -> str:
+def _allowed(schema: JsonSchema) -> str:
     if schema["type"] == "boolean":
         return _code("true", "false")
     if "enum" in schema:

@@ -85,7 +85,7 @@ def _metadata(options: Mapping[str, str]) -> Iterator[Row]:
 
 def _tables(options: Mapping[str, str]) -> Iterator[Row]:
     if "namespace" in options:
-        raise OptionError("The option namespace has no place here: the tables of a fleet have no namespaces.")
+        raise OptionError("The option namespace is not supported: the tables of a fleet have no namespaces.")
     return (([], name) for name in sorted(tables()))
 
 
@@ -101,7 +101,7 @@ def _json_option(options: Mapping[str, str], name: str, kind: type) -> Any:
         value = None
     if not isinstance(value, kind):
         example = '["devices", "user"]' if kind is list else '{"devices": {}}'
-        raise OptionError(f"Received {quoted(text)} for option {name}; legal: JSON like {example}.")
+        raise OptionError(f"Received {quoted(text)} for option {name}; expected JSON like {example}.")
     return value
 
 

@@ -1,8 +1,8 @@
 """A pipeline's specification as people write it → the one form that the Lakeflow framework's parser takes.
 
-The framework refuses what it does not know, but reads on where it misunderstands: of a table that is there twice it
-takes the first one's options for both, and it turns null into the text `None`. So everything is checked here, and each
-error begins with the place in the document. What is legal stands in the manifest alone.
+The framework rejects what it does not know, but continues where it misunderstands: a table that is listed twice is read
+twice with the options of its first entry, and null becomes the text `None`. So everything is checked here, and each
+error begins with the place in the document. The manifest alone says which values are allowed.
 """
 
 import difflib
@@ -65,10 +65,12 @@ def _unwrapped(document: Any) -> Any:
 def _only_one(spec: Mapping[str, Any]) -> tuple[str, list[Any]]:
     given = [name for name in OBJECTS if name in spec]
     if len(given) != 1:
-        raise ConfigurationError(f"the document: has {' and '.join(given) or 'no objects'}; legal: one list, objects.")
+        raise ConfigurationError(f"the document: expected one list, objects; received {' and '.join(given) or 'none'}.")
     objects = spec[given[0]]
     if not isinstance(objects, list) or not objects:
-        raise ConfigurationError(f"{given[0]}: is {_kind(objects)}; legal: a list with one entry for each table.")
+        raise ConfigurationError(
+            f"{given[0]}: expected a list with one entry for each table, received {_kind(objects)}."
+        )
     return given[0], objects
 
 
@@ -98,7 +100,9 @@ def _table(entry: Any, place: str) -> dict[str, Any]:
     part = _at(f"{place}.source_table", table, _text(given.get("source_table"), f"{place}.source_table"))
     destinations = {name: _text(given[name], f"{place}.{name}") for name in DESTINATIONS if name in given}
     if len(destinations.keys() & set(DESTINATIONS[:2])) == 1:
-        raise ConfigurationError(f"{place}: destination_catalog and destination_schema have no effect one by one.")
+        raise ConfigurationError(
+            f"{place}: destination_catalog and destination_schema only work together; set both or neither."
+        )
     return {"source_table": part.name, **destinations, CONFIGURATION: _configuration(given, part, place)}
 
 
@@ -117,17 +121,17 @@ def _configuration(given: Mapping[Any, Any], part: Table, place: str) -> dict[st
 
 
 def _known(key: object, part: Table, place: str) -> str:
-    """Return how an option is spelt; OptionError for one that has no effect on this table."""
+    """Return an option's name in its own spelling; raise OptionError if the table does not take it."""
     names = [*FRAMEWORK_OPTIONS, *(option.name for option in _options(part))]
     spelt = {name.lower(): name for name in names}
     if not isinstance(key, str):
-        raise OptionError(f"{place}: {quoted(key)} is no name of an option.")
+        raise OptionError(f"{place}: {quoted(key)} is not the name of an option.")
     if key.lower() in spelt:
         return spelt[key.lower()]
     if key.lower() in {option.name.lower() for option in connection_options()}:
-        raise OptionError(f"{place}.{key}: belongs to the connection; set it there.")
+        raise OptionError(f"{place}.{key}: is an option of the connection; set it there.")
     meant = difflib.get_close_matches(key.lower(), sorted(spelt), n=1, cutoff=NEAR_MISS)
-    hint = f"did you mean {spelt[meant[0]]}?" if meant else f"legal: {', '.join(names)}."
+    hint = f"did you mean {spelt[meant[0]]}?" if meant else f"expected one of {', '.join(names)}."
     raise OptionError(f"{place}: the table {part.name} has no option {quoted(key)}; {hint}")
 
 
@@ -144,7 +148,9 @@ def _value(name: str, value: Any, part: Table, place: str) -> Any:
     kinds = {option.name: option.schema["type"] for option in _options(part)}
     # YAML reads an id like 12e3 as a number and a name like `on` as true; such a value is no longer what was written.
     if not isinstance(value, str | int) or (isinstance(value, bool) and kinds[name] != "boolean"):
-        raise OptionError(f"{place}: is {_kind(value)}; legal: a text (in quotes), with commas between several values.")
+        raise OptionError(
+            f"{place}: expected a text in quotes, with commas between several values; received {_kind(value)}."
+        )
     text = str(value).lower() if isinstance(value, bool) else str(value)
     # The others that are required are given as well, so that an error is about this one.
     required = dict.fromkeys(part.required_options, EVERYTHING)
@@ -155,7 +161,7 @@ def _value(name: str, value: Any, part: Table, place: str) -> Any:
 def _scd_type(value: Any, _part: Table, place: str) -> str:
     text = _text(value, place).upper()
     if text not in SCD_TYPES:
-        raise OptionError(f"{place}: Received {quoted(value)}; legal: one of {', '.join(SCD_TYPES)}.")
+        raise OptionError(f"{place}: received {quoted(value)}; expected one of {', '.join(SCD_TYPES)}.")
     return text
 
 
@@ -170,7 +176,7 @@ def _columns(value: Any, part: Table, place: str) -> list[str]:
     if isinstance(value, str):
         return [_column(value, part, place)]
     if not isinstance(value, list) or not value:
-        raise OptionError(f"{place}: is {_kind(value)}; legal: a list of columns.")
+        raise OptionError(f"{place}: expected a list of columns, received {_kind(value)}.")
     return [_column(name, part, f"{place}[{index}]") for index, name in enumerate(value)]
 
 
@@ -188,7 +194,7 @@ def _of_the_source(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _with_sign_in(options: Mapping[str, str]) -> dict[str, str]:
-    """Add what the connection will: the check of a table's options wants to see that somebody signs in."""
+    """Add credentials, which the connection will: the check of a table's options requires them."""
     way = next(iter(ways_to_sign_in().values()))
     return {**dict.fromkeys(way, "from the connection"), **options}
 
@@ -197,7 +203,7 @@ def _with_sign_in(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def _at(place: str, checked: Callable[..., Any], *arguments: Any) -> Any:
-    """Put the place in front of what a check complains about."""
+    """Return the result of a check, with the place in front of any error it raises."""
     try:
         return checked(*arguments)
     except ParticleError as error:
@@ -206,25 +212,25 @@ def _at(place: str, checked: Callable[..., Any], *arguments: Any) -> Any:
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{place}: is {_kind(value)}; legal: an object.")
+        raise ConfigurationError(f"{place}: expected an object, received {_kind(value)}.")
     return value
 
 
 def _text(value: Any, place: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{place}: is {_kind(value)}; legal: a text that is not empty.")
+        raise ConfigurationError(f"{place}: expected a non-empty text, received {_kind(value)}.")
     return value
 
 
-def _refuse_unknown(given: Mapping[Any, Any], legal: tuple[str, ...], place: str) -> None:
+def _refuse_unknown(given: Mapping[Any, Any], known: tuple[str, ...], place: str) -> None:
     for name in given:
-        if name not in legal:
-            raise ConfigurationError(f"{place}: has {quoted(name)}; legal: {', '.join(legal)}.")
+        if name not in known:
+            raise ConfigurationError(f"{place}: unknown key {quoted(name)}; expected {', '.join(known)}.")
 
 
 def _kind(value: object) -> str:
     if value is None:
-        return "missing or null"
+        return "nothing or null"
     if isinstance(value, str):
         return "a text" if value.strip() else "an empty text"
     return f"{'an empty' if value in ([], {}) else 'a'} value of type {type(value).__name__}"

@@ -104,7 +104,7 @@ def _date(options: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return moment_of(options[name]) if name in options else None
     except (ValueError, OverflowError):
-        raise OptionError(f"Received {quoted(options[name])} for option {name}; legal: a day that exists.") from None
+        raise OptionError(f"Received {quoted(options[name])} for option {name}; expected a date that exists.") from None
 
 
 def within(

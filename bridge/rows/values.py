@@ -158,7 +158,7 @@ def json_text(value: Any) -> str:
 
 def _json_text_of_anything(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair is legal in JSON and nowhere else: it can only be passed on escaped.
+    # Half a surrogate pair is allowed in JSON and nowhere else: it can only be passed on escaped.
     return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
 
 

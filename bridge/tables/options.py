@@ -1,7 +1,7 @@
 """Options as Spark and Lakeflow give them (strings, in any case) → one checked object → the Airbyte configuration.
 
-What is legal stands in the manifest alone; no line here knows a table or an option of one. Options that nobody knows
-are left alone, because the frameworks add their own; one that looks like a slip of the pen is worth a warning.
+The manifest alone says which values are allowed; no line here knows a table or an option of one. Unknown options are
+ignored, because the frameworks add their own; likely typos are worth a warning.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from bridge.tables.catalog import Option, Table, connection_options, credential_
 REDACTED = "****"
 EVERYTHING = "*"
 """The value of an option that stands for all that the token can see."""
-# From 0.8 on, two names of this length differ by a slip of the pen, not by meaning.
+# From 0.8 on, two names of this length differ by a typo, not by meaning.
 NEAR_MISS = 0.8
 
 
@@ -80,14 +80,14 @@ class Options:
 
 
 def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
-    """Give every value of a configuration that must never be shown."""
+    """Yield every value of a configuration that must never be shown."""
     names = {option.name for option in connection_options() if option.is_secret}
     for part in (config.get("credentials", {}), config.get("plan", {})):
         yield from (str(value) for name, value in part.items() if name in names)
 
 
 def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:
-    """Say of each option without effect on this table that looks as if it was meant to have one what may be meant."""
+    """Return a warning for each option that has no effect on this table but was probably meant to."""
     names = [option.name for option in (*connection_options(), *table.options, *table.spark_options)]
     mine = {name.lower(): name for name in names}
     elsewhere = {option.name for other in tables().values() for option in other.options} - mine.keys()
@@ -116,8 +116,8 @@ def _credentials(values: Mapping[str, str], connection: Mapping[str, Option]) ->
     given = values.keys() & credential_names()
     chosen = [way for way, needed in ways.items() if given == set(needed)]
     if not chosen:
-        legal = ", or ".join(" and ".join(needed) for needed in ways.values())
-        raise OptionError(f"Received {' and '.join(sorted(given)) or 'nothing'} to sign in with; legal: {legal}.")
+        needed = ", or ".join(" and ".join(names) for names in ways.values())
+        raise OptionError(f"Received {' and '.join(sorted(given)) or 'nothing'} to sign in with; expected {needed}.")
     typed = {name: _typed(values[name], connection[name], "the connection") for name in ways[chosen[0]]}
     return {"auth_type": chosen[0], **typed}
 
@@ -126,7 +126,7 @@ def _table_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
     missing = [option for option in table.options if option.required and option.name not in values]
     if missing:
         option = missing[0]
-        raise OptionError(f"The table {table.name} needs the option {option.name}; legal: {legal(option)}")
+        raise OptionError(f"The table {table.name} needs the option {option.name}; expected {expected(option)}")
     return {
         option.name: _typed(values[option.name], option, f"table {table.name}")
         for option in table.options
@@ -154,8 +154,8 @@ def _typed(text: str, option: Option, place: str) -> Any:
 
     value = _read(text, option.schema["type"])
     if value is None or not Draft7Validator(option.schema).is_valid(value) or _ends_in_newline(value):
-        received = "a value that is not legal" if option.is_secret else _shown(text)
-        raise OptionError(f"Received {received} for option {option.name} of {place}; legal: {legal(option)}")
+        received = "a malformed value" if option.is_secret else _shown(text)
+        raise OptionError(f"Received {received} for option {option.name} of {place}; expected {expected(option)}")
     return value
 
 
@@ -180,15 +180,16 @@ def _shown(text: str) -> str:
     return quoted(re.sub(r"//.*@", f"//{REDACTED}@", text, flags=re.DOTALL))
 
 
-def legal(option: Option) -> str:
-    """Say which values an option may have, as the end of a sentence."""
+def expected(option: Option) -> str:
+    """Return which values an option takes, as the end of a sentence."""
     schema = option.schema
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}."
     if schema["type"] == "boolean":
         return "true or false."
     if schema["type"] == "string":
-        return option.description if "pattern" in schema else f"a text that is not empty. {option.description}".strip()
+        form = f"a value like {schema['pattern_descriptor']}" if "pattern_descriptor" in schema else "a non-empty text"
+        return f"{form}. {option.description}".strip()
     kind = "an integer" if schema["type"] == "integer" else "a number"
     low, high = schema.get("minimum"), schema.get("maximum")
     return f"{kind} from {low} to {high}." if high is not None else f"{kind} of at least {low}."

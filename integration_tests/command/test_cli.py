@@ -69,8 +69,8 @@ def test_schema_shows_the_columns_of_a_table() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("schema", "device"), "There is no table 'device'; legal: devices, products,"),
-        (("sync", "--to", "out"), "Received nothing to sign in with; legal: access_token, or username and password."),
+        (("schema", "device"), "There is no table 'device'; expected one of devices, products,"),
+        (("sync", "--to", "out"), "Received nothing to sign in with; expected access_token, or username and password."),
         (("sync", "--to", "out", "--access-token", "x", "--table", "device"), "There is no table 'device'"),
         (
             ("sync", "--to", "out", "--access-token", "x", "--option", "diagnostics.start=1"),

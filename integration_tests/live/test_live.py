@@ -140,7 +140,7 @@ def test_without_a_token_it_says_that_it_is_skipped(
     [
         ("", "", "the access token was refused (401)"),
         ("any", "http://127.0.0.1:9", "no answer came"),
-        ("any", "http://api.particle.io", "legal: Address of the Particle API. Must be https"),
+        ("any", "http://api.particle.io", "expected a value like https://host. Address of the Particle API"),
     ],
 )
 def test_what_prevents_a_run_is_said_in_a_line(  # noqa: PLR0917  (fixtures and cases)

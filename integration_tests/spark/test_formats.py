@@ -88,7 +88,7 @@ def test_the_other_virtual_tables(spark: SparkSession, cloud: DeviceCloud) -> No
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("_community_table", {}, "There is no table '_community_table'; legal: _community_table_metadata, "),
+        ("_community_table", {}, "There is no table '_community_table'; expected one of _community_table_metadata, "),
         ("devices", {"isDeleteFlow": "true"}, "isDeleteFlow asks for deleted rows"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_refused_at_load(
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("_community_table_metadata", {"tableNameList": "devices"}, "for option tableNameList; legal: JSON like"),
+        ("_community_table_metadata", {"tableNameList": "devices"}, "for option tableNameList; expected JSON like"),
         ("_community_table_metadata", {"tableNameList": '["device"]'}, "There is no table 'device'"),
         ("_community_tables", {"namespace": "[]"}, "have no namespaces"),
     ],

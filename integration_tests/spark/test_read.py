@@ -120,7 +120,7 @@ def test_a_failure_after_the_first_page_fails_the_read(spark: SparkSession, clou
 def test_missing_option_is_named_at_load(spark: SparkSession, cloud: DeviceCloud, part: Table) -> None:
     [name] = part.required_options
     read = spark.read.format("particle").options(access_token=cloud.token, base_url=cloud.url)
-    with pytest.raises(AnalysisException, match=f"The table {part.name} needs the option {name}; legal: "):
+    with pytest.raises(AnalysisException, match=f"The table {part.name} needs the option {name}; expected "):
         read.load(part.name)
     assert cloud.ledger.count() == 0
 
@@ -128,9 +128,9 @@ def test_missing_option_is_named_at_load(spark: SparkSession, cloud: DeviceCloud
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("device", {}, r"There is no table 'device'; legal: devices, "),
+        ("device", {}, r"There is no table 'device'; expected one of devices, "),
         ("product_devices", {"per_page": "1000"}, r"Received '1000' for option per_page .* an integer from 1 to 100"),
-        ("devices", {"username": "user@example.com"}, r"legal: access_token, or username and password"),
+        ("devices", {"username": "user@example.com"}, r"expected access_token, or username and password"),
     ],
 )
 def test_option_that_cannot_work_is_an_error_at_load(

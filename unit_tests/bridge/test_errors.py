@@ -30,9 +30,9 @@ def test_every_failure_of_airbyte_has_an_error(failure_type: FailureType) -> Non
     assert issubclass(error_for(failure_type.value), ParticleError)
 
 
-def test_unknown_table_error_names_the_legal_ones() -> None:
+def test_unknown_table_error_names_the_known_ones() -> None:
     assert str(UnknownTableError.of("device", ["devices", "sims"])) == (
-        "There is no table 'device'; legal: devices, sims."
+        "There is no table 'device'; expected one of devices, sims."
     )
 
 

@@ -28,7 +28,7 @@ VALUES = st.sampled_from(LIKELY) | st.text(max_size=12)
 
 
 def _given(name: str) -> st.SearchStrategy[dict[str, str]]:
-    """Give options of a table, most of which are there and many of which are legal."""
+    """Give options of a table, most of which are there and many of which are valid."""
     part = table(name)
     names = [option.name for option in (*connection_options(), *part.options, *part.spark_options)]
     spelt = st.sampled_from([*names, *map(str.upper, names)]) | st.text(max_size=6)
@@ -56,7 +56,7 @@ def test_any_options_make_a_plan_or_a_named_error(name: str, data: st.DataObject
     assert json.loads(json.dumps(options.config())) == options.config()
 
 
-def test_a_parser_that_breaks_or_lets_what_is_illegal_pass_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parser_that_breaks_or_accepts_invalid_values_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     parse = Options.parse
 
     def breaks(given: dict[str, str], part: Table) -> Options:

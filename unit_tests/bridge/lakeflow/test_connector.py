@@ -58,7 +58,7 @@ def test_an_unknown_table_is_an_error_in_every_method(name: str) -> None:
         lambda: made.read_partition(name, {"part": 0, "parts": 1}, {}),
     ]
     for call in calls:
-        with pytest.raises(UnknownTableError, match="legal: devices, "):
+        with pytest.raises(UnknownTableError, match="expected one of devices, "):
             call()
 
 

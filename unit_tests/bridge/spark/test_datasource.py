@@ -46,8 +46,8 @@ def test_two_different_names_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("named", [{}, {"path": ""}, {"path": "device"}])
-def test_no_table_or_an_unknown_one_is_an_error_that_names_the_legal_ones(named: dict[str, str]) -> None:
-    with pytest.raises(UnknownTableError, match="legal: devices, "):
+def test_no_table_or_an_unknown_one_is_an_error_that_names_the_known_ones(named: dict[str, str]) -> None:
+    with pytest.raises(UnknownTableError, match="expected one of devices, "):
         source(**TOKEN, **named).schema()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import OptionError
 from bridge.tables.catalog import Option, connection_options, table, tables
-from bridge.tables.options import Options, doubtful_options, legal, secrets_of
+from bridge.tables.options import Options, doubtful_options, expected, secrets_of
 from source_particle import manifest
 
 TOKEN = {"access_token": "a-token"}
@@ -44,7 +44,9 @@ def test_each_way_to_sign_in_becomes_credentials(options: dict[str, str], creden
 def test_anything_but_exactly_one_way_to_sign_in_is_an_error(options: dict[str, str], received: str) -> None:
     with pytest.raises(OptionError) as caught:
         Options.parse(options, table("devices"))
-    assert str(caught.value) == (f"Received {received} to sign in with; legal: access_token, or username and password.")
+    assert str(caught.value) == (
+        f"Received {received} to sign in with; expected access_token, or username and password."
+    )
 
 
 def test_configuration_is_what_the_specification_describes() -> None:
@@ -85,42 +87,44 @@ def test_missing_required_option_is_an_error_that_names_it(part: Any) -> None:
     [name] = part.required_options
     with pytest.raises(OptionError) as caught:
         Options.parse(TOKEN, part)
-    assert str(caught.value).startswith(f"The table {part.name} needs the option {name}; legal: ")
+    assert str(caught.value).startswith(f"The table {part.name} needs the option {name}; expected ")
 
 
 @pytest.mark.parametrize(
     ("name", "option", "value", "message"),
     [
         ("product_devices", "per_page", "101", "Received '101' for option per_page of table product_devices; "
-         "legal: an integer from 1 to 100."),
-        ("product_devices", "per_page", "abc", "legal: an integer from 1 to 100."),
-        ("product_devices", "per_page", "10.0", "legal: an integer from 1 to 100."),
+         "expected an integer from 1 to 100."),
+        ("product_devices", "per_page", "abc", "expected an integer from 1 to 100."),
+        ("product_devices", "per_page", "10.0", "expected an integer from 1 to 100."),
         ("product_devices", "per_page", "", "Received '' for option per_page"),
-        ("product_devices", "max_pages", "0", "legal: an integer of at least 1."),
-        ("product_devices", "max_pages", "-1", "legal: an integer of at least 1."),
-        ("product_devices", "sort_dir", "up", "legal: one of asc, desc."),
-        ("product_devices", "groups", "", "legal: a text that is not empty."),
+        ("product_devices", "max_pages", "0", "expected an integer of at least 1."),
+        ("product_devices", "max_pages", "-1", "expected an integer of at least 1."),
+        ("product_devices", "sort_dir", "up", "expected one of asc, desc."),
+        ("product_devices", "groups", "", "expected a non-empty text."),
         ("product_devices", "product_id_or_slug", "a/../b", "several separated by commas, or *"),
         ("product_devices", "product_id_or_slug", "a\n", "several separated by commas, or *"),
         ("diagnostics", "start_date", "yesterday", "ISO 8601"),
-        ("devices", "num_workers", "1", "for option num_workers of the connection; legal: an integer from 2 to 32."),
-        ("devices", "num_workers", "٤", "legal: an integer from 2 to 32."),
+        ("devices", "num_workers", "1", "for option num_workers of the connection; expected an integer from 2 to 32."),
+        ("devices", "num_workers", "٤", "expected an integer from 2 to 32."),
         ("devices", "base_url", "http://api.particle.io", "Must be https"),
-        ("devices", "retry_wait_factor", "nan", "legal: a number of at least 0."),
-        ("diagnostics", "failOnDataLoss", "maybe", "legal: true or false."),
-        ("diagnostics", "numPartitions", "0", "legal: an integer from 1 to 1000."),
+        ("devices", "retry_wait_factor", "nan", "expected a number of at least 0."),
+        ("diagnostics", "failOnDataLoss", "maybe", "expected true or false."),
+        ("diagnostics", "numPartitions", "0", "expected an integer from 1 to 1000."),
     ],
 )  # fmt: skip
-def test_malformed_value_is_an_error_that_says_what_is_legal(name: str, option: str, value: str, message: str) -> None:
+def test_malformed_value_is_an_error_that_says_what_is_expected(
+    name: str, option: str, value: str, message: str
+) -> None:
     with pytest.raises(OptionError) as caught:
         parse(name, **{option: value})
     assert message in str(caught.value)
 
 
-def test_every_option_can_say_what_is_legal() -> None:
+def test_every_option_can_say_what_is_expected() -> None:
     options: list[Option] = [*connection_options(), *(option for part in tables().values() for option in part.options)]
     for option in options:
-        assert legal(option).endswith("."), option.name
+        assert expected(option).endswith("."), option.name
 
 
 def test_no_message_quotes_a_secret() -> None:
@@ -165,7 +169,7 @@ def test_option_without_effect_that_was_likely_meant_is_doubted(name: str, optio
 
 
 @pytest.mark.parametrize("name", tables())
-def test_options_of_the_frameworks_and_legal_ones_are_not_doubted(name: str) -> None:
+def test_options_of_the_frameworks_and_known_ones_are_not_doubted(name: str) -> None:
     frameworks = (
         "path", "paths", "tableName", "tableNameList", "tableConfigs", "isDeleteFlow", "namespace", "namespacePrefix",
         "databricks.connection", "externalOptionsAllowList", "connectionName", "sourceName", "mergeSchema",
