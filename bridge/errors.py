@@ -14,8 +14,7 @@ anything that the API sent. All of them survive pickling, because Spark carries 
 
 from collections.abc import Iterable
 
-LONGEST_QUOTE = 256
-"""Characters of foreign text that a message may quote."""
+from source_particle.redaction import LONGEST_QUOTE
 
 
 class ParticleError(Exception):

@@ -13,8 +13,9 @@ from typing import Any
 
 import requests
 
-from source_particle.cancellation import PATIENCE, NotWantedError, endings, is_wanted
+from source_particle.cancellation import PATIENCE, endings, is_wanted
 from source_particle.deadline import LONGEST_REPLY, DeadlineAdapter
+from source_particle.errors import NotWantedError
 
 WINDOW = 300.0
 MAX_CONNECTIONS = 32

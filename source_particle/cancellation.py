@@ -9,10 +9,6 @@ from contextlib import contextmanager
 PATIENCE = 0.5
 
 
-class NotWantedError(Exception):
-    """Whoever wanted an answer has gone; nothing more is sent on their behalf."""
-
-
 _THREAD = threading.local()
 
 

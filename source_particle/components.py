@@ -27,6 +27,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
 from source_particle.login import ParticleAuthenticator, sign_in
 from source_particle.paging import Record
+from source_particle.redaction import LONGEST_QUOTE
 from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
 from source_particle.router import FleetRouter
 
@@ -107,8 +108,9 @@ def _refuse_without_times(states: Any) -> None:
             str_to_datetime(state["cursor"]["updated_at"])
         except (TypeError, KeyError, ValueError) as error:
             raise AirbyteTracedException(
-                message=f"diagnostics: the state of the sync cannot be used: {str(state)[:256]} tells no time. It was "
-                "changed by hand or is another source's: clear the stream, and the next sync reads all 30 days.",
+                message=f"diagnostics: the state of the sync cannot be used: {str(state)[:LONGEST_QUOTE]} tells no "
+                "time. It was changed by hand or is another source's: clear the stream, and the next sync reads all "
+                "30 days.",
                 failure_type=FailureType.config_error,
             ) from error
 

@@ -1,4 +1,4 @@
-"""How the source says that the API refused something, and what it means for the CDK when an answer goes wrong."""
+"""What it means for the CDK when an answer goes wrong: a retry, a wait, a skip or an end."""
 
 import dataclasses
 import logging
@@ -22,25 +22,13 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.cancellation import endings, pause
-from source_particle.login import UNVERIFIED
+from source_particle.errors import UNVERIFIED, MalformedBodyError, Refused
 from source_particle.redaction import scrubbed
-from source_particle.replies import BodyShape, MalformedBodyError, api_message, remember_page
+from source_particle.replies import BodyShape, api_message, remember_page
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # What the API answers for something that is not there or not this token's to see.
 REFUSALS = (403, 404)
-
-
-class Refused(AirbyteTracedException):
-    """The API refused one request for a reason that trying again does not change."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
-        self.status = status
-
-    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int]]:
-        """Survive pickling, which an exception does by its positional arguments."""
-        return Refused, (str(self.message), self.status)
 
 
 @dataclass

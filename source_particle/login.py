@@ -5,10 +5,6 @@ again, and a token is kept until it expires or is refused.
 """
 
 import hashlib
-import json
-import os
-import stat
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -25,6 +21,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
 from source_particle.cancellation import pause
+from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
+from source_particle.token_cache import read_private_json, write_private_json
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
 # A reply of a few hundred bytes, which all else waits for.
@@ -34,26 +32,8 @@ LOGIN_RETRIES = 3
 YOUNGEST_REPLACEABLE = 60.0
 # A token is renewed this long before it expires, so that none dies on its way to the server.
 EXPIRY_MARGIN = 60.0
-MAX_CACHE_BYTES = 65_536
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
-
-
-REFUSED_AFRESH = (
-    "{}: the API refuses a token that it has just issued (401). Check that the account may read this, or configure an "
-    "access token."
-)
-UNVERIFIED = (
-    "{}: the server's certificate could not be verified, so nothing was sent to it. Check base_url, and this machine's "
-    "clock and trusted authorities."
-)
-
-
-class SignInRefusedError(AirbyteTracedException):
-    """The account or the access token was refused; only other credentials help."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
 
 
 @dataclass
@@ -201,7 +181,7 @@ class Account:
         return hashlib.scrypt(self.password.encode(), salt=salt, n=2**14, r=8, p=1).hex()
 
     def _load_cached_token(self) -> None:
-        entry = _read_private_json(self.cache_file) if self.cache_file else None
+        entry = read_private_json(self.cache_file) if self.cache_file else None
         if not entry or entry.get("key") != self._cache_key():
             return
         token, expires_at = entry.get("access_token"), entry.get("expires_at")
@@ -211,7 +191,7 @@ class Account:
     def _store_cached_token(self) -> None:
         if self.cache_file:
             entry = {"key": self._cache_key(), "access_token": self.token, "expires_at": self._expires_at}
-            _write_private_json(self.cache_file, entry)
+            write_private_json(self.cache_file, entry)
 
 
 _ACCOUNTS: dict[tuple[str, str, str], Account] = {}
@@ -309,36 +289,3 @@ def _json_object(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _read_private_json(path: Path) -> dict[str, Any] | None:
-    """Read a file that only this user can have written; a foreign, linked, shared or damaged one counts as absent."""
-    try:
-        # Without O_NONBLOCK a named pipe would wait for its other end for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            return None
-        entry = json.loads(os.read(descriptor, MAX_CACHE_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    finally:
-        os.close(descriptor)
-    return entry if isinstance(entry, dict) else None
-
-
-def _write_private_json(path: Path, entry: dict[str, Any]) -> None:
-    """Write aside and rename, so that no reader meets half a file; where that is not possible, go on uncached."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError:
-        return
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(entry, file)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from source_particle.errors import UnstableListError
+
 Record = dict[str, Any]
 
 # How often a read steps back, asks again or starts over before it gives up on a list that does not hold still.
@@ -47,10 +49,6 @@ class Page(NamedTuple):
 
 # Gives a page by its number from 1, or None where the API says that there is no such page.
 Fetch = Callable[[int], Page | None]
-
-
-class UnstableListError(Exception):
-    """A list kept changing, repeating or contradicting itself, so that nothing proves it was read whole."""
 
 
 @dataclass

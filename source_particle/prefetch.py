@@ -8,6 +8,7 @@ from time import perf_counter, process_time
 
 from source_particle.cancellation import endings, while_wanted
 from source_particle.paging import Fetch, Page
+from source_particle.threads import in_background
 
 # Seconds for which a page is waited for while this process has nothing to do. Below it, one page after the other is
 # more than the 10,000 requests in 5 minutes that the API allows.
@@ -77,17 +78,12 @@ class _PagesAhead:
         return page
 
     def _start(self, number: int) -> Future[Page | None]:
-        future: Future[Page | None] = Future()
-        # A thread for a page of a hundred records costs nothing that shows, and as a daemon none keeps a process alive.
-        threading.Thread(target=self._run, args=(number, future), name="pages-ahead", daemon=True).start()
-        return future
-
-    def _run(self, number: int, future: "Future[Page | None]") -> None:
-        try:
+        def fetch() -> Page | None:
             with while_wanted(*self._endings):
-                future.set_result(self._fetch(number))
-        except BaseException as error:  # noqa: BLE001 - raised where the page is asked for
-            future.set_exception(error)
+                return self._fetch(number)
+
+        # A thread for a page of a hundred records costs nothing that shows.
+        return in_background(fetch, "pages-ahead")
 
     def close(self) -> None:
         """Send nothing more; a request that has been sent ends by itself."""

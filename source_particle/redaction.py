@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 REDACTED = "****"
+LONGEST_QUOTE = 256
+"""Characters of foreign text that a message may quote."""
 
 SECRET_NAME = re.compile(
     r"secret|passw(?:or)?d|passphrase|token|credential|authorization|(?:api|access|private)[-_.]?key", re.IGNORECASE
@@ -30,8 +32,6 @@ MOSTLY_ABSENT = 4
 
 Known = Mapping[str, Any]
 """The names that a schema knows, each with the names within it."""
-
-_NOTHING: Known = {}
 
 
 def known_names(schema: Mapping[str, Any]) -> Known:
@@ -57,7 +57,7 @@ def redact(records: Sequence[dict[str, Any]], known: Known) -> None:
             if name not in names and _is_secret(name):
                 _withhold(objects, name)
             elif inner := _objects_in([one[name] for one in objects if name in one]):
-                todo.append((inner, names.get(name, _NOTHING)))
+                todo.append((inner, names.get(name, {})))
 
 
 def _withhold(objects: Sequence[dict[str, Any]], name: str) -> None:

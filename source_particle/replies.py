@@ -12,10 +12,10 @@ import orjson
 import requests
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
+from source_particle.errors import MalformedBodyError
 from source_particle.paging import Page, Record
-from source_particle.redaction import scrubbed
+from source_particle.redaction import LONGEST_QUOTE, scrubbed
 
-MAX_QUOTED = 256
 _PAGE = "_particle_page"
 # Finds a number of 19 digits or more at a fraction of a parser's cost: all digits become 0, all that may stand before a
 # number becomes a colon.
@@ -26,10 +26,6 @@ DEEPEST = 400
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)", re.ASCII)
-
-
-class MalformedBodyError(Exception):
-    """A reply's body is not what its endpoint promises."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def api_message(response: requests.Response) -> str:
 
 def _quoted(said: str) -> str:
     """Quote what the API sent, cut and without secrets."""
-    return scrubbed(filter_secrets(said))[:MAX_QUOTED]
+    return scrubbed(filter_secrets(said))[:LONGEST_QUOTE]
 
 
 def _texts(value: Any) -> Iterator[str]:

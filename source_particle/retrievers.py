@@ -16,9 +16,9 @@ from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
-from source_particle.error_handler import REFUSALS, ParticleErrorHandler, Refused
-from source_particle.login import REFUSED_AFRESH, SignInRefusedError
-from source_particle.paging import Fetch, Page, PagedList, Record, UnstableListError
+from source_particle.error_handler import REFUSALS, ParticleErrorHandler
+from source_particle.errors import REFUSED_AFRESH, Refused, SignInRefusedError, UnstableListError
+from source_particle.paging import Fetch, Page, PagedList, Record
 from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact, withhold_from_log
 from source_particle.replies import page_of

@@ -14,7 +14,8 @@ from airbyte_cdk.sources.declarative.partition_routers.partition_router import P
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, StreamSlice
 
-from source_particle.error_handler import REFUSALS, Refused
+from source_particle.error_handler import REFUSALS
+from source_particle.errors import Refused
 from source_particle.paging import Record
 
 LOGGER = logging.getLogger("airbyte.source_particle")

@@ -6,10 +6,12 @@ in lists, because a queue costs more than a record.
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
+
+from source_particle.threads import in_background
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
@@ -55,14 +57,12 @@ class _Pool(Generic[Part, Item]):
         self._stopped = threading.Event()
         # A list of items, an error, or None from a worker that has ended.
         self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(LISTS_WAITING)
-        self._threads = [
-            threading.Thread(target=self._work, name=f"read-ahead-{number}", daemon=True) for number in range(workers)
-        ]
+        self._workers, self._working = workers, list[Future[None]]()
 
     def items(self) -> Iterator[Item]:
-        for thread in self._threads:
-            thread.start()
-        working = len(self._threads)
+        for number in range(self._workers):
+            self._working.append(in_background(self._work, f"read-ahead-{number}", self._end))
+        working = self._workers
         while working:
             result = self._results.get()
             if result is None:
@@ -75,18 +75,16 @@ class _Pool(Generic[Part, Item]):
     def stop(self) -> None:
         """End the workers; one that waits for an answer ends with it, and is not waited for longer than `FAREWELL`."""
         self._stopped.set()
-        deadline = time.monotonic() + FAREWELL
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        wait(self._working, FAREWELL)
 
     def _work(self) -> None:
         at_once = 1
-        try:
-            with self._until(self._stopped):
-                while (part := self._take()) is not None:
-                    at_once = self._read_part(part, at_once)
-        except BaseException as error:  # noqa: BLE001 - raised again where the items are consumed
+        with self._until(self._stopped):
+            while (part := self._take()) is not None:
+                at_once = self._read_part(part, at_once)
+
+    def _end(self, worker: "Future[None]") -> None:
+        if error := worker.exception():
             self._hand_over(error)
         self._hand_over(None)
 

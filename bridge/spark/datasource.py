@@ -22,7 +22,8 @@ from bridge.rows.batches import record_batches
 from bridge.rows.schema import spark_schema
 from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
 from bridge.tables.catalog import Table, table
-from bridge.tables.options import REDACTED, Options, doubtful_options
+from bridge.tables.options import Options, doubtful_options
+from source_particle.redaction import REDACTED
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

@@ -27,8 +27,9 @@ from integration_tests.matrix.run import run
 from integration_tests.matrix.tally import Tally, summary
 from integration_tests.matrix.world import World, new_world
 from source_particle import error_handler
+from source_particle.errors import MalformedBodyError
 from source_particle.paging import Page
-from source_particle.replies import BodyShape, MalformedBodyError, remember_page
+from source_particle.replies import BodyShape, remember_page
 
 
 def cell_of(table: str, trouble: str, times: str = "for ever", place: str = "") -> Cell:

@@ -8,6 +8,7 @@ from airbyte_cdk.models import FailureType
 
 from bridge import errors
 from bridge.errors import ParticleError, UnknownTableError, error_for, quoted
+from source_particle.redaction import LONGEST_QUOTE
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ParticleError)]
 
@@ -37,4 +38,4 @@ def test_unknown_table_error_names_the_known_ones() -> None:
 
 
 def test_a_quote_is_cut() -> None:
-    assert len(quoted("x" * 10_000)) == errors.LONGEST_QUOTE + 1
+    assert len(quoted("x" * 10_000)) == LONGEST_QUOTE + 1

@@ -12,7 +12,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.error_handler import ParticleBackoff, Refused
+from source_particle.error_handler import ParticleBackoff
+from source_particle.errors import Refused
 from source_particle.retrievers import ParticleRetriever
 from unit_tests.support.built import BASE_URL, MANIFEST, config, error_handlers, reply, retrievers
 

@@ -16,7 +16,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests_mock import Mocker
 
 from source_particle import login
-from source_particle.login import ParticleAuthenticator, SignInRefusedError, account_of, sign_in
+from source_particle.errors import SignInRefusedError
+from source_particle.login import ParticleAuthenticator, account_of, sign_in
 from unit_tests.support.built import BASE_URL, PASSWORD, TOKEN_URL, account, config, grant, refusal, retrievers
 
 Result = TypeVar("Result")

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_particle.paging import Page, PagedList, Record, UnstableListError
+from source_particle.errors import UnstableListError
+from source_particle.paging import Page, PagedList, Record
 
 Fetch = Callable[[int], Page | None]
 Edit = tuple[str, int]

@@ -8,7 +8,9 @@ import pytest
 from airbyte_cdk.utils import airbyte_secrets_utils
 
 from bridge.rows.values import json_text
-from source_particle.replies import MAX_QUOTED, BodyShape, MalformedBodyError, api_message
+from source_particle.errors import MalformedBodyError
+from source_particle.redaction import LONGEST_QUOTE
+from source_particle.replies import BodyShape, api_message
 from unit_tests.support.built import MANIFEST, reply
 
 
@@ -232,8 +234,8 @@ def test_an_error_without_words_is_not_quoted(body: bytes) -> None:
 
 def test_a_quotation_is_cut() -> None:
     message = api_message(reply(400, json.dumps({"error": "x" * 10_000})))
-    assert message == f"The API says: {'x' * MAX_QUOTED}"
-    assert MAX_QUOTED == 256
+    assert message == f"The API says: {'x' * LONGEST_QUOTE}"
+    assert LONGEST_QUOTE == 256
 
 
 @pytest.mark.parametrize("words_before", [0, 250])

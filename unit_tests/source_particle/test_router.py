@@ -13,7 +13,7 @@ import pytest
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import StreamSlice
 
-from source_particle.error_handler import Refused
+from source_particle.errors import Refused
 from source_particle.router import FleetRouter, path_segment
 from unit_tests.support.built import config
 

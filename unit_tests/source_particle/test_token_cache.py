@@ -143,7 +143,7 @@ def test_a_read_only_folder_does_not_stop_the_read(
         raise PermissionError
 
     # Not by mode bits, which the superuser does not feel.
-    monkeypatch.setattr("source_particle.login.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("source_particle.token_cache.tempfile.mkstemp", refuse)
     assert [next_process(cache) for _ in range(2)] == ["token-1", "token-2"]
     assert not cache.exists()
 

@@ -1,0 +1,32 @@
+"""Threads that never keep a process alive, and whose errors reach whoever asks for their result."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def in_background(
+    work: Callable[[], Result], name: str, on_end: "Callable[[Future[Result]], None] | None" = None
+) -> "Future[Result]":
+    """Start a daemon thread; the future gives what `work` returns, or raises what it raises.
+
+    At the end of the thread it calls `on_end` with the future.
+    """
+    future: Future[Result] = Future()
+    if on_end:
+        # Before the start: on a future that is done already, a callback runs in the thread that adds it.
+        future.add_done_callback(on_end)
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
