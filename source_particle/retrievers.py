@@ -23,6 +23,7 @@ from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact, withhold_from_log
 from source_particle.replies import page_of
 from source_particle.router import FleetRouter, path_segment, records_of
+from source_particle.settled import settled_page
 from source_particle.values import Normalizer
 
 LOGGER = logging.getLogger("airbyte.source_particle")
@@ -97,7 +98,7 @@ class ParticleRetriever(Retriever):
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paged:
-            yield self.fetch(stream_slice, self._filters()).records
+            yield self._only_page(stream_slice).records
             return
         max_pages = self._options.get("max_pages")
         with self._lists.one_more(), pages_ahead(self._page_of(stream_slice), self._lists.share, max_pages) as fetch:
@@ -110,6 +111,15 @@ class ParticleRetriever(Retriever):
                     f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
                     failure_type=FailureType.transient_error,
                 ) from error
+
+    def _only_page(self, stream_slice: StreamSlice) -> Page:
+        def fetch() -> Page:
+            return self.fetch(stream_slice, self._filters())
+
+        served_after = (self.config.get("plan") or {}).get("served_after")
+        if not served_after:
+            return fetch()
+        return settled_page(fetch, served_after, self.requester.get_url(stream_slice=stream_slice))
 
     def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         """Give, in place of the records, how many requests they take; None where the API does not count pages."""

@@ -4,6 +4,7 @@ One object lives as long as a query, in the process that plans it. What it learn
 a run with `availableNow`) is not part of what is pickled.
 """
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,13 +13,17 @@ from typing import Any
 
 from bridge.errors import ConfigurationError, quoted
 from bridge.reading import reader
+from bridge.reading.selection import SELECTION, fingerprint, refuse_change
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.reading.times import iso_ms, moment_of, seconds
 from bridge.reading.windows import Offset, Windows
 from bridge.tables.options import Options
 
+LOGGER = logging.getLogger(__name__)
 # A query without news asks for its next offset a hundred times a second.
 CLOCK_KEPT = 60.0
+# A slow reply tells the time it was sent at.
+IN_DOUBT = seconds(30)
 
 
 class TableStream(ABC):
@@ -90,49 +95,99 @@ class WindowStream(TableStream):
         super().__init__(options, default_parts)
         self._windows = Windows.of(options)
         self._clock = ServerClock(lambda: reader.server_time(options.config()))
+        self._fingerprint = fingerprint(options)
         self._frozen: datetime | None = None
+        self._resumed_at: Offset | None = None
+        self._accepted: str | None = None
 
     def initial(self) -> dict[str, str]:
         """Return the constant start."""
-        return _offset(self._windows.start_of(None))
+        return self._offset(self._windows.start_of(None))
 
     def latest(self, start: Offset | None) -> dict[str, str]:
-        """Return the end of the next window."""
-        now = self._clock.now()
-        settled = self._frozen or self._windows.settled(now)
-        return _offset(self._windows.next_end(self._windows.start_of(start), settled, now))
+        """Return the end of the next window.
+
+        Raises ConfigurationError for an offset that is another stream's, another selection's or ahead of the clock.
+        """
+        since, now = self._start_of(start), self._clock.now()
+        if start not in (None, self._resumed_at):
+            # Once for each offset: a query without news asks again and again.
+            self._windows.check_clock(since, now)
+            self._resumed_at = start
+        end = self._windows.next_end(since, self._frozen or self._windows.settled(now), now)
+        # Spark compares the text of offsets, and one of an older version has another.
+        return dict(start) if start and end == since else self._offset(end)
 
     def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
         """Return the tasks of a window; raises ConfigurationError when the API no longer keeps its start."""
-        since, until = self._windows.start_of(start), self._windows.start_of(end)
+        since, until = self._start_of(start), self._start_of(end)
         if since >= until:
             return []
-        self._windows.check_gap(since, self._clock.now())
+        self._windows.check_gap(since, until, self._clock.now())
         return descriptors(self._options, self._default_parts, self._windows.narrowing(since, until))
 
     def freeze(self) -> None:
         """Let the run end at what has settled by now."""
         self._frozen = self._windows.settled(self._clock.now())
 
+    def _start_of(self, offset: Offset | None) -> datetime:
+        written = (offset or {}).get(SELECTION, self._fingerprint)
+        if written not in (self._fingerprint, self._accepted):
+            refuse_change(self._options)
+            self._accepted = written
+        return self._windows.start_of(offset)
+
+    def _offset(self, until: datetime) -> dict[str, str]:
+        return {"until": iso_ms(until), SELECTION: self._fingerprint}
+
 
 class ServerClock:
-    """The API's time: asked for at most once a minute, and counted on from there."""
+    """The API's time: asked for at most once a minute, and counted on from there.
 
-    def __init__(self, ask: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._ask, self._monotonic = ask, monotonic
+    A reply that tells another time than expected is not believed at once: one wrong `Date` would put the end of a
+    window into the future. Of three replies the middle one counts, and what it does not agree with is warned about.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+        machine: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._ask, self._monotonic, self._machine = ask, monotonic, machine
         self._told: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
         """Return the time at the server, a moment ago at the latest."""
         if self._told is None or self._monotonic() - self._told[1] > CLOCK_KEPT:
-            self._told = (self._ask(), self._monotonic())
-        told, at = self._told
-        return told + seconds(self._monotonic() - at)
+            self._told = (self._asked(), self._monotonic())
+        return self._counted_on(self._told)
+
+    def _counted_on(self, told: tuple[datetime, float]) -> datetime:
+        return told[0] + seconds(self._monotonic() - told[1])
+
+    def _asked(self) -> datetime:
+        told = self._ask()
+        if abs(told - self._expected()) <= IN_DOUBT:
+            return told
+        told = sorted([told, self._ask(), self._ask()])[1]
+        if self._told is not None and told <= self._told[0]:
+            LOGGER.warning(
+                "The API's clock stands still or runs backwards: it says %s, and said %s %d seconds ago. The stream "
+                "follows it and reads nothing new until it moves on.",
+                *(iso_ms(told), iso_ms(self._told[0]), self._monotonic() - self._told[1]),
+            )
+        elif abs(told - (machine := self._machine())) > IN_DOUBT:
+            LOGGER.warning(
+                "The API's clock says %s, this machine's %s. The stream follows the API's: if that one is wrong, or "
+                "something on the way sends old replies again, the stream misses what is new.",
+                *(iso_ms(told), iso_ms(machine)),
+            )
+        return told
+
+    def _expected(self) -> datetime:
+        return self._machine() if self._told is None else self._counted_on(self._told)
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: another process has another clock."""
         raise TypeError("The clock of a running stream cannot be pickled.")
-
-
-def _offset(until: datetime) -> dict[str, str]:
-    return {"until": iso_ms(until)}

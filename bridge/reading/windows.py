@@ -1,9 +1,10 @@
 """How a stream over a table with a cursor is cut into closed windows of time; pure arithmetic, without a network.
 
-An offset is `{"until": "<ISO 8601, milliseconds, Z>"}`, and a batch all records with start ≤ cursor < until. The first
-offset is a constant, so that a crash in the first batch replays it from the same start. `until` follows the clock of
-the API and never this machine's, stays `settle_seconds` behind it, and moves on in whole multiples of
-`min_window_seconds`, so that a stream without news rests.
+An offset is `{"until": "<ISO 8601, milliseconds, Z>", "selection": …}` (see `selection`), and a batch all records with
+start ≤ cursor < until. The first offset is a constant, so that a crash in the first batch replays it from the same
+start. `until` follows the clock of the API and never this machine's, stays `settle_seconds` behind it, and moves on in
+whole multiples of `min_window_seconds`, so that a stream without news rests. Every reply that a batch is read from has
+to be served when its end has settled.
 """
 
 import logging
@@ -27,6 +28,8 @@ EPOCH = moment_of(SINCE_EVER)
 KEPT = timedelta(days=30) - timedelta(minutes=15)
 # The oldest day of those comes in one window, or some of it would expire while small windows catch up.
 CUT_SINCE = timedelta(days=29)
+# Servers behind one address may differ by so much; a checkpoint further ahead than that was written by a wrong clock.
+AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -83,21 +86,49 @@ class Windows:
         return max(start, settled)
 
     def narrowing(self, start: datetime, end: datetime) -> dict[str, str]:
-        """Return what tells a task its window."""
-        return {"start": iso_ms(start - self.lookback), "end": iso_ms(end)}
+        """Return what tells a task its window, and when a reply has to be served to hold all of it."""
+        settled = end + self.settle
+        return {"start": iso_ms(start - self.lookback), "end": iso_ms(end), "served_after": iso_ms(settled)}
 
-    def check_gap(self, start: datetime, now: datetime) -> None:
-        """Complain when the API no longer keeps what comes after a checkpoint."""
-        kept_since = now - KEPT
-        if start >= kept_since or start == self.start_of(None):
+    def check_clock(self, start: datetime, now: datetime) -> None:
+        """Complain about a checkpoint that is ahead of the API's clock: nothing is read until that has caught up."""
+        if start <= now + AHEAD:
             return
-        gap = (
-            f"The stream over {self.table.name} goes on at {iso_ms(start)}, but the API keeps nothing from before "
-            f"{iso_ms(kept_since)}: what came in between is lost."
+        if start == self.start_of(None):
+            LOGGER.warning("The stream over %s begins in the future, at %s.", self.table.name, iso_ms(start))
+            return
+        self._lose(
+            f"The checkpoint of the stream over {self.table.name} is at {iso_ms(start)}, ahead of the API's clock "
+            f"({iso_ms(now)}): it was written while that clock was wrong, and what is published in between would never "
+            "be read.",
+            "Start the stream with a checkpoint of its own and start_date set to the time before that, or set "
+            "failOnDataLoss=false to rest until then.",
         )
+
+    def check_gap(self, start: datetime, end: datetime, now: datetime) -> None:
+        """Complain when the API no longer keeps what a batch has to read."""
+        kept_since = now - KEPT
+        if start >= kept_since or not (self._had_whole(start, end) or end < kept_since):
+            return
+        self._lose(
+            f"The stream over {self.table.name} resumes at {iso_ms(start)}, but the API keeps nothing from before "
+            f"{iso_ms(kept_since)}: what came in between is lost.",
+            "Set failOnDataLoss=false to go on after the gap.",
+        )
+
+    def _had_whole(self, start: datetime, end: datetime) -> bool:
+        """Whether all of a batch was kept when it was planned: a first batch may begin before what is kept."""
+        if start != self.start_of(None):
+            return True
+        # Where nothing but the clock has ended it, it was planned in the interval of the grid that followed.
+        if end == self.last or self.longest is not None:
+            return False
+        return start >= end + self.settle + seconds(self.grid) - KEPT
+
+    def _lose(self, loss: str, remedy: str) -> None:
         if self.fail_on_data_loss:
-            raise ConfigurationError(f"{gap} Set failOnDataLoss=false to go on after the gap.")
-        LOGGER.warning("%s The stream goes on after it, because failOnDataLoss is false.", gap)
+            raise ConfigurationError(f"{loss} {remedy}")
+        LOGGER.warning("%s The stream goes on all the same, because failOnDataLoss is false.", loss)
 
 
 def _date(options: Mapping[str, Any], name: str) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import struct
 from collections import deque
@@ -210,7 +211,10 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _head(self, reply: Reply, keep_alive: bool) -> bytes:
-        lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}\r\n{self._common_headers()}"]
+        common = self._common_headers()
+        if "Date" in reply.headers:
+            common = re.sub(r"Date: .*\r\n", "", common)
+        lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}\r\n{common}"]
         if reply.status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Type: {reply.content_type}\r\n")
             if reply.cut != "close":

@@ -166,7 +166,7 @@ def test_a_checkpoint_older_than_the_api_remembers_is_an_error_that_names_the_ga
     stream.run(**EAGER)
     old = iso_ms(stream.cloud.fleet.clock.now() - timedelta(days=40))
     stream.rewrite_offset(0, json.dumps({"until": old}))
-    with pytest.raises(StreamingQueryException, match=f"goes on at {old}, but .* failOnDataLoss=false"):
+    with pytest.raises(StreamingQueryException, match=f"resumes at {old}, but .* failOnDataLoss=false"):
         stream.run(**EAGER)
     before = len(stream.rows())
     stream.run(**EAGER, failOnDataLoss="false")

@@ -1,0 +1,57 @@
+"""Which devices a stream reads, as the fingerprint that its offsets carry.
+
+A stream that reads other devices from now on than its checkpoint was written for would never read the earlier records
+of the new ones. An offset of an older version has no fingerprint and is taken as it is.
+"""
+
+import hashlib
+import logging
+
+from bridge.errors import ConfigurationError
+from bridge.tables.options import EVERYTHING, Options
+
+LOGGER = logging.getLogger(__name__)
+
+SELECTION = "selection"
+"""The key of the fingerprint in an offset."""
+
+
+def fingerprint(options: Options) -> str:
+    """Return 16 hex digits that are the same for the same devices, however the options spell them."""
+    return hashlib.sha256("\n".join(_selected(options)).encode()).hexdigest()[:16]
+
+
+def refuse_change(options: Options) -> None:
+    """Raise ConfigurationError because an offset was written while the stream selected something else.
+
+    With `failOnSelectionChange=false` a warning takes its place.
+    """
+    names = " or ".join(_selecting(options))
+    change = (
+        f"The checkpoint of the stream over {options.table.name} was written for another selection ({names} has "
+        "changed): earlier records of what it did not select then would never be read."
+    )
+    if options.spark_options["failOnSelectionChange"]:
+        raise ConfigurationError(
+            f"{change} Undo the change, or start a stream with a checkpoint of its own. To accept the gap, set "
+            "failOnSelectionChange=false; a batch read with device_id and start_date fills it."
+        )
+    LOGGER.warning("%s The stream resumes all the same, because failOnSelectionChange is false.", change)
+
+
+def _selecting(options: Options) -> list[str]:
+    """Return the options that select what is fanned out over, the required one first; each is a column, too."""
+    table = options.table
+    others = [option.name for option in table.options if option.name in table.columns]
+    return list(dict.fromkeys([*table.required_options, *others]))
+
+
+def _selected(options: Options) -> list[str]:
+    required, *others = [_values(options, name) for name in _selecting(options)]
+    # What is named is the same wherever it is looked for.
+    return [required] if required != EVERYTHING else [required, *others]
+
+
+def _values(options: Options, name: str) -> str:
+    written = str(options.table_options.get(name, EVERYTHING)).casefold()
+    return ",".join(sorted({part.strip() for part in written.split(",")}))
