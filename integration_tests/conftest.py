@@ -1,11 +1,15 @@
-"""What all integration tests share: a Device Cloud, and the tables that the manifest holds."""
+"""What all integration tests share: a Device Cloud, a Spark session, and the options of the command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from integration_tests.device_cloud import DeviceCloud, Switches
-from integration_tests.matrix.tally import Tally, summary
+from integration_tests.device_cloud import DeviceCloud, Fleet, Switches
+from integration_tests.matrix.tally import summary
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytest.register_assert_rewrite("integration_tests.airbyte.command_suite")
 
@@ -13,6 +17,14 @@ pytest.register_assert_rewrite("integration_tests.airbyte.command_suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the whole matrix of troubles be asked for."""
     parser.addoption("--whole-matrix", action="store_true", help="run all cells of the matrix of troubles, not a part")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all tests that share the Spark session: a second one would be started for nothing."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("spark"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -23,22 +35,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-@pytest.fixture
-def tally(record_property: Callable[[str, object], None]) -> Tally:
-    """Where a test of the matrix notes how its cells end."""
-    return Tally(record_property)
-
-
 @pytest.fixture(scope="session")
-def _running_cloud() -> Iterator[DeviceCloud]:
+def _shared_cloud() -> Iterator[DeviceCloud]:
     with DeviceCloud() as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(_running_cloud: DeviceCloud) -> Iterator[DeviceCloud]:
-    """A small fleet behind a server without faults; tests that change the fleet start a server of their own."""
-    _running_cloud.reset()
-    _running_cloud.switches = Switches()
-    yield _running_cloud
-    _running_cloud.reset()
+def fleet(request: pytest.FixtureRequest) -> Fleet | None:
+    """Return the fleet that a test is marked with, `fleet(size, seed=…)`; None where it takes the shared one."""
+    marker = request.node.get_closest_marker("fleet")
+    return Fleet.seeded(*marker.args, **marker.kwargs) if marker else None
+
+
+@pytest.fixture
+def cloud(fleet: Fleet | None, request: pytest.FixtureRequest) -> Iterator[DeviceCloud]:
+    """Yield a server without faults: one for the test's own fleet, which it may change, or the shared one."""
+    if fleet is not None:
+        with DeviceCloud(fleet) as own:
+            yield own
+        return
+    shared: DeviceCloud = request.getfixturevalue("_shared_cloud")
+    shared.reset()
+    shared.switches = Switches()
+    yield shared
+    shared.reset()
+
+
+@pytest.fixture(scope="session")
+def spark() -> "Iterator[SparkSession]":
+    """Yield a session as a user has it; a test leaves it as it was."""
+    # Tests that need no Spark also run where there is none.
+    from integration_tests.spark.sessions import local_session  # noqa: PLC0415
+
+    with local_session() as session:
+        yield session

@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Callable
 from importlib import resources
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,7 +13,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, FormatChecker
 
-ROOT = Path(__file__).parents[1]
+from unit_tests.support.paths import ROOT
+
 PAGE = ROOT / "docs" / "airbyte" / "particle.md"
 # The order in which Airbyte's page of a source tells things.
 HEADINGS = [

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from unit_tests.support.paths import ROOT
+
 PAGE = (ROOT / "docs" / "api-behaviours.md").read_text("utf-8")
 LABELS = ("**Why it matters:**", "**Handled in:**", "**Tested by:**")
 

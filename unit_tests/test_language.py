@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from unit_tests.support.paths import ROOT
+
 HERE = Path(__file__).relative_to(ROOT).as_posix()
 
 INSTEAD = {

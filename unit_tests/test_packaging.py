@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from unit_tests.support.paths import ROOT
 
 FORBIDDEN = {
     "path of one machine": r"(?<![\w.$}~])/(?:work|root|home|Users)/[\w.-]+",

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "integration_tests" / "configs"
 SECRETS = ROOT / "secrets"
 # The tests of images need a Docker daemon, and a network.

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import duckdb
 import pytest
 
 from bridge.tables.catalog import tables
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, FleetSize
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "pyairbyte"
 DATABASE = Path(".cache", "particle", "db_particle.duckdb")
 # Python runs a module of this name when it starts: here, in PyAirbyte's process and in the connector's.
@@ -40,12 +39,7 @@ def guarded_resolve(host, *rest, **more):
 socket.socket.connect, socket.getaddrinfo = guarded_connect, guarded_resolve
 """
 
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[DeviceCloud]:
-    """A fleet with samples of all that the API has been seen to send."""
-    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=30, days=3))) as cloud:
-        yield cloud
+pytestmark = pytest.mark.fleet(FleetSize(products=2, devices=30, days=3))
 
 
 def _run(arguments: list[str], folder: Path, **more: str) -> str:

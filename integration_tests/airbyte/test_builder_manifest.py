@@ -13,8 +13,9 @@ from integration_tests.airbyte.command import TABLES, Command, catalog_file, dif
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.faults import HTML
 from source_particle import manifest
+from unit_tests.support.paths import ROOT
 
-FILE = Path(__file__).parents[2] / "docs" / "airbyte" / "builder-manifest.yaml"
+FILE = ROOT / "docs" / "airbyte" / "builder-manifest.yaml"
 RUN = (
     "from airbyte_cdk.cli.source_declarative_manifest import _run; import sys; "
     "_run.handle_remote_manifest_command(sys.argv[1:])"

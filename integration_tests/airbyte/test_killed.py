@@ -23,8 +23,8 @@ from integration_tests.airbyte.syncs import Sync, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from source_particle.source import SourceParticle
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TABLES = tuple(tables().values())
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PRODUCTS = "GET /v1/products"

@@ -3,7 +3,6 @@
 import json
 import subprocess
 from collections import Counter, defaultdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import command_of, with_token
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.paths import ROOT
 
 FAILING = "product_sims"
 Message = dict[str, Any]
@@ -30,9 +30,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
         config = with_token(cloud, **{FAILING: {"product_id_or_slug": "no-such-product"}})
         catalog = ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*tables(), incremental={"diagnostics"}))
         command = command_of("read", folder, config=config, catalog=catalog)
-        done = subprocess.run(
-            command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=120
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1
     assert done.stderr == ""
     assert cloud.token not in done.stdout

@@ -8,12 +8,13 @@ from integration_tests.airbyte.command import Command, catalog_file, python_comm
 from integration_tests.airbyte.command_suite import SourceCommandSuite
 from integration_tests.airbyte.syncs import with_token
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.paths import ROOT
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Command:
     """The command, in an empty directory."""
-    return python_command(tmp_path, Path(__file__).parents[2], "from source_particle.run import run; run()")
+    return python_command(tmp_path, ROOT, "from source_particle.run import run; run()")
 
 
 class TestConsoleScript(SourceCommandSuite):

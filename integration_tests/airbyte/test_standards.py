@@ -16,10 +16,11 @@ from airbyte_cdk.test.standard_tests import (
 from airbyte_cdk.test.standard_tests._job_runner import IConnector, run_test_job
 
 from integration_tests.airbyte import acceptance
-from integration_tests.airbyte.acceptance import ROOT, configurations
+from integration_tests.airbyte.acceptance import configurations
 from integration_tests.device_cloud import DeviceCloud
 from source_particle import MANIFEST_PATH
 from source_particle.source import SourceParticle
+from unit_tests.support.paths import ROOT
 
 # What a test asks a source to do. The suite itself would skip the configurations that are not listed for that.
 COMMANDS = {

@@ -21,8 +21,8 @@ from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import State, command_of, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ALL = tuple(tables())
 Key = tuple[str, str]
 

@@ -15,11 +15,7 @@ from bridge.tables.catalog import table
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=40, samples=False))) as cloud:
-        yield cloud
+pytestmark = pytest.mark.fleet(FleetSize(products=1, devices=40, samples=False))
 
 
 def records(cloud: DeviceCloud, **options: str) -> Iterator[Mapping[str, Any]]:

@@ -1,14 +1,13 @@
 """Every record of a fleet becomes a row that holds all of it."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bridge.rows.batches import clean_records, record_batches
 from bridge.tables.catalog import Table, tables
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, FleetSize
 from unit_tests.support.restoring import alike, restored
 
 
@@ -16,10 +15,7 @@ def rows_of(part: Table, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for batch in record_batches(records, part) for row in batch.to_pylist(maps_as_pydicts="strict")]
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=8))) as cloud:
-        yield cloud
+pytestmark = pytest.mark.fleet(FleetSize(products=2, devices=8))
 
 
 @pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -17,8 +16,7 @@ from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import table, tables
 from integration_tests.device_cloud import DeviceCloud, Fault
-
-ROOT = Path(__file__).parents[2]
+from unit_tests.support.paths import ROOT
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -32,19 +30,6 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         env={**clean, "COLUMNS": "200", "SPARK_LOCAL_IP": "127.0.0.1", **variables},
     )
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    """A session that several syncs share; Spark's workers must find this Python and this checkout."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        yield session
-        session.stop()
 
 
 # ---- without a network ----

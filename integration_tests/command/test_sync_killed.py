@@ -19,20 +19,12 @@ from bridge.export.folder import LOCK, target
 from bridge.export.sync import sync
 from bridge.tables.catalog import tables
 from integration_tests.device_cloud import DeviceCloud, Fault
-from integration_tests.spark.sessions import ROOT, local_session
-
-pytestmark = pytest.mark.xdist_group("spark")
+from unit_tests.support.paths import ROOT
 
 # What the first sync reads in this order; a table is large enough for several requests.
 NAMES = ["user", "products", "product_devices", "devices"]
 DEVICES = "GET /v1/products/:p/devices"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
 
 
 class Run:

@@ -3,7 +3,6 @@
 Not collected by a plain run: the framework is on no package registry, and nothing of it is part of this project.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.unit.sources.test_suite import LakeflowConnectTests
 from bridge import ParticleLakeflowConnect
 from bridge.tables.catalog import tables
 from integration_tests.device_cloud import DeviceCloud
-from integration_tests.spark.sessions import assert_same, local_session, options_for, truth_of
+from integration_tests.spark.sessions import assert_same, options_for, truth_of
 
 ALL = list(tables().values())
 
@@ -55,11 +54,9 @@ class FrameworkSource(LakeflowSource):  # type: ignore[misc]
         return "framework"
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        session.dataSource.register(FrameworkSource)
-        yield session
+@pytest.fixture(scope="module", autouse=True)
+def _registered(spark: SparkSession) -> None:
+    spark.dataSource.register(FrameworkSource)
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)

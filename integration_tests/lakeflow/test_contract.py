@@ -3,7 +3,7 @@
 import json
 import pickle
 import pickletools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,20 @@ ALL = list(tables().values())
 FAN_OUTS = [part for part in ALL if part.fans_out]
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(_fleet()) as cloud:
-        yield cloud
+@pytest.fixture
+def fleet() -> Fleet:
+    """Return a fleet that fills every column: some have never been seen with a value, and get one here."""
+    fleet = Fleet.seeded(FleetSize(products=2, devices=6, sims=4, user_devices=6, user_sims=4))
+    for part, collection, scope in (
+        (tables()["devices"], "devices", None),
+        (tables()["product_devices"], "devices", fleet.product_ids[0]),
+        (tables()["products"], "products", None),
+        (tables()["sims"], "sims", None),
+    ):
+        key, row = next(iter(fleet.rows(collection, scope).items()))
+        names = [name for name in part.columns if row.get(name) is None and name not in part.primary_key]
+        fleet.put(collection, key, {**row, **{name: _sample(part.columns[name]) for name in names}}, scope)
+    return fleet
 
 
 def given(cloud: DeviceCloud, part: Table, **options: str) -> dict[str, str]:
@@ -174,21 +184,6 @@ def test_a_failure_that_lasts_is_an_error_and_no_row_less(cloud: DeviceCloud) ->
             rows_of(cloud, tables()["product_sims"])
     finally:
         cloud.faults.clear()
-
-
-def _fleet() -> Fleet:
-    """A fleet that fills every column: some have never been seen with a value, and get one here."""
-    fleet = Fleet.seeded(FleetSize(products=2, devices=6, sims=4, user_devices=6, user_sims=4))
-    for part, collection, scope in (
-        (tables()["devices"], "devices", None),
-        (tables()["product_devices"], "devices", fleet.product_ids[0]),
-        (tables()["products"], "products", None),
-        (tables()["sims"], "sims", None),
-    ):
-        key, row = next(iter(fleet.rows(collection, scope).items()))
-        names = [name for name in part.columns if row.get(name) is None and name not in part.primary_key]
-        fleet.put(collection, key, {**row, **{name: _sample(part.columns[name]) for name in names}}, scope)
-    return fleet
 
 
 def _sample(schema: Mapping[str, Any]) -> Any:

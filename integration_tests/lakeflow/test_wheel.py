@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from unit_tests.support.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("wheel")
 

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from unit_tests.support.paths import ROOT
+
 # All that buildah keeps; nothing is left outside.
 STORE = ROOT / "build" / "image"
 BASE = "localhost/source-particle-base"

@@ -1,17 +1,16 @@
 """Every command and snippet of the documentation, run as a reader would; and its generated parts, up to date.
 
 Blocks of a document run in order, in one empty folder, with an access token in the environment. What a reader has and a
-test has not is put in by `_substitutions` and `_as_run`, and by nothing else.
+test has not is put in by `documents`, and by nothing else.
 """
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -21,8 +20,16 @@ from bridge.tables.catalog import connection_options, tables
 from docs import generate
 from examples import demo
 from integration_tests.device_cloud import DeviceCloud, FleetSize
+from integration_tests.project.documents import (
+    blocks,
+    check_session,
+    environment_for,
+    run_commands,
+    substituted,
+    substitutions,
+)
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *(path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md"))),
@@ -54,13 +61,6 @@ DOCUMENTED_ALLOW_LIST = (
 )
 
 
-class Block(NamedTuple):
-    """A fenced block and its kind."""
-
-    kind: str
-    text: str
-
-
 def name_of(path: Path) -> str:
     """Name a document in the list of tests."""
     return path.relative_to(ROOT).as_posix()
@@ -71,22 +71,22 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
 def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
-    environment = _environment(cloud)
-    for block in _blocks(path):
-        text = _substituted(block.text, _substitutions(cloud))
+    environment = environment_for(cloud)
+    for block in blocks(path):
+        text = substituted(block.text, substitutions(cloud))
         if block.kind == "sh":
-            _run_commands(text, tmp_path, environment)
+            run_commands(text, tmp_path, environment)
         elif block.kind == "console":
-            _check_session(text, tmp_path, environment)
+            check_session(text, tmp_path, environment)
 
 
 @pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
 def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
-    script = "\n".join(block.text for block in _blocks(path) if block.kind == "python")
+    script = "\n".join(block.text for block in blocks(path) if block.kind == "python")
     done = subprocess.run(
-        [sys.executable, "-c", _substituted(script, _substitutions(cloud))],
+        [sys.executable, "-c", substituted(script, substitutions(cloud))],
         cwd=tmp_path,
-        env=_environment(cloud),
+        env=environment_for(cloud),
         capture_output=True,
         text=True,
         check=False,
@@ -96,23 +96,23 @@ def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: Devic
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_block_is_of_a_kind_that_is_run(path: Path) -> None:
-    assert [block.kind for block in _blocks(path) if block.kind not in KINDS] == []
-    assert path.read_text("utf-8").count("```") == 2 * len(_blocks(path))
+    assert [block.kind for block in blocks(path) if block.kind not in KINDS] == []
+    assert path.read_text("utf-8").count("```") == 2 * len(blocks(path))
 
 
 def test_a_command_that_fails_is_found(tmp_path: Path, cloud: DeviceCloud) -> None:
     with pytest.raises(AssertionError, match="no-such-table"):
-        _run_commands(
+        run_commands(
             "particle-bridge schema user >/dev/null\nparticle-bridge schema no-such-table",
             tmp_path,
-            _environment(cloud),
+            environment_for(cloud),
         )
 
 
 def test_an_output_that_is_not_as_printed_is_found(tmp_path: Path, cloud: DeviceCloud) -> None:
-    _check_session("$ printf 'a\\nb\\nc\\n'\na\n…\nc\n$ echo d\nd", tmp_path, _environment(cloud))
+    check_session("$ printf 'a\\nb\\nc\\n'\na\n…\nc\n$ echo d\nd", tmp_path, environment_for(cloud))
     with pytest.raises(AssertionError):
-        _check_session("$ printf 'a\\nb\\nc\\n'\na\nc", tmp_path, _environment(cloud))
+        check_session("$ printf 'a\\nb\\nc\\n'\na\nc", tmp_path, environment_for(cloud))
 
 
 def test_every_link_inside_the_project_leads_somewhere() -> None:
@@ -131,7 +131,7 @@ def test_the_demo_reads_all_that_the_fleet_holds(tmp_path: Path, cloud: DeviceCl
     done = subprocess.run(
         [sys.executable, "-m", "examples.demo"],
         cwd=tmp_path,
-        env=_environment(cloud),
+        env=environment_for(cloud),
         capture_output=True,
         text=True,
         check=False,
@@ -188,7 +188,7 @@ def test_a_missing_marker_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_allow_list_holds_every_option_that_is_read_and_all_documented_ones() -> None:
-    [written] = [block.text.strip() for block in _blocks(ROOT / "docs" / "options.md")]
+    [written] = [block.text.strip() for block in blocks(ROOT / "docs" / "options.md")]
     read = {option.name for part in tables().values() for option in (*part.options, *part.spark_options)}
     assert set(written.split(",")) == read >= set(DOCUMENTED_ALLOW_LIST.split(","))
     assert _connector_spec()["external_options_allowlist"] == written
@@ -212,80 +212,7 @@ def _connector_spec() -> dict[str, Any]:
     return spec
 
 
-# ---- running a block ----
-
-
-def _blocks(path: Path) -> list[Block]:
-    return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S)]
-
-
-def _substitutions(cloud: DeviceCloud) -> dict[str, str]:
-    """Name what stands for the reader's own account; the address is Particle's wherever none is given."""
-    [product, *_] = cloud.fleet.product_ids
-    record = cloud.fleet.product(str(product))
-    assert record is not None
-    return {
-        "my-product": record["slug"],
-        "https://api.particle.io": cloud.url,
-        '{"credentials":': f'{{"base_url": "{cloud.url}", "credentials":',
-        "connection = {": f'connection = {{"base_url": "{cloud.url}", ',
-    }
-
-
-def _substituted(text: str, substitutions: Mapping[str, str]) -> str:
-    for written, meant in substitutions.items():
-        text = text.replace(written, meant)
-    return text
-
-
-def _as_run(command: str) -> str:
-    """Keep tests from running themselves and from changing the environment they run in."""
-    command = re.sub(r"^make ", f"make -n -C '{ROOT}' ", command, flags=re.M)
-    return re.sub(
-        r"^pip (install .*)$",
-        rf"(cd '{ROOT}' && python -m pip \1 -q --dry-run --no-deps --no-build-isolation)",
-        command,
-        flags=re.M,
-    )
-
-
-def _environment(cloud: DeviceCloud) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "JAVA_HOME", "LANG", "TMPDIR")}
-    return {
-        **kept,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "PARTICLE_ACCESS_TOKEN": cloud.token,
-        "PARTICLE_BASE_URL": cloud.url,
-    }
-
-
-def _run(script: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", _as_run(script)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def _run_commands(script: str, folder: Path, environment: Mapping[str, str]) -> None:
-    done = _run(script, folder, environment)
-    assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}"
-    # The commands of an Airbyte source also end with 0 when a connection does not work.
-    assert '"status":"FAILED"' not in done.stdout, done.stdout[-3000:]
-
-
-def _check_session(text: str, folder: Path, environment: Mapping[str, str]) -> None:
-    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*(?:\n|\Z))*)", text, re.M):
-        printed = _run(command, folder, environment).stdout
-        lines = expected.strip("\n").splitlines()
-        pattern = "".join(r"(?:.*\n)*" if line == "…" else re.escape(f"{line}\n") for line in lines)
-        assert re.fullmatch(pattern, printed), f"$ {command}\n{printed}\nis not\n{expected}"
+# ---- links ----
 
 
 def _dead_links(path: Path, text: str) -> list[str]:

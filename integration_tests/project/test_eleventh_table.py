@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.device_cloud import DeviceCloud
-
-ROOT = Path(__file__).parents[2]
+from unit_tests.support.paths import ROOT
 
 ENTRY = """
   - type: DeclarativeStream

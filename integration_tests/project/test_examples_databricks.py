@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 import bridge
 from bridge.tables.catalog import table, tables
 from bridge.tables.options import Options
-from integration_tests.project.test_docs import ROOT
+from unit_tests.support.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "databricks"
 BUNDLE: dict[str, Any] = yaml.safe_load((EXAMPLE / "databricks.yml").read_text("utf-8"))

@@ -7,13 +7,14 @@ import pytest
 
 from examples.duckdb.load import load
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
-from integration_tests.project.test_docs import ROOT, _blocks, _environment, _run_commands
+from integration_tests.project.documents import blocks, environment_for, run_commands
+from unit_tests.support.paths import ROOT
 
 
 def test_what_it_loads_is_what_the_fleet_holds(tmp_path: Path) -> None:
     with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=8, sims=0, user_sims=0, samples=False))) as cloud:
-        for block in _blocks(ROOT / "examples" / "duckdb" / "README.md"):
-            _run_commands(block.text, tmp_path, _environment(cloud))
+        for block in blocks(ROOT / "examples" / "duckdb" / "README.md"):
+            run_commands(block.text, tmp_path, environment_for(cloud))
         held = {name: len(cloud.ledger.records(name)) for name in ("products", "product_devices", "diagnostics")}
 
     with duckdb.connect(str(tmp_path / "fleet.duckdb"), read_only=True) as database:

@@ -1,30 +1,20 @@
 """The history of product_devices: a device that changes, one that goes, one that comes, and one that comes back."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pyarrow  # type: ignore[import-untyped]
-import pytest
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
 from examples.snapshot_history.history import keep
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
-from integration_tests.spark.sessions import load, local_session
-
-pytestmark = pytest.mark.xdist_group("spark")
+from integration_tests.spark.sessions import load
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAYS = [START + timedelta(days=day) for day in range(4)]
 Span = tuple[datetime, datetime | None]
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
 
 
 def test_rows_are_valid_from_the_snapshot_that_had_them_first_to_the_one_that_lacked_them(

@@ -3,7 +3,6 @@
 import json
 import runpy
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,23 +15,18 @@ from pyspark.sql import SparkSession
 import bridge
 from bridge.reading.times import moment_of
 from bridge.tables.catalog import Table, table, tables
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
-from integration_tests.project.test_docs import ROOT, _blocks, _environment, _run_commands
+from integration_tests.device_cloud import DeviceCloud, FleetSize
+from integration_tests.project.documents import blocks, environment_for, run_commands
 from integration_tests.spark.sessions import truth_of
+from unit_tests.support.paths import ROOT
 
 DIAGNOSTICS = table("diagnostics")
 EXAMPLE = ROOT / "examples" / "spark_pipeline"
-pytestmark = pytest.mark.xdist_group("spark")
-
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=5, sims=3, samples=False))) as cloud:
-        yield cloud
+pytestmark = pytest.mark.fleet(FleetSize(products=1, devices=5, sims=3, samples=False))
 
 
 def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceCloud, tmp_path: Path) -> None:
-    commands = [block.text for block in _blocks(EXAMPLE / "README.md") if block.kind == "sh"]
+    commands = [block.text for block in blocks(EXAMPLE / "README.md") if block.kind == "sh"]
     _run("".join(commands), cloud, tmp_path)
     _assert_equals_the_fleet(tmp_path / "my-pipeline", cloud)
 
@@ -50,7 +44,7 @@ def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceClou
 
 
 def test_a_run_with_a_refused_token_fails(cloud: DeviceCloud, tmp_path: Path) -> None:
-    commands = "".join(block.text for block in _blocks(EXAMPLE / "README.md") if block.kind == "sh")
+    commands = "".join(block.text for block in blocks(EXAMPLE / "README.md") if block.kind == "sh")
     once = "--conf spark.sql.pipelines.maxFlowRetryAttempts=0 --refresh user"
     with pytest.raises(AssertionError, match=r"SignInError: .*the access token was refused"):
         _run(f"export PARTICLE_ACCESS_TOKEN=mistyped\n{commands.strip()} {once}", cloud, tmp_path)
@@ -74,8 +68,8 @@ def _run(script: str, cloud: DeviceCloud, folder: Path) -> None:
 
     Spark Connect listens on a fixed port unless SPARK_TESTING is set, and the server of an earlier run may linger.
     """
-    environment = {**_environment(cloud), "SPARK_TESTING": "0"}
-    _run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, environment)
+    environment = {**environment_for(cloud), "SPARK_TESTING": "0"}
+    run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, environment)
 
 
 def _assert_equals_the_fleet(folder: Path, cloud: DeviceCloud) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from integration_tests.airbyte.command import Command
 from integration_tests.airbyte.command_suite import SourceCommandSuite
-from integration_tests.airbyte.test_manifest_only import laid_out
+from integration_tests.airbyte.manifest_only import laid_out
 from integration_tests.project import image
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 # Where the platform puts the files of a job, and where a manifest-only image has its code.
 CONFIG = Path("/config")
 CODE = Path("/airbyte/integration_code")

@@ -22,9 +22,9 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import command_of, sync, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
-from integration_tests.spark.sessions import ROOT
 from source_particle import retrievers
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.paths import ROOT
 
 TABLES = tuple(tables())
 # A device that the API refuses with an error that echoes secrets.
@@ -168,7 +168,7 @@ def _airbyte(folder: Path, command: str, config: Mapping[str, Any], *tables: str
     result = subprocess.run(
         [sys.executable, "-c", "from source_particle.run import run; run()", command, "--debug", *files],
         cwd=folder,
-        env={"PYTHONPATH": ROOT},
+        env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
     )
@@ -256,8 +256,7 @@ def test_what_a_reply_hands_back_is_in_no_error(
     assert canaries.found_in("\n".join(said).encode()) == []
 
 
-@pytest.mark.xdist_group("spark")
-def test_the_spark_doors_let_no_secret_out(cloud: DeviceCloud, canaries: Canaries, tmp_path: Path) -> None:
+def test_spark_lets_no_secret_out(cloud: DeviceCloud, canaries: Canaries, tmp_path: Path) -> None:
     cache = tmp_path / "token"
     connection = {"username": cloud.username, "password": cloud.password, "token_cache_file": str(cache)}
     connection.update(base_url=cloud.url, retry_wait_factor="0", min_window_seconds="1", settle_seconds="0")
@@ -276,7 +275,7 @@ def test_the_spark_doors_let_no_secret_out(cloud: DeviceCloud, canaries: Canarie
                 "PARTICLE_PASSWORD": cloud.password,
                 "PARTICLE_BASE_URL": cloud.url,
                 "PYSPARK_PYTHON": sys.executable,
-                "PYTHONPATH": ROOT,
+                "PYTHONPATH": str(ROOT),
                 "SPARK_LOCAL_DIRS": str(tmp_path / "tmp"),
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "TMPDIR": str(tmp_path / "tmp"),
@@ -369,7 +368,7 @@ def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Pa
     subprocess.run(
         [python, "-c", WATCHED + ASKS[asking], *arguments],
         cwd=tmp_path,
-        env={"PYTHONPATH": ROOT},
+        env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=True,
     )

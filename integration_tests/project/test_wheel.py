@@ -16,8 +16,7 @@ import yaml
 from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
 from integration_tests.airbyte.syncs import with_password
 from integration_tests.device_cloud import DeviceCloud
-
-ROOT = Path(__file__).parents[2]
+from unit_tests.support.paths import ROOT
 
 # One worker builds and installs, however many there are.
 pytestmark = pytest.mark.xdist_group("wheel")

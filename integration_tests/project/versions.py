@@ -14,8 +14,8 @@ from pathlib import Path
 from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
 from integration_tests.airbyte.syncs import with_token
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 

@@ -18,30 +18,28 @@ import bridge
 from bridge.reading.times import iso_ms
 from bridge.tables.catalog import Table, table
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.paths import ROOT
 from unit_tests.support.restoring import alike, restored
 
-ROOT = str(Path(__file__).parents[2])
 # A stream that reads up to the last second, so that a test need not wait.
 EAGER = {"settle_seconds": "0", "min_window_seconds": "1"}
 
 
 @contextmanager
-def local_session(**settings: str) -> Iterator[SparkSession]:
+def local_session() -> Iterator[SparkSession]:
     """A session as a user has it; Spark's workers are processes that must find this Python and this checkout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        patch.setenv("PYTHONPATH", os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
         builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-        for name, value in {"spark.sql.shuffle.partitions": "2", **settings}.items():
-            builder = builder.config(name, value)
-        session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        bridge.register(session)
-        try:
-            yield session
-        finally:
-            session.stop()
+        session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    bridge.register(session)
+    try:
+        yield session
+    finally:
+        session.stop()
 
 
 def options_for(cloud: DeviceCloud, part: Table, **options: str) -> dict[str, str]:

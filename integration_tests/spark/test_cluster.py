@@ -15,7 +15,8 @@ import pytest
 from bridge.tables.catalog import table
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.spark.cluster import Cluster, standalone_cluster
-from integration_tests.spark.sessions import ROOT, options_for, truth_of
+from integration_tests.spark.sessions import options_for, truth_of
+from unit_tests.support.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -28,7 +29,7 @@ LIMIT, WINDOW = 40, 3.0
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel as Spark ships it to the machines of a cluster: it takes only what is called zip."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), ROOT]
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, cwd=folder, check=True, capture_output=True)
     [built] = folder.glob("*.whl")
     return built.rename(folder / "source_particle.zip")

@@ -14,27 +14,15 @@ from pyspark.sql.functions import col
 import bridge
 from bridge.reading.times import iso_ms
 from bridge.tables.catalog import table, tables
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
-from integration_tests.spark.sessions import assert_same, load, local_session, options_for, truth_of
+from integration_tests.device_cloud import DeviceCloud, FleetSize
+from integration_tests.spark.sessions import assert_same, load, options_for, truth_of
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = pytest.mark.fleet(FleetSize(products=2, devices=6, user_devices=6, sims=3, samples=False))
 
 DIAGNOSTICS = table("diagnostics")
 VITALS = "GET /v1/diagnostics/:id"
 PRODUCT_VITALS = "GET /v1/products/:p/diagnostics/:id"
 PUSH_DOWN = "spark.sql.python.filterPushdown.enabled"
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
-
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=2, devices=6, user_devices=6, sims=3, samples=False))) as cloud:
-        yield cloud
 
 
 # Versions of Spark before 4.1 have no filters to offer.
@@ -44,7 +32,7 @@ def pushed(spark: SparkSession, request: pytest.FixtureRequest) -> Iterator[bool
     spark.conf.set(PUSH_DOWN, str(request.param).lower())
     bridge.register(spark)
     yield request.param
-    spark.conf.set(PUSH_DOWN, "false")
+    spark.conf.unset(PUSH_DOWN)
     bridge.register(spark)
 
 

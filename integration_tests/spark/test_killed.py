@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-import pytest
 
 from bridge.reading.tasks import MARGIN
 from bridge.reading.times import iso_ms, moment_of
 from bridge.spark.versions import KNOWS_START
 from bridge.tables.catalog import table
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
-from integration_tests.spark.sessions import EAGER, ROOT, options_for, truth_of
-
-pytestmark = pytest.mark.xdist_group("spark")
+from integration_tests.spark.sessions import EAGER, options_for, truth_of
+from unit_tests.support.paths import ROOT
 
 DIAGNOSTICS = table("diagnostics")
 VITALS = "GET /v1/diagnostics/:id"
@@ -33,7 +31,7 @@ class Run:
     def __init__(self, cloud: DeviceCloud, folder: Path) -> None:
         options = {**options_for(cloud, DIAGNOSTICS, **EAGER), "numPartitions": "2"}
         arguments = {"table": "diagnostics", "options": options, "folder": str(folder)}
-        paths = os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         environment = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": paths}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "integration_tests.spark.stream_once", json.dumps(arguments)],

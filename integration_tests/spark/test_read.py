@@ -10,17 +10,9 @@ from pyspark.sql import SparkSession
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import Table, table, tables
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
-from integration_tests.spark.sessions import assert_same, load, local_session, truth_of
-
-pytestmark = pytest.mark.xdist_group("spark")
+from integration_tests.spark.sessions import assert_same, load, truth_of
 
 ALL = list(tables().values())
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Vitals as a stream: nothing lost and nothing twice, whatever comes in between; and snapshots as streams."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,26 +12,14 @@ from bridge.reading.times import iso_ms, moment_of
 from bridge.spark.versions import KNOWS_START
 from bridge.tables.catalog import table, tables
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
-from integration_tests.spark.sessions import EAGER, Stream, assert_same, local_session, truth_of
+from integration_tests.spark.sessions import EAGER, Stream, assert_same, truth_of
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = pytest.mark.fleet(FleetSize(products=0, user_devices=7, samples=False))
 
 VITALS = "GET /v1/diagnostics/:id"
 CLOCK = "GET /v1/access_tokens/current"
 SNAPSHOTS = [part for part in tables().values() if not part.cursor_field]
 DIAGNOSTICS = table("diagnostics")
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
-
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    with DeviceCloud(Fleet.seeded(FleetSize(products=0, user_devices=7, samples=False))) as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ from pyspark.sql import SparkSession
 
 from bridge.tables.catalog import table
 from integration_tests.device_cloud import DeviceCloud
-from integration_tests.spark.sessions import load, local_session
+from integration_tests.spark.sessions import load
 from source_particle.redaction import known_names, redact
 from unit_tests.support.restoring import alike, restored
 from unit_tests.support.strategies import examples, records
-
-pytestmark = pytest.mark.xdist_group("spark")
 
 DEVICE = "e" * 24
 # Where each table's records are served, and in which form; what the source adds to them.
@@ -27,12 +25,6 @@ SERVED: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "diagnostics": (f"/v1/diagnostics/{DEVICE}", "diagnostics", {"device_id": DEVICE, "deviceID": DEVICE}),
 }
 INTEGERS = st.integers(-(2**70), 2**70)
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with local_session() as session:
-        yield session
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,9 @@ import requests
 from integration_tests.device_cloud import DeviceCloud, Switches, auth
 from integration_tests.device_cloud.limits import SlidingWindow
 from integration_tests.device_cloud.routes import ROUTES
-from integration_tests.device_cloud.tests.test_server import concrete, get
+from integration_tests.device_cloud.tests.client import concrete, get
 
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    """A cloud of its own for each test: logins are counted."""
-    with DeviceCloud() as running:
-        yield running
+pytestmark = pytest.mark.fleet()
 
 
 def login(

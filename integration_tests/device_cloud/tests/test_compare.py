@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from integration_tests.device_cloud import DeviceCloud, Fault, FleetSize, Switches
 from integration_tests.device_cloud.ledger import same
-from integration_tests.device_cloud.tests.test_ledger import PAGES, Records, emitted, pages, read_product_devices
-from integration_tests.device_cloud.tests.test_server import FIRST
+from integration_tests.device_cloud.tests.client import FIRST, PAGES, Records, emitted, pages, read_product_devices
 from integration_tests.device_cloud.truth import KEYS
 
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    """A cloud to read and to change."""
-    with DeviceCloud(Fleet.seeded(FleetSize(products=3), seed=3)) as running:
-        yield running
+pytestmark = pytest.mark.fleet(FleetSize(products=3), seed=3)
 
 
 # a bad reading

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,13 @@ import requests
 
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.faults import HTML, MALFORMED
-from integration_tests.device_cloud.tests.test_server import FIRST, get, ids
+from integration_tests.device_cloud.tests.client import FIRST, get, ids
 
 USER = "GET /v1/user"
 PAGES = "GET /v1/products/:p/devices"
 SMALL = FleetSize(products=1, devices=30, sims=2, days=1, user_devices=2, user_sims=2, samples=False)
 
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    """A cloud to break."""
-    with DeviceCloud(Fleet.seeded(SMALL)) as running:
-        yield running
+pytestmark = pytest.mark.fleet(SMALL)
 
 
 def raw(cloud: DeviceCloud, path: str = "/v1/user", times: int = 1) -> bytes:

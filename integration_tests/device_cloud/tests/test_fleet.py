@@ -13,7 +13,7 @@ import pytest
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.device_cloud.clock import TIME_FORMS, parse_iso
 from integration_tests.device_cloud.samples import FOLDER, load
-from integration_tests.device_cloud.tests.test_server import FIRST, get, ids
+from integration_tests.device_cloud.tests.client import FIRST, get, ids
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=timezone.utc)
 FLEET = Fleet.seeded(seed=7, now=NOW)

@@ -2,105 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
-from integration_tests.device_cloud.clock import iso_ms
+from integration_tests.device_cloud import DeviceCloud, FleetSize, Switches
 from integration_tests.device_cloud.documented import documented
-from integration_tests.device_cloud.tests.test_server import FIRST, get, month_device
+from integration_tests.device_cloud.tests.client import (
+    FIRST,
+    PAGES,
+    Records,
+    cellular_ids,
+    emitted,
+    get,
+    month_device,
+    pages,
+    product_ids,
+    read_own_usage,
+    read_own_vitals,
+    read_product_devices,
+    read_product_sims,
+    with_iccid,
+)
 from integration_tests.device_cloud.truth import KEYS
 
-Records = list[dict[str, Any]]
-PAGES = "GET /v1/products/:p/devices"
-
-
-@pytest.fixture
-def cloud() -> Iterator[DeviceCloud]:
-    """A cloud to read and to change."""
-    with DeviceCloud(Fleet.seeded(FleetSize(products=3), seed=3)) as running:
-        yield running
-
-
-# a plain client, written without the server's code
-
-
-def pages(cloud: DeviceCloud, path: str, key: str, **query: Any) -> Records:
-    """Read all pages of a list, sorted by device id as a careful client does."""
-    records: Records = []
-    number = total = 1
-    while number <= total:
-        fixed = {"sortAttr": "deviceId", "sortDir": "asc", **query}
-        body = get(cloud, path, page=number, per_page=10, **fixed).json()
-        records += body[key]
-        total = body["meta"]["total_pages"]
-        number += 1
-    return records
-
-
-def emitted(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Return a record as the source emits it."""
-    hidden = ("mobile_secret", "secret", "client_secret")
-    return documented("devices", {key: value for key, value in record.items() if key not in hidden} | more)
-
-
-def with_iccid(sim: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Return a SIM with both spellings of its key."""
-    iccid = sim.get("_id") or sim["iccid"]
-    return documented("sims", {**sim, "_id": iccid, "iccid": iccid, **more})
-
-
-def product_ids(cloud: DeviceCloud) -> list[int]:
-    """Return all products by id."""
-    return [product["id"] for product in get(cloud, "/v1/products").json()["products"]]
-
-
-def cellular_ids(cloud: DeviceCloud) -> list[int]:
-    """Return the products that have SIM routes."""
-    return [product for product in product_ids(cloud) if get(cloud, f"/v1/products/{product}/sims").status_code == 200]
-
-
-def read_product_devices(cloud: DeviceCloud) -> Records:
-    """Read the devices of all products."""
-    return [
-        emitted(record, product_id_or_slug=str(product))
-        for product in product_ids(cloud)
-        for record in pages(cloud, f"/v1/products/{product}/devices", "devices")
-    ]
-
-
-def read_product_sims(cloud: DeviceCloud) -> Records:
-    """Read the SIMs of all products."""
-    return [
-        with_iccid(record, product_id_or_slug=str(product))
-        for product in cellular_ids(cloud)
-        for record in pages(cloud, f"/v1/products/{product}/sims", "sims")
-    ]
-
-
-def read_own_vitals(cloud: DeviceCloud) -> Records:
-    """Read the vitals of the user's devices."""
-    start = iso_ms(datetime.now(timezone.utc) - timedelta(days=29, hours=23))
-    return [
-        documented("diagnostics", {**record, "device_id": device["id"], "product_id_or_slug": None})
-        for device in get(cloud, "/v1/devices").json()
-        for record in get(cloud, f"/v1/diagnostics/{device['id']}", start_date=start).json()["diagnostics"]
-    ]
-
-
-def read_own_usage(cloud: DeviceCloud) -> Records:
-    """Read the data usage of the user's SIMs."""
-    records = []
-    for sim in get(cloud, "/v1/sims").json()["sims"]:
-        iccid = sim.get("_id") or sim["iccid"]
-        body = get(cloud, f"/v1/sims/{iccid}/data_usage").json()
-        usage = {"usage_by_day": body} if isinstance(body, list) else body
-        records.append({**usage, "iccid": iccid, "product_id_or_slug": None})
-    return records
-
+pytestmark = pytest.mark.fleet(FleetSize(products=3), seed=3)
 
 READERS: dict[str, Callable[[DeviceCloud], Records]] = {
     "devices": lambda cloud: [emitted(record) for record in get(cloud, "/v1/devices").json()],

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-import requests
 
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.clock import iso_ms, parse_iso
 from integration_tests.device_cloud.routes import ROUTES
+from integration_tests.device_cloud.tests.client import FIRST, concrete, get, ids, month_device
 
-FIRST = "/v1/products/20001"
 WIFI = "/v1/products/20002"
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[DeviceCloud]:
-    """A cloud that no test of this module changes."""
-    with DeviceCloud(Fleet.seeded(FleetSize(products=3), seed=7)) as running:
-        yield running
-
-
-def get(cloud: DeviceCloud, path: str, *, token: str | None = "", **query: Any) -> requests.Response:
-    """Ask with the user's token, with another one, or (None) with none."""
-    headers = {} if token is None else {"Authorization": f"Bearer {token or cloud.token}"}
-    return requests.get(cloud.url + path, params=query, headers=headers, timeout=10)
-
-
-def ids(response: requests.Response, key: str = "devices") -> list[str]:
-    """Return the ids on a page."""
-    return [record.get("id") or record.get("_id") or record["iccid"] for record in response.json()[key]]
-
-
-def concrete(cloud: DeviceCloud, pattern: str) -> str:
-    """Return a path of a route whose entities exist."""
-    scope = 20_001 if ":p" in pattern else None
-    device = next(iter(cloud.fleet.rows("devices", scope)))
-    iccid = next(iter(cloud.fleet.rows("sims", scope)))
-    for name, value in ((":iccid", iccid), (":id", device), (":p", "20001"), (":o", "my-org")):
-        pattern = pattern.replace(name, value)
-    return pattern
+pytestmark = pytest.mark.fleet(FleetSize(products=3), seed=7)
 
 
 @pytest.mark.parametrize("pattern", [route.pattern for route in ROUTES])
@@ -228,11 +201,6 @@ def vitals(cloud: DeviceCloud, device: str, **query: Any) -> list[datetime]:
     found = get(cloud, f"/v1/diagnostics/{device}", **query).json()["diagnostics"]
     moments = [parse_iso(record["updated_at"]) for record in found]
     return [moment for moment in moments if moment is not None]
-
-
-def month_device(cloud: DeviceCloud) -> str:
-    """Return the device with a month of vitals."""
-    return list(cloud.fleet.rows("devices"))[2]
 
 
 def test_start_date_is_inclusive_and_end_date_exclusive(cloud: DeviceCloud) -> None:

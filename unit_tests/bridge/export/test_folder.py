@@ -10,8 +10,7 @@ import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.folder import LOCK, MARK, target
-
-ROOT = Path(__file__).parents[3]
+from unit_tests.support.paths import ROOT
 
 
 def _written(folder: Path, content: str) -> Path:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +12,13 @@ from hypothesis import strategies as st
 from bridge.rows.batches import MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
 from bridge.rows.schema import arrow_schema, type_name
 from bridge.tables.catalog import table, tables
+from unit_tests.support.paths import ROOT
 from unit_tests.support.restoring import alike, restored
 from unit_tests.support.strategies import examples, records
 
 NAMES = list(tables())
 BIG = 2**63
-VALUES = Path(__file__).parents[3] / "docs" / "values.md"
+VALUES = ROOT / "docs" / "values.md"
 
 
 def rows_of(name: str, *records: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,117 @@
+"""A plain client of the API, written without the server's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import requests
+
+from integration_tests.device_cloud import DeviceCloud
+from integration_tests.device_cloud.clock import iso_ms
+from integration_tests.device_cloud.documented import documented
+
+FIRST = "/v1/products/20001"
+Records = list[dict[str, Any]]
+PAGES = "GET /v1/products/:p/devices"
+
+
+def get(cloud: DeviceCloud, path: str, *, token: str | None = "", **query: Any) -> requests.Response:
+    """Ask with the user's token, with another one, or (None) with none."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token or cloud.token}"}
+    return requests.get(cloud.url + path, params=query, headers=headers, timeout=10)
+
+
+def ids(response: requests.Response, key: str = "devices") -> list[str]:
+    """Return the ids on a page."""
+    return [record.get("id") or record.get("_id") or record["iccid"] for record in response.json()[key]]
+
+
+def concrete(cloud: DeviceCloud, pattern: str) -> str:
+    """Return a path of a route whose entities exist."""
+    scope = 20_001 if ":p" in pattern else None
+    device = next(iter(cloud.fleet.rows("devices", scope)))
+    iccid = next(iter(cloud.fleet.rows("sims", scope)))
+    for name, value in ((":iccid", iccid), (":id", device), (":p", "20001"), (":o", "my-org")):
+        pattern = pattern.replace(name, value)
+    return pattern
+
+
+def month_device(cloud: DeviceCloud) -> str:
+    """Return the device with a month of vitals."""
+    return list(cloud.fleet.rows("devices"))[2]
+
+
+def pages(cloud: DeviceCloud, path: str, key: str, **query: Any) -> Records:
+    """Read all pages of a list, sorted by device id as a careful client does."""
+    records: Records = []
+    number = total = 1
+    while number <= total:
+        fixed = {"sortAttr": "deviceId", "sortDir": "asc", **query}
+        body = get(cloud, path, page=number, per_page=10, **fixed).json()
+        records += body[key]
+        total = body["meta"]["total_pages"]
+        number += 1
+    return records
+
+
+def emitted(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a record as the source emits it."""
+    hidden = ("mobile_secret", "secret", "client_secret")
+    return documented("devices", {key: value for key, value in record.items() if key not in hidden} | more)
+
+
+def with_iccid(sim: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a SIM with both spellings of its key."""
+    iccid = sim.get("_id") or sim["iccid"]
+    return documented("sims", {**sim, "_id": iccid, "iccid": iccid, **more})
+
+
+def product_ids(cloud: DeviceCloud) -> list[int]:
+    """Return all products by id."""
+    return [product["id"] for product in get(cloud, "/v1/products").json()["products"]]
+
+
+def cellular_ids(cloud: DeviceCloud) -> list[int]:
+    """Return the products that have SIM routes."""
+    return [product for product in product_ids(cloud) if get(cloud, f"/v1/products/{product}/sims").status_code == 200]
+
+
+def read_product_devices(cloud: DeviceCloud) -> Records:
+    """Read the devices of all products."""
+    return [
+        emitted(record, product_id_or_slug=str(product))
+        for product in product_ids(cloud)
+        for record in pages(cloud, f"/v1/products/{product}/devices", "devices")
+    ]
+
+
+def read_product_sims(cloud: DeviceCloud) -> Records:
+    """Read the SIMs of all products."""
+    return [
+        with_iccid(record, product_id_or_slug=str(product))
+        for product in cellular_ids(cloud)
+        for record in pages(cloud, f"/v1/products/{product}/sims", "sims")
+    ]
+
+
+def read_own_vitals(cloud: DeviceCloud) -> Records:
+    """Read the vitals of the user's devices."""
+    start = iso_ms(datetime.now(timezone.utc) - timedelta(days=29, hours=23))
+    return [
+        documented("diagnostics", {**record, "device_id": device["id"], "product_id_or_slug": None})
+        for device in get(cloud, "/v1/devices").json()
+        for record in get(cloud, f"/v1/diagnostics/{device['id']}", start_date=start).json()["diagnostics"]
+    ]
+
+
+def read_own_usage(cloud: DeviceCloud) -> Records:
+    """Read the data usage of the user's SIMs."""
+    records = []
+    for sim in get(cloud, "/v1/sims").json()["sims"]:
+        iccid = sim.get("_id") or sim["iccid"]
+        body = get(cloud, f"/v1/sims/{iccid}/data_usage").json()
+        usage = {"usage_by_day": body} if isinstance(body, list) else body
+        records.append({**usage, "iccid": iccid, "product_id_or_slug": None})
+    return records
