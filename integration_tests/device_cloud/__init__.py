@@ -9,8 +9,9 @@ A further table takes rows in the fleet (`seeding`), a route (`routes.ROUTES`) a
 """
 
 from .faults import Fault
-from .fleet import Fleet, FleetSize
+from .fleet import Fleet
 from .ledger import Difference, Ledger
+from .seeding import FleetSize
 from .server import DeviceCloud
 from .switches import Switches
 

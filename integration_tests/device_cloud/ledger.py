@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from .fleet import Change, Fleet, Record, Scope, View
+from .fleet import Fleet
 from .log import Entry, RequestLog
+from .store import Change, Record, Scope, View
 from .switches import Switches
 from .truth import KEYS, Access, Options, Question
 

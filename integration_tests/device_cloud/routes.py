@@ -10,9 +10,10 @@ from typing import Any
 from .auth import Auth, Token, oauth_error
 from .clock import parse_iso
 from .devices import CELLULAR
-from .fleet import Fleet, Record, Scope
+from .fleet import Fleet
 from .http import Reply, Request, decode_segment, encode, json_reply
 from .listing import Page, Selection
+from .store import Record, Scope
 from .switches import Switches
 
 RETENTION = timedelta(days=30)

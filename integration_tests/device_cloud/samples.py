@@ -10,12 +10,10 @@ import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import account, devices
-
-if TYPE_CHECKING:
-    from .fleet import Fleet, Scope
+from .store import Scope, Store
 
 FOLDER = Path(__file__).with_name("samples")
 
@@ -27,7 +25,7 @@ def load(name: str) -> Any:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def fill(fleet: Fleet) -> None:
+def fill(fleet: Store) -> None:
     """Add every sample to a fleet."""
     _products(fleet)
     _devices(fleet)
@@ -40,7 +38,7 @@ def fill(fleet: Fleet) -> None:
             fleet.put("clients", client["id"], client, scope)
 
 
-def _products(fleet: Fleet) -> None:
+def _products(fleet: Store) -> None:
     products = load("products__list__real_2018")["products"] + load("user_products__list__assembled")["products"]
     for product in load("org_products__list__assembled")["products"]:
         # The reference's two examples share one id and slug, which one list cannot.
@@ -53,7 +51,7 @@ def _products(fleet: Fleet) -> None:
         fleet.put("products", str(product["id"]), product)
 
 
-def _devices(fleet: Fleet) -> None:
+def _devices(fleet: Store) -> None:
     placed: list[tuple[Scope, list[dict[str, Any]]]] = [
         (None, load("devices__list__real_2019")),
         (None, load("devices__list__cli_fixture_2020")),
@@ -69,7 +67,7 @@ def _devices(fleet: Fleet) -> None:
             fleet.put("devices", record["id"], record, scope)
 
 
-def _vitals(fleet: Fleet) -> None:
+def _vitals(fleet: Store) -> None:
     """Give vitals to the devices the samples name, within the last days: older ones would not be served."""
     history = load("diagnostics__history__docs")["diagnostics"]
     fleet.plan.fix(history[0]["deviceID"], history)
@@ -82,7 +80,7 @@ def _vitals(fleet: Fleet) -> None:
     fleet.plan.fix(load("devices__list__real_2019")[0]["id"], load("diagnostics__history__empty")["diagnostics"])
 
 
-def _sims(fleet: Fleet) -> None:
+def _sims(fleet: Store) -> None:
     listed = load("sims__list__docs")["sims"][0]
     iccid = listed["_id"]
     fleet.put("sims", iccid, listed)

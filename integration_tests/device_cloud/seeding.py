@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import account, devices, samples, sims
+from .store import Store
 from .vitals import Kind
-
-if TYPE_CHECKING:
-    from .fleet import Fleet, FleetSize
 
 _CELLULAR_KINDS: tuple[Kind, ...] = ("lte", "umts", "lte")
 _WIFI_KINDS: tuple[Kind, ...] = ("wifi", "wifi", "os_2019")
+
+
+@dataclass(frozen=True)
+class FleetSize:
+    """How large a fleet to seed.
+
+    The samples (real recordings and the API reference's examples) are a handful of extra products with a few devices
+    and SIMs each; `samples=False` leaves them out.
+    """
+
+    products: int = 2
+    devices: int = 45
+    """Devices per product."""
+    sims: int = 12
+    """SIMs per cellular product."""
+    days: int = 2
+    """Days of vitals up to now, at most 29."""
+    vitals_per_day: int = 2
+    """Vitals of each device and day; a few devices send none, one has a whole month."""
+    user_devices: int = 12
+    """Devices that are claimed by the user and in no product."""
+    user_sims: int = 12
+    samples: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse more days than the API serves: records at the very edge of its 30 days would come and go."""
+        if not 0 <= self.days <= 29:
+            raise ValueError(f"days must be between 0 and 29, not {self.days}")
 
 
 def secret(seed: int, purpose: str) -> str:
@@ -27,7 +54,7 @@ def new_device(rng: random.Random, now: datetime, product: int | None, number: i
     return devices.build(rng, 100_000 + number, now, product)
 
 
-def fill(fleet: Fleet, size: FleetSize) -> None:
+def fill(fleet: Store, size: FleetSize) -> None:
     """Add all that a fleet of this size has."""
     rng = random.Random(fleet.seed)
     for index in range(size.products):
@@ -47,7 +74,7 @@ def fill(fleet: Fleet, size: FleetSize) -> None:
         samples.fill(fleet)
 
 
-def _product(fleet: Fleet, rng: random.Random, index: int, size: FleetSize) -> None:
+def _product(fleet: Store, rng: random.Random, index: int, size: FleetSize) -> None:
     wifi_only = index == 1
     record = account.product(index, wifi_only=wifi_only, in_org=index == 2, device_count=size.devices)
     product = record["id"]
@@ -62,7 +89,7 @@ def _product(fleet: Fleet, rng: random.Random, index: int, size: FleetSize) -> N
     fleet.put("clients", client["id"], client, product)
 
 
-def _device(fleet: Fleet, rng: random.Random, index: int, product: int | None, *, wifi_only: bool = False) -> None:
+def _device(fleet: Store, rng: random.Random, index: int, product: int | None, *, wifi_only: bool = False) -> None:
     record = devices.build(rng, index, fleet.now, product, wifi_only=wifi_only)
     fleet.put("devices", record["id"], record, product)
     fleet.plan.assign(record["id"], _vitals_kind(index, product, record))
@@ -77,17 +104,17 @@ def _vitals_kind(index: int, product: int | None, record: dict[str, Any]) -> Kin
     return kinds[index % len(kinds)]
 
 
-def _cellular(fleet: Fleet, product: int | None) -> list[dict[str, Any]]:
+def _cellular(fleet: Store, product: int | None) -> list[dict[str, Any]]:
     return [device for device in fleet.rows("devices", product).values() if device["platform_id"] in devices.CELLULAR]
 
 
-def _sim(fleet: Fleet, rng: random.Random, index: int, product: int | None, members: list[dict[str, Any]]) -> None:
+def _sim(fleet: Store, rng: random.Random, index: int, product: int | None, members: list[dict[str, Any]]) -> None:
     device = members[index] if index < len(members) else None
     record = sims.build(rng, index, fleet.now, product, device)
     fleet.put("sims", devices.sim_iccid(product, index), record, product)
 
 
-def _overlaps(fleet: Fleet) -> None:
+def _overlaps(fleet: Store) -> None:
     """Put one device into two products, and one that the user has claimed into a product: each is one entity."""
     products = fleet.product_ids
     if not products:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from .clock import parse_iso
 from .documented import documented
-from .fleet import Record, Scope, View
 from .listing import Page, Selection
 from .routes import RETENTION, supports_sims
+from .store import Record, Scope, View
 from .switches import Switches
 
 Access = Literal["user", "api_user"]
