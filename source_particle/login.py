@@ -16,12 +16,13 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
 from airbyte_cdk.sources.types import Config
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
 from source_particle.cancellation import pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
+from source_particle.masking import SPELLINGS, keep_secret, secrets_in
 from source_particle.token_cache import read_private_json, write_private_json
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
@@ -96,7 +97,7 @@ class Account:
         return self._expires_at is not None and time.time() > self._expires_at - self._margin
 
     def _keep(self, token: str, expires_at: float | None, margin: float = EXPIRY_MARGIN) -> None:
-        add_to_secrets(token)
+        keep_secret([token])
         self.token, self._expires_at, self._margin = token, expires_at, margin
 
     def _sign_in(self) -> None:
@@ -222,6 +223,13 @@ def forget_accounts() -> None:
         _ACCOUNTS.clear()
 
 
+def mask_secrets(config: Mapping[str, Any]) -> None:
+    """Mask what a configuration holds of secrets, in every spelling, in all that the CDK writes from now on."""
+    keep_secret(secrets_in(config))
+    # The CDK's entry point has a list of its own, of the literal spellings.
+    update_secrets(SPELLINGS)
+
+
 @dataclass
 class ParticleAuthenticator(DeclarativeAuthenticator):
     """Sends an access token: the configured one, or one signed in for with user name and password.
@@ -234,6 +242,7 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
     parameters: InitVar[Mapping[str, Any]]
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        mask_secrets(self.config)
         credentials = self.config.get("credentials", {})
         self._account = account_of(self.config) if credentials.get("auth_type") == "password" else None
         self._fixed_token = credentials.get("access_token")

@@ -18,11 +18,13 @@ LONGEST_QUOTE = 256
 SECRET_NAME = re.compile(
     r"secret|passw(?:or)?d|passphrase|token|credential|authorization|(?:api|access|private)[-_.]?key", re.IGNORECASE
 )
-# A secret in a text: after its name, after the scheme of a header, or 40 hex digits, as the API's tokens are.
+# A secret in a text: after its name, after the scheme of a header, or 40 hex digits, as the API's tokens are. Each word
+# is looked at from its beginning alone, or a long one would be looked at again from each of its characters.
 _IN_TEXT = re.compile(
-    rf"""(?P<name>(?:{SECRET_NAME.pattern})[\w.-]*["']?\s*[=:]\s*["']?(?:bearer\s|basic\s)?)[^\s"'&,;}}]+"""
+    rf"""(?P<name>(?<![\w.-])(?=[\w.-]*?(?:{SECRET_NAME.pattern}))[\w.-]+\\*["']?\s*(?:[=:]|%3[ad])\s*)"""
+    r"""(?:(?P<mark>\\*["'])(?:(?!(?P=mark)).)*|(?P<before>(?:bearer\s|basic\s)?)[^\s"'&,;}\\]+)"""
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w+/=.-]{16,}|\b[0-9a-f]{40,}\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 
 # The map of a device's cloud variables holds the type of each, which is no secret whatever the variable is called.
@@ -82,8 +84,20 @@ def _objects_in(values: list[Any]) -> list[dict[str, Any]]:
 
 
 def scrubbed(text: str) -> str:
-    """Withhold what looks like a secret in a text that somebody else wrote."""
-    return _IN_TEXT.sub(lambda found: f"{found['name'] or found['scheme'] or ''}{REDACTED}", text)
+    """Withhold what looks like a secret in a text that somebody else wrote; takes time in proportion to its length."""
+    return _IN_TEXT.sub(_without_value, text)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return "".join(found[part] or "" for part in ("name", "mark", "before", "scheme")) + REDACTED
+
+
+def visible(text: str) -> str:
+    r"""Spell out what is not printable in a text that somebody else wrote, such as \n and \x1b.
+
+    A line break would forge a line of a log, and a terminal obeys what follows an escape character.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def withhold_from_log(record: logging.LogRecord) -> bool:

@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 import requests
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_particle.errors import MalformedBodyError
+from source_particle.masking import masked
 from source_particle.paging import Page, Record
-from source_particle.redaction import LONGEST_QUOTE, scrubbed
+from source_particle.redaction import LONGEST_QUOTE, scrubbed, visible
 
 _PAGE = "_particle_page"
 # Finds a number of 19 digits or more at a fraction of a parser's cost: all digits become 0, all that may stand before a
@@ -106,8 +106,8 @@ def api_message(response: requests.Response) -> str:
 
 
 def _quoted(said: str) -> str:
-    """Quote what the API sent, cut and without secrets."""
-    return scrubbed(filter_secrets(said))[:LONGEST_QUOTE]
+    """Quote what the API sent on one line, cut and without secrets."""
+    return visible(scrubbed(masked(said)))[:LONGEST_QUOTE]
 
 
 def _texts(value: Any) -> Iterator[str]:

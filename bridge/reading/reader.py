@@ -8,7 +8,7 @@ import logging
 import logging.config
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -20,7 +20,9 @@ from bridge.reading.times import http_moment
 from bridge.reading.windows import within
 from bridge.reading.workers import overlapped
 from bridge.tables.catalog import Table
-from bridge.tables.options import Options, secrets_of
+from bridge.tables.options import Options
+from source_particle.masking import keep_secret, masked, secrets_in
+from source_particle.redaction import visible
 
 Config = Mapping[str, Any]
 
@@ -38,7 +40,6 @@ def sign_in(config: Config) -> str:
         from source_particle.components import sign_in as access_token  # noqa: PLC0415  (imports the CDK)
 
         token: str = access_token(config)
-        _keep_out_of_logs([token])
         return token
 
 
@@ -116,7 +117,7 @@ def _as_guest(place: str, config: Config) -> Iterator[None]:
     _house_rules()
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException  # noqa: PLC0415
 
-    _keep_out_of_logs(secrets_of(config))
+    keep_secret(secrets_in(config))
     try:
         yield
     except ParticleError:
@@ -126,7 +127,7 @@ def _as_guest(place: str, config: Config) -> Iterator[None]:
     except AirbyteTracedException as error:
         raise _mapped(error, place).with_traceback(error.__traceback__) from None
     except Exception as error:  # noqa: BLE001  (raised again, as an error of the bridge)
-        problem = shortened(_masked(f"{type(error).__name__}: {error}"))
+        problem = shortened(_shown(f"{type(error).__name__}: {error}"))
         raise UnexpectedError(f"{place}: {problem} Please report this.").with_traceback(error.__traceback__) from None
 
 
@@ -137,7 +138,7 @@ def _mapped(error: Any, place: str) -> ParticleError:
     # Where the CDK has no text for people, it quotes the whole reply.
     message, *_body = (error.message or "").split(" Response (body): ")
     text = message or shortened(error.internal_message or "")
-    return kind(f"{place}: {shortened(_masked(text), LONGEST_MESSAGE)}")
+    return kind(f"{place}: {shortened(_shown(text), LONGEST_MESSAGE)}")
 
 
 def _is_about_signing_in(error: Any) -> bool:
@@ -145,19 +146,9 @@ def _is_about_signing_in(error: Any) -> bool:
     return bool(re.search(r"/oauth/token: |access token (was refused|is rejected)", error.message or ""))
 
 
-def _masked(text: str) -> str:
-    from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets  # noqa: PLC0415
-
-    return filter_secrets(text)
-
-
-def _keep_out_of_logs(secrets: Iterable[str]) -> None:
-    from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets  # noqa: PLC0415
-
-    for secret in secrets:
-        # A secret that is on the CDK's list already is masked; the list grows with every call otherwise.
-        if _masked(secret) == secret:
-            add_to_secrets(secret)
+def _shown(text: str) -> str:
+    """Return a text on one line and without secrets."""
+    return visible(masked(text))
 
 
 @cache
@@ -185,9 +176,9 @@ class _Forwarder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not LOGGER.isEnabledFor(record.levelno):
             return
-        message = shortened(_masked(record.getMessage()), LONGEST_MESSAGE)
+        message = shortened(_shown(record.getMessage()), LONGEST_MESSAGE)
         # A new record, because the CDK hangs the headers of requests on its own.
         passed = logging.LogRecord(LOGGER.name, record.levelno, record.pathname, record.lineno, message, None, None)
         if record.exc_info:
-            passed.exc_text = _masked(logging.Formatter().formatException(record.exc_info))
+            passed.exc_text = masked(logging.Formatter().formatException(record.exc_info))
         LOGGER.handle(passed)

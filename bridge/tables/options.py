@@ -6,7 +6,7 @@ ignored, because the frameworks add their own; likely typos are worth a warning.
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +77,6 @@ class Options:
         credentials = {key: value if key == "auth_type" else REDACTED for key, value in self.credentials.items()}
         shown = {**credentials, **self.connection, **self.table_options}
         return f"Options({self.table.name}, {', '.join(f'{key}={value!r}' for key, value in shown.items())})"
-
-
-def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every value of a configuration that must never be shown."""
-    names = {option.name for option in connection_options() if option.is_secret}
-    for part in (config.get("credentials", {}), config.get("plan", {})):
-        yield from (str(value) for name, value in part.items() if name in names)
 
 
 def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:

@@ -7,13 +7,15 @@ import pytest
 import requests_mock
 from airbyte_cdk.utils import airbyte_secrets_utils
 
-from source_particle import login
+from source_particle import login, masking
 from unit_tests.support.built import TOKEN_URL, grant
 
 
 @pytest.fixture(autouse=True)
 def _no_remembered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
+    monkeypatch.setattr(masking, "SPELLINGS", spellings := [])
+    monkeypatch.setattr(login, "SPELLINGS", spellings)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.tables.catalog import tables
-from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed, withhold_from_log
+from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed, visible, withhold_from_log
 
 SCHEMA = {
     "properties": {
@@ -122,3 +122,38 @@ def test_types_of_cloud_variables_are_no_secrets() -> None:
     records = [{"variables": {"tokenCount": "int32", "apiToken": "string", "password": "hunter2"}}]
     redact(records, {"variables": {}})
     assert records == [{"variables": {"tokenCount": "int32", "apiToken": "string", "password": REDACTED}}]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"password": "two words, \'one\' mark"}', '{"password": "****"}'),
+        (r'"{\"password\": \"two words\", \"id\": 1}"', r'"{\"password\": \"****\", \"id\": 1}"'),
+        ("a=token=abc", "a=token=****"),
+        ("next=%2Fv1%3Faccess_token%3Dabc&x=1", "next=%2Fv1%3Faccess_token%3D****&x=1"),
+        ("token: 'cut in the mid", "token: '****"),
+    ],
+)
+def test_a_secret_in_a_text_is_withheld_as_a_whole(text: str, kept: str) -> None:
+    assert scrubbed(text) == kept
+
+
+@pytest.mark.parametrize(
+    "part", ["token", "token ", 'token="', "token=\\", "token=a&", "bearer ", "x.", "0a", "\\\"'", " ", "\\", "="]
+)
+def test_no_text_takes_longer_than_in_proportion_to_its_length(part: str) -> None:
+    # Looking at it again from each of its characters would take hours.
+    scrubbed(part * (300_000 // len(part)) + "g")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a näme 😀", "a näme 😀"),
+        ("a\nb\r\nc\td", r"a\nb\r\nc\td"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\u202eright\u200bzero\u2028", r"\u202eright\u200bzero\u2028"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:
+    assert visible(text) == shown

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from airbyte_cdk.utils import airbyte_secrets_utils
 
 from bridge.rows.values import json_text
 from source_particle.errors import MalformedBodyError
+from source_particle.masking import keep_secret
 from source_particle.redaction import LONGEST_QUOTE
 from source_particle.replies import BodyShape, api_message
 from unit_tests.support.built import MANIFEST, reply
@@ -239,23 +239,27 @@ def test_a_quotation_is_cut() -> None:
 
 
 @pytest.mark.parametrize("words_before", [0, 250])
-def test_a_quotation_holds_no_secret_not_even_the_start_of_one(
-    words_before: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", ["hush-hush"])
+def test_a_quotation_holds_no_secret_not_even_the_start_of_one(words_before: int) -> None:
+    keep_secret(["hush-hush"])
     said = "-" * words_before + "hush-hush is not allowed here"
     message = api_message(reply(400, json.dumps({"error": said, "errors": [said]})))
     assert "hus" not in message
     assert "**" in message
 
 
-def test_a_secret_that_json_would_escape_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_json_would_escape_is_scrubbed() -> None:
     secret = 'pä"ss'
-    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [secret])
+    keep_secret([secret])
 
     said = api_message(reply(400, json.dumps({"errors": [f"{secret} is wrong"]})))
 
     assert said == "The API says: **** is wrong"
+
+
+def test_a_quotation_forges_no_line_and_rules_no_terminal() -> None:
+    said = api_message(reply(400, json.dumps({"error": "no\nERROR all is lost\x1b[2J"})))
+
+    assert said == r"The API says: no\nERROR all is lost\x1b[2J"
 
 
 @pytest.mark.parametrize("digits", ["9" * 19, "18446744073709551616", "-9223372036854775809", "1" * 60])

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import OptionError
 from bridge.tables.catalog import Option, connection_options, table, tables
-from bridge.tables.options import Options, doubtful_options, expected, secrets_of
+from bridge.tables.options import Options, doubtful_options, expected
 from source_particle import manifest
 
 TOKEN = {"access_token": "a-token"}
@@ -146,11 +146,6 @@ def test_repr_shows_what_is_read_and_no_credentials() -> None:
 def test_options_survive_pickling() -> None:
     options = parse("product_devices")
     assert pickle.loads(pickle.dumps(options)) == options
-
-
-def test_secrets_of_a_configuration_are_the_password_and_every_token() -> None:
-    config = {**Options.parse(PASSWORD, table("devices")).config(), "plan": {"access_token": "planned", "page": "1"}}
-    assert list(secrets_of(config)) == ["a-password", "planned"]
 
 
 @pytest.mark.parametrize(
