@@ -14,7 +14,8 @@ from unit_tests.support.built import TOKEN_URL, grant
 @pytest.fixture(autouse=True)
 def _no_remembered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
-    monkeypatch.setattr(masking, "SPELLINGS", spellings := [])
+    spellings: list[str] = []
+    monkeypatch.setattr(masking, "SPELLINGS", spellings)
     monkeypatch.setattr(login, "SPELLINGS", spellings)
 
 
