@@ -26,7 +26,7 @@ demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs
 test: $(INSTALLED) java ## Run the tests, in random order; test-all has more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/guarantees.md: a quarter of an hour more
+test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/matrix.md: a quarter of an hour more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
 bench: $(INSTALLED) java ## Measure what a read costs, beside a plain reader: benchmarks/README.md

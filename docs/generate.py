@@ -1,6 +1,6 @@
 """Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of two pages.
 
-What follows from the lists of `integration_tests.matrix` is a part of docs/guarantees.md.
+What follows from the lists of `integration_tests.matrix` is a part of docs/matrix.md.
 
 `python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
 """
@@ -66,7 +66,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return what each generated file has to hold, given the hand-written parts of some of them under `root`."""
     parts = {
         root / "README.md": {"tables": _overview(), "connection options": _connection_overview()},
-        root / "docs" / "guarantees.md": {"matrix": _matrix()},
+        root / "docs" / "matrix.md": {"matrix": _matrix()},
         root / "docs" / "airbyte" / "particle.md": {
             "fields": _form_fields(),
             "sync modes": _sync_modes(),
@@ -343,7 +343,7 @@ def _troubles() -> str:
     for trouble in TROUBLES:
         found.setdefault((trouble.kind, trouble.meaning), []).append(trouble.name)
     rows = ((_sentence(kind), meaning.value, "; ".join(names)) for (kind, meaning), names in found.items())
-    return _grid(("What goes wrong", "What it means", "Troubles"), rows)
+    return _grid(("Kind", "What it is", "Failures"), rows)
 
 
 def _sentence(text: str) -> str:
@@ -352,13 +352,11 @@ def _sentence(text: str) -> str:
 
 def _places() -> str:
     rows = ((_code(table), "; ".join(place.name for place in places(table))) for table in tables())
-    return _grid(("Table", "Where"), rows)
+    return _grid(("Table", "Places"), rows)
 
 
 def _rule() -> str:
-    return _grid(
-        ("What it means", "How a read ends"), ((_sentence(meaning.value), end) for meaning, end in RULE.items())
-    )
+    return _grid(("What it is", "How a read ends"), ((_sentence(meaning.value), end) for meaning, end in RULE.items()))
 
 
 def _cells() -> str:

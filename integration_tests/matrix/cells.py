@@ -21,18 +21,18 @@ class Outcome(Enum):
     """How a read may end; anything else is a failure."""
 
     EQUAL = "equal to the ledger"
-    SKIPPED = "equal but for what is reported as skipped"
-    ERROR = "a named error and no success marker"
+    SKIPPED = "equal, except for what was reported as skipped"
+    ERROR = "a named error, and no sign of success"
 
 
 # `Cell.expected` in words.
 RULE: dict[Meaning, str] = {
     Meaning.HARMLESS: "Equal to the ledger.",
-    Meaning.PASSING: f"Equal to the ledger where it is gone within {RETRIES} retries, else a named error.",
+    Meaning.PASSING: f"Equal to the ledger if it passes within {RETRIES} retries, else a named error.",
     Meaning.REFUSAL: (
-        "What `*` found is skipped and reported. A named error where that cannot be: a list, or what the options name. "
-        "A page that the API counts and does not have is looked for once more. Where there is no list of all products "
-        "(404), those of the user and of each organization are read."
+        "What `*` found is skipped and reported. A list, or what the options name, is a named error. A page that the "
+        "API counts but does not have is requested once more. Where there is no list of all products (404), the lists "
+        "of the user and of each organization are read instead."
     ),
     Meaning.FINAL: "A named error.",
 }

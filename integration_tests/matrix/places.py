@@ -60,19 +60,19 @@ def _places(retriever: Node) -> Iterator[Place]:
     router = retriever.get("partition_router")
     if router is None:
         only, other_ways = retriever.get("all_products", retriever), "all_products" in retriever
-        yield _place("its one reply", only, has_other_way=other_ways)
+        yield _place("its only reply", only, has_other_way=other_ways)
         return
     yield _place("list of products", router["products"]["all_products"], has_other_way=True)
     if "entity" in router:
         yield _place("list of one product", router["product_entities"], skips="product")
     what = "entity" if "entity" in router else "product"
     if not retriever.get("paged"):
-        yield _place("one of many", retriever, skips=what)
+        yield _place("one of several", retriever, skips=what)
     else:
         for page, name in enumerate(("first page", "middle page", "last page"), start=1):
             yield _place(name, retriever, skips=what, page=page)
         yield _place("all pages", retriever, skips=what)
-    yield _place("one that is named", retriever, named=True)
+    yield _place("one named in the options", retriever, named=True)
 
 
 def _place(name: str, retriever: Node, **more: Any) -> Place:

@@ -32,7 +32,7 @@ from source_particle.paging import Page
 from source_particle.replies import BodyShape, remember_page
 
 
-def cell_of(table: str, trouble: str, times: str = "for ever", place: str = "") -> Cell:
+def cell_of(table: str, trouble: str, times: str = "always", place: str = "") -> Cell:
     """Return Airbyte's first cell of this name."""
     return next(
         cell
@@ -138,7 +138,7 @@ def test_a_secret_in_a_message_is_found(world: World) -> None:
 
 def test_something_that_is_skipped_in_silence_is_found(world: World) -> None:
     with pytest.raises(AssertionError, match="was skipped in silence"):
-        judged(world, cell_of("fleet_data_usage", "403", place="one of many"), with_values(reported=""))
+        judged(world, cell_of("fleet_data_usage", "403", place="one of several"), with_values(reported=""))
 
 
 def test_a_trouble_that_nothing_meets_is_found(world: World) -> None:
@@ -168,7 +168,7 @@ def test_a_source_that_takes_anything_for_no_records_is_found(monkeypatch: pytes
     monkeypatch.setattr(error_handler, "remember_page", trust)
     noted: list[object] = []
 
-    with pytest.raises(AssertionError, match="devices, its one reply: HTML, for ever: devices: 3 missing"):
+    with pytest.raises(AssertionError, match="devices, its only reply: HTML, always: devices: 3 missing"):
         run([cell_of("devices", "HTML")], readers.airbyte, Tally(lambda _name, value: noted.append(value)))
 
     assert noted == [[AIRBYTE, "failure"]]

@@ -17,7 +17,7 @@ from integration_tests.matrix.places import ANYWHERE, Place
 from integration_tests.matrix.world import PAGE, World, certificate, closed_port, put_record, trusted
 from unit_tests.support.zones import time_zone
 
-ONCE, OFTEN, ALWAYS = "once", "a few times", "for ever"
+ONCE, OFTEN, ALWAYS = "once", "a few times", "always"
 TIMES: dict[str, int | None] = {ONCE: 1, OFTEN: 3, ALWAYS: None}
 
 # A field without a column, which some troubles add to the records of a reply.
@@ -27,10 +27,10 @@ UNHEARD_OF = "unheard_of"
 class Meaning(Enum):
     """What a trouble means for a read."""
 
-    HARMLESS = "costs nothing"
-    PASSING = "may be gone when asked again"
-    REFUSAL = "the API refuses one thing"
-    FINAL = "asking again is of no use"
+    HARMLESS = "harmless"
+    PASSING = "temporary"
+    REFUSAL = "the API refuses one item"
+    FINAL = "permanent"
 
 
 def is_one_request(place: Place) -> bool:
@@ -89,9 +89,9 @@ def _statuses() -> Iterator[Trouble]:
     for what, value in {
         "in seconds": "5",
         "as a date": soon,
-        "beyond all reason": "9" * 30,
+        "absurdly long": "9" * 30,
         "in the year 9999": "Fri, 31 Dec 9999 23:59:59 -1200",
-        "in words": "soon",
+        "as text": "soon",
     }.items():
         fault = Fault("*", status=429, headers={"Retry-After": value})
         yield _reply("statuses", f"429, Retry-After {what}", Meaning.PASSING, fault)
@@ -113,7 +113,7 @@ WRONG_BODIES: dict[str, str | bytes] = {
     "NaN": '{"%(key)s": [{"id": NaN}]}',
     "Infinity": '{"%(key)s": [{"id": Infinity}]}',
     "not UTF-8": b'{"%(key)s": "\xff"}',
-    "nested without end": "[" * 100_000,
+    "endless nesting": "[" * 100_000,
 }
 
 
@@ -137,13 +137,13 @@ def _bodies() -> Iterator[Trouble]:
     yield _reply("bodies", "cut, with Content-Length", Meaning.PASSING, Fault("*", cut="short"))
     yield _reply("bodies", "cut, without Content-Length", Meaning.PASSING, Fault("*", cut="close"))
     yield _reply("bodies", "50 MB", Meaning.HARMLESS, Fault("*", change=_with_50_megabytes), times=(ONCE,))
-    yield _reply("bodies", "keys that come twice", Meaning.HARMLESS, Fault("*", change=_with_each_key_twice))
+    yield _reply("bodies", "duplicate keys", Meaning.HARMLESS, Fault("*", change=_with_each_key_twice))
     numerals = "9" * 4_301
     for name, (value, kept) in {
         "an integer beyond 64 bits": ("123456789012345678901234567890", None),
         "an integer of 4,301 digits": (numerals, f'"{numerals}"'),
         "a number beyond any double": ("1e400", '"1e400"'),
-        "half a surrogate pair": ('"\\ud83d"', None),
+        "a lone surrogate": ('"\\ud83d"', None),
         "nested 300 deep": ("[" * 300 + "]" * 300, None),
     }.items():
         yield Trouble(
@@ -193,12 +193,12 @@ def _sockets() -> Iterator[Trouble]:
     for name, fault in {
         "reset before the reply": Fault("*", cut="reset"),
         "reset within the body": Fault("*", cut="reset_body"),
-        "length too long": Fault("*", longer_by=10),
-        "length too short": Fault("*", longer_by=-1),
-        "gzip that is none": Fault("*", body="not gzip", headers={"Content-Encoding": "gzip"}),
+        "Content-Length too large": Fault("*", longer_by=10),
+        "Content-Length too small": Fault("*", longer_by=-1),
+        "invalid gzip": Fault("*", body="not gzip", headers={"Content-Encoding": "gzip"}),
     }.items():
         yield _reply("sockets", name, Meaning.PASSING, fault)
-    for name, fault in {"silent": Fault("*", delay=30), "byte by byte": Fault("*", drip=0.1)}.items():
+    for name, fault in {"no reply": Fault("*", delay=30), "byte by byte": Fault("*", drip=0.1)}.items():
         yield _reply("sockets", name, Meaning.PASSING, fault, prepare=_impatient)
     yield Trouble("sockets", "redirected to another host", Meaning.FINAL, _redirected)
     yield _everywhere("sockets", "connection refused", Meaning.FINAL, _refuse_connections)
@@ -255,12 +255,12 @@ def _many_come_and_go(world: World, collection: str) -> None:
 
 
 MOVES: dict[str, Callable[[World, str], object]] = {
-    "the first leaves": partial(_leaves, lambda keys: keys[:1]),
-    "the last leaves": partial(_leaves, lambda keys: keys[-1:]),
-    "more than a page leaves": partial(_leaves, lambda keys: keys[: PAGE + 1]),
-    "one joins in front": partial(_joins, "0" * 24),
-    "one joins at the end": _joins_at_the_end,
-    "two join and one leaves": _many_come_and_go,
+    "the first record is removed": partial(_leaves, lambda keys: keys[:1]),
+    "the last record is removed": partial(_leaves, lambda keys: keys[-1:]),
+    "more than a page is removed": partial(_leaves, lambda keys: keys[: PAGE + 1]),
+    "a record is added at the start": partial(_joins, "0" * 24),
+    "a record is added at the end": _joins_at_the_end,
+    "two records are added and one is removed": _many_come_and_go,
 }
 
 
@@ -276,7 +276,7 @@ def _moving() -> Iterator[Trouble]:
         )
     yield Trouble(
         "moving data",
-        "gone between list and read",
+        "removed between list and read",
         Meaning.HARMLESS,
         lambda world, place: Fault("*", run=partial(_delete, world, place)),
         times=(ONCE,),
@@ -284,15 +284,15 @@ def _moving() -> Iterator[Trouble]:
     )
     yield _reply(
         "moving data",
-        "the page before comes again",
+        "the previous page is repeated",
         Meaning.PASSING,
         Fault("*", repeat_page=True),
         times=(ONCE, ALWAYS),
         where=lambda place: place.is_later_page,
     )
     for name, lie in {
-        "totals that promise more": {"total_records": 9, "total_pages": 3},
-        "pages that promise more": {"total_pages": 4},
+        "a record count that is too high": {"total_records": 9, "total_pages": 3},
+        "a page count that is too high": {"total_pages": 4},
     }.items():
         yield _reply(
             "moving data",
@@ -302,7 +302,7 @@ def _moving() -> Iterator[Trouble]:
             times=(ALWAYS,),
             where=lambda place: place.name == "all pages",
         )
-    yield _everywhere("moving data", "an order that changes all the time", Meaning.HARMLESS, _reorder)
+    yield _everywhere("moving data", "an order that changes with every request", Meaning.HARMLESS, _reorder)
 
 
 def _during(move: Callable[[World, str], object], world: World, place: Place) -> Fault:
@@ -332,13 +332,15 @@ def _reorder(world: World) -> None:
 
 def _time() -> Iterator[Trouble]:
     for minutes in (-10, 10):
-        yield _everywhere("time", f"clocks {minutes:+} minutes apart", Meaning.HARMLESS, partial(_skew, 60 * minutes))
+        yield _everywhere(
+            "time", f"server clock off by {minutes:+} minutes", Meaning.HARMLESS, partial(_skew, 60 * minutes)
+        )
     # One without summer time, one whose summer is in winter, one that moves by half an hour.
     for zone in ("Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"):
         yield _everywhere("time", zone, Meaning.HARMLESS, partial(_live_in, zone), reaches_workers=False)
     yield _reply(
         "time",
-        "vitals of no time that can be read",
+        "vitals with an unreadable time",
         Meaning.PASSING,
         Fault("*", change=partial(_with_moment, "yesterday")),
         where=lambda place: place.key == "diagnostics",
@@ -369,7 +371,7 @@ def _tokens() -> Iterator[Trouble]:
     yield _everywhere("tokens", "an expired token", Meaning.FINAL, _expire, logins=0)
     yield _reply(
         "tokens",
-        "a token that is revoked on the way",
+        "a token revoked during the read",
         Meaning.HARMLESS,
         Fault("*", revoke_token=True),
         prepare=lambda world: world.sign_in_with(world.cloud.password),

@@ -50,7 +50,7 @@ GENERATED = {
     "README.md": "product_id_or_slug",
     "docs/tables.md": "product_id_or_slug",
     "docs/options.md": "product_id_or_slug",
-    "docs/guarantees.md": "list of one product",
+    "docs/matrix.md": "list of one product",
     "docs/airbyte/particle.md": "product_id_or_slug",
     "docs/airbyte/builder-manifest.yaml": "product_id_or_slug",
     "connector_spec.yaml": "product_id_or_slug",
