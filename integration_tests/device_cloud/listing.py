@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Record = Mapping[str, Any]
+Item = TypeVar("Item")
 
 DEFAULT_PER_PAGE = 25
 DEVICE_FILTERS = {"deviceId": ("id",), "deviceName": ("name",), "serialNumber": ("serial_number",)}
@@ -98,8 +99,8 @@ class Page:
         """Return the number of pages; an empty list has one."""
         return max(1, -(-records // self.size))
 
-    def cut(self, keys: list[str]) -> list[str]:
-        """Return the keys on this page."""
+    def cut(self, keys: list[Item]) -> list[Item]:
+        """Return what is on this page of a list."""
         start = (self.number - 1) * self.size
         return keys[start : start + self.size]
 

@@ -15,6 +15,7 @@ from .http import Reply, Request, decode_segment, encode, json_reply
 from .listing import Page, Selection
 from .store import Record, Scope
 from .switches import Switches
+from .wider import ENDPOINTS
 
 RETENTION = timedelta(days=30)
 """How far back `start_date` of diagnostics may lie."""
@@ -160,7 +161,7 @@ class Api:
         if call.request.path == "/v1/user/products":
             products = [product for product in products if "org" not in product]
         elif "o" in call.params:
-            slug = self._org(call.params["o"])["slug"]
+            slug = self.org(call.params["o"])["slug"]
             products = [product for product in products if product.get("org") == slug]
         return json_reply({"products": products})
 
@@ -173,7 +174,8 @@ class Api:
         """`GET /v1/orgs`."""
         return json_reply({"organizations": list(self.fleet.rows("orgs").values())})
 
-    def _org(self, id_or_slug: str) -> Record:
+    def org(self, id_or_slug: str) -> Record:
+        """Return the organization that an id or a slug names."""
         for org in self.fleet.rows("orgs").values():
             if id_or_slug in (org["id"], org["slug"]):
                 found: Record = org
@@ -328,6 +330,7 @@ ROUTES = (
     Route("/v1/products/:p/clients", Api.clients, "clients:list"),
     Route("/v1/diagnostics/:id", Api.diagnostics, "devices.diagnostics:get", user_level=True),
     Route("/v1/products/:p/diagnostics/:id", Api.diagnostics, "devices.diagnostics:get"),
+    *(Route(*endpoint) for endpoint in ENDPOINTS),
 )
 _LENGTHS = {len(route.pattern.split("/")) for route in ROUTES}
 _BY_LENGTH = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from . import account, devices, samples, sims
+from . import account, devices, estate, samples, sims
 from .store import Store
 from .vitals import Kind
 
@@ -72,6 +72,7 @@ def fill(fleet: Store, size: FleetSize) -> None:
         fleet.put("clients", client["id"], client)
     if size.samples:
         samples.fill(fleet)
+    estate.fill(fleet, secret(fleet.seed, "key of an integration"))
 
 
 def _product(fleet: Store, rng: random.Random, index: int, size: FleetSize) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from .clock import Clock, parse_iso
+from .tracks import Point, track
 from .usage import fleet_usage, sim_usage
 from .vitals import Vital, VitalsPlan
 
@@ -57,6 +58,11 @@ class View:
         """Return all vitals of a device that are kept, oldest first."""
         added = [Vital(moment_of(record), record) for record in self.rows("vitals", device_id).values()]
         return sorted([*self.plan.of(device_id), *added], key=lambda vital: vital.moment)
+
+    def track(self, device_id: str) -> tuple[Point, ...]:
+        """Return where a device has been, oldest first; points that were added replace the made-up ones."""
+        added: tuple[Point, ...] | None = self.rows("tracks").get(device_id)
+        return added if added is not None else track(self.seed, device_id, self.plan.now)
 
     def usage(self, iccid: str) -> Any:
         """Return the body of a SIM's data usage of the current billing period."""

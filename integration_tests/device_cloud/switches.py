@@ -39,5 +39,7 @@ class Switches:
     """Delay before each reply."""
     diagnostics_error_status: Literal[200, 400] = 400
     """Status of the date errors of diagnostics: documented as 4xx, printed in the reference under 200."""
+    history_kept: tuple[float, Literal["clip", "refuse"]] = (365.0, "clip")
+    """How many days of locations and metrics are kept, and what a start before that meets: nobody knows."""
     reorder: bool = False
     """A tenth of a product's devices connects before each of its list requests, so that the default order moves."""

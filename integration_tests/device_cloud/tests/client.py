@@ -11,6 +11,8 @@ import requests
 from integration_tests.device_cloud import DeviceCloud
 from integration_tests.device_cloud.clock import iso_ms
 from integration_tests.device_cloud.documented import documented
+from integration_tests.device_cloud.estate import ledger_scope, org_scope
+from integration_tests.device_cloud.store import Scope
 
 FIRST = "/v1/products/20001"
 Records = list[dict[str, Any]]
@@ -30,12 +32,18 @@ def ids(response: requests.Response, key: str = "devices") -> list[str]:
 
 def concrete(cloud: DeviceCloud, pattern: str) -> str:
     """Return a path of a route whose entities exist."""
-    scope = 20_001 if ":p" in pattern else None
-    device = next(iter(cloud.fleet.rows("devices", scope)))
-    iccid = next(iter(cloud.fleet.rows("sims", scope)))
-    for name, value in ((":iccid", iccid), (":id", device), (":p", "20001"), (":o", "my-org")):
-        pattern = pattern.replace(name, value)
-    return pattern
+    scope: Scope = 20_001 if ":p" in pattern else org_scope("my-org") if ":o" in pattern else None
+    collections = {"service_agreements": "agreements", "functions": "functions"}
+    of_ids = next((rows for part, rows in collections.items() if f"/{part}/:id" in pattern), "devices")
+    values = {
+        ":iccid": next(iter(cloud.fleet.rows("sims", scope)), ""),
+        ":id": next(iter(cloud.fleet.rows(of_ids, scope)), ""),
+        ":name": "sensor-readings",
+        ":value": next(iter(cloud.fleet.rows("instances", ledger_scope(scope, "sensor-readings"))), ""),
+        ":p": "20001",
+        ":o": "my-org",
+    }
+    return "/".join(values.get(part, part) for part in pattern.split("/"))
 
 
 def month_device(cloud: DeviceCloud) -> str:
