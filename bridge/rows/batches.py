@@ -8,7 +8,6 @@ that the schema does not know, goes into the column `_rescued_data`, a JSON obje
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -23,28 +22,45 @@ Record = Mapping[str, Any]
 
 MAX_ROWS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
-# So many rows are in Python's memory at once; only what is already Arrow can be weighed.
+# A query that wants a few rows stops after the first batch; each further one may hold twice as many rows.
+FIRST_ROWS = 10
+# So many rows are in Python's memory at once, or fewer where they are large.
 ROWS_AT_ONCE = 1_000
 
 
 def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_ROWS) -> Iterator[pa.RecordBatch]:
     """Turn the records of a table into record batches of at most `max_rows` rows or about 8 MB, whichever is first.
 
-    Pulls no more records than the batch it is asked for holds; an empty table gives no batch.
+    The first ones are small. Pulls no more records than the batch it is asked for holds; an empty table gives no batch.
     """
-    convert = batch_converter(table)
-    rest = iter(records)
-    parts: list[pa.RecordBatch] = []
-    count = size = 0
-    while at_once := list(islice(rest, min(ROWS_AT_ONCE, max_rows - count))):
-        part = convert(at_once)
-        parts.append(part)
-        count, size = count + part.num_rows, size + part.nbytes
-        if count >= max_rows or size >= MAX_BYTES:
-            yield _joined(parts)
-            parts, count, size = [], 0, 0
-    if parts:
+    convert, rest, wanted = batch_converter(table), iter(records), FIRST_ROWS
+    while parts := list(_parts(rest, convert, min(wanted, max_rows))):
         yield _joined(parts)
+        wanted *= 2
+
+
+def _parts(
+    records: Iterator[Record], convert: Callable[[Sequence[Record]], pa.RecordBatch], max_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Give the parts of one batch, which are in Python's memory one after the other."""
+    count = size = 0
+    while count < max_rows and size < MAX_BYTES:
+        at_once = _up_to(records, min(ROWS_AT_ONCE, max_rows - count), MAX_BYTES - size)
+        if not at_once:
+            return
+        part = convert(at_once)
+        count, size = count + part.num_rows, size + part.nbytes
+        yield part
+
+
+def _up_to(records: Iterator[Record], max_rows: int, max_bytes: int) -> list[Record]:
+    """Take so many records, or the first ones that weigh so much together; their JSON weighs what Arrow will."""
+    taken: list[Record] = []
+    weight = 0
+    while len(taken) < max_rows and weight < max_bytes and (record := next(records, None)) is not None:
+        taken.append(record)
+        weight += len(json_text(record))
+    return taken
 
 
 def clean_records(records: Iterable[Record], table: Table) -> Iterator[dict[str, Any]]:

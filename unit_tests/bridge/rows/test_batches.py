@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.rows.batches import MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
+from bridge.rows.batches import MAX_BYTES, MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
 from bridge.rows.schema import arrow_schema, type_name
 from bridge.tables.catalog import table, tables
 from unit_tests.support.paths import ROOT
@@ -156,17 +157,40 @@ def test_batches_have_the_schema_of_the_table_and_at_most_so_many_rows() -> None
     assert all(batch.schema.equals(arrow_schema(part)) for batch in batches)
 
 
-def test_a_batch_that_is_no_whole_multiple_of_what_is_converted_at_once_ends_on_time() -> None:
-    many: Iterator[dict[str, Any]] = ({} for _ in range(2 * ROWS_AT_ONCE))
-    sizes = [batch.num_rows for batch in record_batches(many, table("user"), max_rows=ROWS_AT_ONCE + 300)]
-    assert sizes == [ROWS_AT_ONCE + 300, ROWS_AT_ONCE - 300]
+def test_batches_grow_so_that_a_query_for_a_few_rows_ends_soon() -> None:
+    sizes = [batch.num_rows for batch in record_batches(({} for _ in range(30_000)), table("user"))]
+    assert sizes[:10] == [10 * 2**number for number in range(10)]
+    assert sizes[10:12] == [MAX_ROWS, 30_000 - MAX_ROWS - sum(sizes[:10])]
+    assert MAX_ROWS > 5 * ROWS_AT_ONCE
 
 
-def test_a_batch_ends_after_about_eight_megabytes() -> None:
-    large = ({"notes": "x" * 10_000} for _ in range(3_000))
-    sizes = [batch.nbytes for batch in record_batches(large, table("devices"))]
-    assert sum(sizes) > 30_000_000
-    assert max(sizes) < 12_000_000
+@pytest.mark.parametrize("characters", [10_000, 400_000])
+def test_a_batch_ends_after_about_eight_megabytes(characters: int) -> None:
+    count = 30_000_000 // characters
+    large = ({"notes": "x" * characters} for _ in range(count))
+    batches = list(record_batches(large, table("devices")))
+    assert sum(batch.num_rows for batch in batches) == count
+    assert max(batch.nbytes for batch in batches) < MAX_BYTES + 2 * characters + 1_000_000
+
+
+def test_no_more_than_a_batch_is_in_memory_however_suddenly_rows_grow() -> None:
+    part, alive, most = table("devices"), 0, 0
+
+    class Large(dict[str, Any]):
+        def __init__(self) -> None:
+            nonlocal alive, most
+            super().__init__(notes="x" * 400_000)
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    small: Iterator[dict[str, Any]] = ({"id": str(number)} for number in range(5_000))
+    for batch in record_batches(chain(small, (Large() for _ in range(200))), part):
+        assert batch.nbytes < MAX_BYTES + 2_000_000
+    assert most * 400_000 < 3 * MAX_BYTES
 
 
 def test_a_batch_takes_no_more_records_than_it_holds() -> None:
@@ -183,11 +207,6 @@ def test_a_batch_takes_no_more_records_than_it_holds() -> None:
 
 def test_no_record_gives_no_batch() -> None:
     assert list(record_batches([], table("devices"))) == []
-
-
-def test_default_batch_is_bounded() -> None:
-    first, second = record_batches(({} for _ in range(MAX_ROWS + 1)), table("oauth_clients"))
-    assert (first.num_rows, second.num_rows) == (MAX_ROWS, 1)
 
 
 def test_record_is_not_changed() -> None:
