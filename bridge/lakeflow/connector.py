@@ -48,7 +48,7 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
         super().__init__(options)
         # Spark's own dictionary is not needed to carry strings.
         self.options: dict[str, str] = dict(options)
-        self._streams: dict[str, TableStream] = {}
+        self._streams: list[TableStream] = []
 
     def list_tables(self) -> list[str]:
         """Return the names of the tables, in the order of the manifest."""
@@ -90,7 +90,11 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
     def latest_offset(
         self, table_name: str, table_options: Given, start_offset: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the offset up to which the next batch reads, `start_offset` when there is nothing new."""
+        """Return the offset up to which the next batch reads, `start_offset` when there is nothing new.
+
+        The framework does not tell when a run has to end with what there is. So each time that has been read, one call
+        finds nothing new: that ends a run with `availableNow`, and a continuous one asks again.
+        """
         return self._stream(table_name, table_options).latest(start_offset)
 
     def get_partitions(
@@ -126,7 +130,12 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
 
     def _stream(self, table_name: str, table_options: Given) -> TableStream:
         options = self._parsed(table_name, table_options)
-        return self._streams.setdefault(options.table.name, stream_of(options, DEFAULT_PARTS))
+        # One connector may be asked for a table with other options each time; only equal ones are one stream.
+        stream = next((known for known in self._streams if known.options == options), None)
+        if stream is None:
+            stream = stream_of(options, DEFAULT_PARTS, rests=True)
+            self._streams.append(stream)
+        return stream
 
     def _parsed(self, table_name: str, table_options: Given) -> Options:
         given = {name.lower(): value for source in (self.options, table_options) for name, value in source.items()}
@@ -136,7 +145,7 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave running streams behind: they belong to the process that plans."""
-        return {**self.__dict__, "_streams": {}}
+        return {**self.__dict__, "_streams": []}
 
     def __repr__(self) -> str:
         """Show no option, as any may be a secret."""

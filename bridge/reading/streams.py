@@ -29,8 +29,8 @@ IN_DOUBT = seconds(30)
 class TableStream(ABC):
     """The offsets of one stream; `initial` is a constant, and equal offsets mean that there is nothing to read."""
 
-    def __init__(self, options: Options, default_parts: int) -> None:
-        self._options, self._default_parts = options, default_parts
+    def __init__(self, options: Options, default_parts: int, *, rests: bool = False) -> None:
+        self.options, self._default_parts, self._rests = options, default_parts, rests
 
     @abstractmethod
     def initial(self) -> dict[str, str]:
@@ -48,10 +48,14 @@ class TableStream(ABC):
         """Take what there is now for all there will be, as `availableNow` wants it."""
 
 
-def stream_of(options: Options, default_parts: int) -> TableStream:
-    """Return the stream over a table: by windows where it has a cursor, else whole snapshots."""
+def stream_of(options: Options, default_parts: int, *, rests: bool = False) -> TableStream:
+    """Return the stream over a table: by windows where it has a cursor, else whole snapshots.
+
+    One that `rests` has nothing new once, whenever it has given what there was when it was asked: for a reader that is
+    not told when a run has to end (`freeze`).
+    """
     kind = WindowStream if options.table.cursor_field else SnapshotStream
-    return kind(options, default_parts)
+    return kind(options, default_parts, rests=rests)
 
 
 class SnapshotStream(TableStream):
@@ -76,14 +80,14 @@ class SnapshotStream(TableStream):
 
     def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
         """Return the tasks of a whole read."""
-        return [] if self._stamp_of(start) == self._stamp_of(end) else descriptors(self._options, self._default_parts)
+        return [] if self._stamp_of(start) == self._stamp_of(end) else descriptors(self.options, self._default_parts)
 
     def _stamp_of(self, offset: Offset | None) -> str:
         stamp = (offset or self.initial()).get("snapshot")
         if isinstance(stamp, str):
             return stamp
         raise ConfigurationError(
-            f"The checkpoint of the stream over {self._options.table.name} holds the offset {quoted(offset)}, which "
+            f"The checkpoint of the stream over {self.options.table.name} holds the offset {quoted(offset)}, which "
             "belongs to something else. Start this stream with a checkpoint of its own."
         )
 
@@ -91,12 +95,12 @@ class SnapshotStream(TableStream):
 class WindowStream(TableStream):
     """Closed windows of time; see `bridge.reading.windows`."""
 
-    def __init__(self, options: Options, default_parts: int) -> None:
-        super().__init__(options, default_parts)
+    def __init__(self, options: Options, default_parts: int, *, rests: bool = False) -> None:
+        super().__init__(options, default_parts, rests=rests)
         self._windows = Windows.of(options)
         self._clock = ServerClock(lambda: reader.server_time(options.config()))
         self._fingerprint = fingerprint(options)
-        self._frozen: datetime | None = None
+        self._target: datetime | None = None
         self._resumed_at: Offset | None = None
         self._accepted: str | None = None
 
@@ -114,7 +118,7 @@ class WindowStream(TableStream):
             # Once for each offset: a query without news asks again and again.
             self._windows.check_clock(since, now)
             self._resumed_at = start
-        end = self._windows.next_end(since, self._frozen or self._windows.settled(now), now)
+        end = self._windows.next_end(since, self._settled(since, now), now)
         # Spark compares the text of offsets, and one of an older version has another.
         return dict(start) if start and end == since else self._offset(end)
 
@@ -124,16 +128,22 @@ class WindowStream(TableStream):
         if since >= until:
             return []
         self._windows.check_gap(since, until, self._clock.now())
-        return descriptors(self._options, self._default_parts, self._windows.narrowing(since, until))
+        return descriptors(self.options, self._default_parts, self._windows.narrowing(since, until))
 
     def freeze(self) -> None:
         """Let the run end at what has settled by now."""
-        self._frozen = self._windows.settled(self._clock.now())
+        self._target = self._windows.settled(self._clock.now())
+
+    def _settled(self, since: datetime, now: datetime) -> datetime:
+        settled = self._target or self._windows.settled(now)
+        if self._rests:
+            self._target = settled if since < settled else None
+        return settled
 
     def _start_of(self, offset: Offset | None) -> datetime:
         written = (offset or {}).get(SELECTION, self._fingerprint)
         if written not in (self._fingerprint, self._accepted):
-            refuse_change(self._options)
+            refuse_change(self.options)
             self._accepted = written
         return self._windows.start_of(offset)
 

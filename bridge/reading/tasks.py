@@ -15,9 +15,12 @@ from bridge.tables.options import EVERYTHING, Options, Redacted
 Descriptor = dict[str, Any]
 
 DEFAULT_PARTS = 8
-"""Tasks of a read where nobody knows how many Spark runs at once."""
+"""Tasks of a read where nobody knows how many Spark runs at once, and the most where nobody asks for more."""
+# Each task lists the fleet for itself. With a smaller part of the limit than this, that would be most of what it sends.
+LEAST_PER_TASK = 100
 SINCE_EVER = "1970-01-01"
-# Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch.
+# Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch; a
+# few are enough, and never more than half.
 PLANNERS_PART, PLANNERS_LEAST = 50, 5
 # However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
 # is outside dropped.
@@ -41,8 +44,7 @@ def task_config(
         plan.setdefault("start", iso_ms(moment_of(own.get("start_date") or SINCE_EVER)))
     if access_token:
         plan["access_token"] = str(access_token)
-    limit = whole["requests_per_5_minutes"]
-    budget = max(1, (limit - max(PLANNERS_LEAST, limit // PLANNERS_PART)) // descriptor["parts"])
+    budget = max(1, _budget_of_tasks(whole["requests_per_5_minutes"]) // descriptor["parts"])
     return {**whole, "requests_per_5_minutes": budget, "plan": plan}
 
 
@@ -51,11 +53,18 @@ def with_token(parts: Sequence[Descriptor], access_token: str | None) -> list[De
     return [{**part, "access_token": Redacted(access_token)} if access_token else dict(part) for part in parts]
 
 
+def _budget_of_tasks(limit: int) -> int:
+    return limit - min(max(PLANNERS_LEAST, limit // PLANNERS_PART), limit // 2)
+
+
 def _parts(options: Options, default_parts: int) -> int:
     if not options.table.fans_out:
         return 1
-    wanted: int = options.spark_options.get("numPartitions", default_parts)
-    return max(1, min(wanted, *_pinned(options)))
+    budget = _budget_of_tasks(options.config()["requests_per_5_minutes"])
+    by_default = min(default_parts, DEFAULT_PARTS, max(1, budget // LEAST_PER_TASK))
+    wanted: int = options.spark_options.get("numPartitions", by_default)
+    # A task without a single request could only wait.
+    return min(wanted, budget, *_pinned(options))
 
 
 def _pinned(options: Options) -> Iterator[int]:
@@ -63,8 +72,6 @@ def _pinned(options: Options) -> Iterator[int]:
     named = str(options.table_options[options.table.required_options[0]])
     if named != EVERYTHING:
         yield len({part.strip() for part in named.split(",")})
-        return
-    yield 10**9
 
 
 def _widened(descriptor: Mapping[str, Any]) -> dict[str, str]:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
-from bridge.errors import ConfigurationError, OptionError
+from bridge.errors import ConfigurationError, OptionError, UnknownTableError
 from bridge.reading import reader
 from bridge.reading.streams import TableStream, stream_of
 from bridge.reading.tasks import DEFAULT_PARTS, Descriptor, descriptors
 from bridge.rows.batches import record_batches
 from bridge.rows.schema import spark_schema
 from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
-from bridge.tables.catalog import Table, table
+from bridge.tables.catalog import Table, table, tables
 from bridge.tables.options import Options, doubtful_options
 from source_particle.redaction import REDACTED
 
@@ -171,6 +171,12 @@ def table_of(path: str | None, table_name: str | None) -> Table:
     """Return the table that `load(path)` or the option `tableName` names; OptionError when they name two."""
     if path and table_name and table(path) != table(table_name):
         raise OptionError(f"The table is named twice, {path!r} by load() and {table_name!r} by tableName; name one.")
+    if not path and not table_name:
+        raise UnknownTableError(
+            f'No table is named; expected load("devices") or the option tableName, with one of {", ".join(tables())}. '
+            "CREATE TABLE … USING particle cannot work, because Spark hands its options to no Python data source: use "
+            "CREATE TEMPORARY VIEW … USING particle OPTIONS (tableName 'devices', …), or save what spark.read loads."
+        )
     return table(path or table_name or "")
 
 

@@ -7,6 +7,8 @@
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql.datasource import DataSourceReader
+
 from bridge.errors import OptionError
 from bridge.tables.options import Options
 
@@ -27,7 +29,17 @@ else:
 
         KNOWS_START = False
 
-__all__ = ["KNOWS_START", "SupportsTriggerAvailableNow", "parallelism", "pushes_filters", "refuse_split_windows"]
+KNOWS_FILTERS = hasattr(DataSourceReader, "pushFilters")
+"""Whether this version of Spark can tell filters at all; the setting can be switched on in any."""
+
+__all__ = [
+    "KNOWS_FILTERS",
+    "KNOWS_START",
+    "SupportsTriggerAvailableNow",
+    "parallelism",
+    "pushes_filters",
+    "refuse_split_windows",
+]
 
 
 def refuse_split_windows(options: Options) -> None:
@@ -43,12 +55,21 @@ def parallelism(spark: "SparkSession") -> int | None:
     """Return how many tasks a session runs at once, None where it does not tell."""
     try:
         return spark.sparkContext.defaultParallelism
-    # With Spark Connect there is no context on this side.
-    except AttributeError:
-        told = spark.conf.get("spark.sql.leafNodeDefaultParallelism", None)
-        return int(told) if told else None
+    # With Spark Connect there is no context on this side; how a session says so is not the same everywhere.
+    except Exception:  # noqa: BLE001
+        told = _setting(spark, "spark.sql.leafNodeDefaultParallelism")
+        return int(told) if told.isdecimal() and int(told) else None
 
 
 def pushes_filters(spark: "SparkSession") -> bool:
     """Say whether a session tells readers its filters; it refuses one that wants them while it does not."""
-    return (spark.conf.get("spark.sql.python.filterPushdown.enabled", None) or "false").lower() == "true"
+    return KNOWS_FILTERS and _setting(spark, "spark.sql.python.filterPushdown.enabled").lower() == "true"
+
+
+def _setting(spark: "SparkSession", name: str) -> str:
+    """Return a setting of a session, an empty text where it does not tell."""
+    try:
+        return spark.conf.get(name, None) or ""
+    # Serverless compute refuses every name but a few, even with a default.
+    except Exception:  # noqa: BLE001
+        return ""

@@ -3,13 +3,14 @@
 import json
 import logging
 import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bridge import ParticleLakeflowConnect
 from bridge.errors import OptionError, SignInError, UnknownTableError
-from bridge.reading import reader
+from bridge.reading import reader, streams
 from bridge.reading.times import moment_of
 from bridge.rows.schema import spark_schema
 from bridge.tables.catalog import tables
@@ -138,3 +139,46 @@ def test_options_of_the_table_go_before_those_of_the_connection_in_any_case() ->
     made = connector(NUMPARTITIONS="2", Product_Id_Or_Slug="*")
     assert len(made.get_partitions("product_devices", {})) == 2
     assert len(made.get_partitions("product_devices", {"numpartitions": "5"})) == 5
+
+
+def test_the_same_table_with_other_options_is_another_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "server_time", lambda _config: moment_of("2026-06-14T12:00:00Z"))
+    made = connector(device_id="aa", numPartitions="1")
+    ends = [made.latest_offset("diagnostics", given) for given in ({"end_date": "2026-06-01"}, {"device_id": "aa,bb"})]
+    assert ends[0]["until"] == "2026-06-01T00:00:00.000Z"
+    assert ends[1]["until"] == "2026-06-14T11:45:00.000Z"
+    assert ends[0]["selection"] != ends[1]["selection"]
+    tasks = [made.get_partitions("devices", {}, {"snapshot": ""}, made.latest_offset("devices", {})) for _ in range(2)]
+    assert tasks[0] == tasks[1]
+
+
+class Polled:
+    """Latest offsets of a stream as the framework's reader asks for them: with windows that end all the time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **options: str) -> None:
+        self.now = moment_of("2026-06-14T12:00:00Z")
+        monkeypatch.setattr(reader, "server_time", lambda _config: self.now)
+        monkeypatch.setattr(streams, "CLOCK_KEPT", -1.0)
+        self.made = connector(device_id="*", min_window_seconds="1", settle_seconds="0", **options)
+        self.offset: dict[str, Any] = {}
+
+    def poll(self) -> bool:
+        """Ask once, an hour after the last time, and say whether there was something new."""
+        before, self.offset = self.offset, self.made.latest_offset("diagnostics", {}, self.offset)
+        self.now += timedelta(hours=1)
+        return self.offset != before
+
+
+@pytest.mark.parametrize(("options", "batches"), [({}, 1), ({"window_seconds": "86400"}, 29)])
+def test_a_run_for_what_is_available_now_ends_without_being_told_to(
+    options: dict[str, str], batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Polled(monkeypatch, **options)
+    assert [run.poll() for _ in range(batches + 1)] == [True] * batches + [False]
+    assert run.offset["until"] == "2026-06-14T12:00:00.000Z"
+
+
+def test_a_continuous_run_goes_on_after_each_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Polled(monkeypatch)
+    assert [run.poll() for _ in range(6)] == [True, False] * 3
+    assert run.offset["until"] == "2026-06-14T16:00:00.000Z"

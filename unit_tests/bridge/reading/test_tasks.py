@@ -55,8 +55,24 @@ def test_a_task_has_its_part_of_the_request_budget() -> None:
     assert [
         task_config(DIAGNOSTICS, whole, task, None)["requests_per_5_minutes"] for task in descriptors(options(), 3)
     ] == [326] * 3
-    few = options(requests_per_5_minutes="2").config()
-    assert task_config(DIAGNOSTICS, few, descriptors(options(), 8)[0], None)["requests_per_5_minutes"] == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 10, 100, 999, 10_000])
+@pytest.mark.parametrize("wanted", [{}, {"numPartitions": "1"}, {"numPartitions": "32"}])
+def test_however_small_the_budget_is_tasks_have_most_of_it_and_none_more_than_it(
+    limit: int, wanted: dict[str, str]
+) -> None:
+    given = options(requests_per_5_minutes=str(limit), **wanted)
+    tasks = descriptors(given, 8)
+    spent = sum(task_config(DIAGNOSTICS, given.config(), task, None)["requests_per_5_minutes"] for task in tasks)
+    assert limit // 3 < spent <= limit
+    # The planner signs in and asks for the time.
+    assert limit < 4 or spent <= limit - 2
+
+
+@pytest.mark.parametrize(("session", "limit", "count"), [(2, 10_000, 2), (32, 10_000, 8), (8, 400, 3), (8, 50, 1)])
+def test_tasks_are_as_many_as_the_session_runs_and_the_budget_is_good_for(session: int, limit: int, count: int) -> None:
+    assert len(descriptors(options(requests_per_5_minutes=str(limit)), session)) == count
 
 
 def test_what_a_task_reads_rides_under_the_plan_beside_what_the_user_wrote() -> None:

@@ -9,7 +9,9 @@ from unittest.mock import Mock
 import pytest
 from pyspark.sql.types import LongType, StructType
 
+from bridge import register
 from bridge.errors import ConfigurationError, OptionError, SignInError, UnknownTableError
+from bridge.lakeflow.format import LakeflowDataSource
 from bridge.reading import reader
 from bridge.reading.tasks import DEFAULT_PARTS
 from bridge.reading.times import moment_of
@@ -47,7 +49,7 @@ def test_two_different_names_are_an_error() -> None:
 
 @pytest.mark.parametrize("named", [{}, {"path": ""}, {"path": "device"}])
 def test_no_table_or_an_unknown_one_is_an_error_that_names_the_known_ones(named: dict[str, str]) -> None:
-    with pytest.raises(UnknownTableError, match="expected one of devices, "):
+    with pytest.raises(UnknownTableError, match="one of devices, "):
         source(**TOKEN, **named).schema()
 
 
@@ -155,6 +157,41 @@ def test_with_spark_connect_the_session_is_asked_for_a_setting(told: str | None,
     session = Mock(spec=["conf"])
     session.conf.get.side_effect = lambda name, default: told if name.endswith("Parallelism") else default
     assert fitted(ParticleDataSource, session).default_parts == count
+
+
+class Serverless:
+    """A session that refuses the names of settings that it does not know, even with a default, and has no context."""
+
+    @property
+    def sparkContext(self) -> object:  # noqa: N802
+        raise RuntimeError("[JVM_ATTRIBUTE_NOT_SUPPORTED]")
+
+    @property
+    def conf(self) -> Mock:
+        return Mock(**{"get.side_effect": RuntimeError("[CONFIG_NOT_AVAILABLE]")})
+
+
+@pytest.mark.parametrize("format_", [ParticleDataSource, LakeflowDataSource])
+def test_a_session_that_tells_nothing_is_enough(format_: type[ParticleDataSource]) -> None:
+    session = Serverless()
+    session.dataSource = Mock()  # type: ignore[attr-defined]
+    register(session)  # type: ignore[arg-type]
+    assert session.dataSource.register.call_count == 2  # type: ignore[attr-defined]
+    made = fitted(format_, session)  # type: ignore[arg-type]
+    assert (made.default_parts, made.batch_reader) == (DEFAULT_PARTS, None)
+
+
+def test_a_version_of_spark_without_filters_registers_with_the_setting_switched_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Mock(**{"sparkContext.defaultParallelism": 3, "conf.get.return_value": "true"})
+    monkeypatch.setattr(versions, "KNOWS_FILTERS", False)
+    assert fitted(ParticleDataSource, session).batch_reader is None
+
+
+def test_a_read_without_a_table_says_how_to_name_one() -> None:
+    with pytest.raises(UnknownTableError, match=r'expected load\("devices"\) or .*CREATE TEMPORARY VIEW'):
+        source(**TOKEN).schema()
 
 
 def _reader(options: dict[str, str], name: str = "devices") -> ParticleReader:
