@@ -10,6 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from .api import Api
 from .auth import Auth, Token, sent_token
 from .clock import http_date
 from .faults import Faults
@@ -18,7 +19,7 @@ from .http import Connection, Reply, Request, json_reply
 from .ledger import Ledger
 from .limits import SlidingWindow
 from .log import Entry, RequestLog
-from .routes import Api
+from .routes import match
 from .switches import Switches
 
 _LOGIN = "POST /oauth/token"
@@ -176,7 +177,7 @@ class DeviceCloud:
 
     def _answer_or_fail(self, request: Request) -> Reply:
         arrived, asked = monotonic(), request
-        matched = self._api.match(request)
+        matched = match(self._api, request)
         login = request.method == "POST" and request.path == "/oauth/token"
         route = _LOGIN if login else matched[0].name if matched else "unknown"
         token = sent_token(request)

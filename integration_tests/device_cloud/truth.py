@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from .api import RETENTION, supports_sims
 from .clock import parse_iso
 from .documented import documented
 from .listing import Page, Selection
-from .routes import RETENTION, supports_sims
 from .store import Record, Scope, View
 from .switches import Switches
 

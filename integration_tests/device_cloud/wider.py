@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from . import metrics, tracks
+from .api import Api, Call, Route
 from .clock import parse_iso
 from .estate import NOTHING_SET, instance_scope, ledger_scope, org_scope
 from .http import Reply, json_reply
 from .listing import Page
-
-if TYPE_CHECKING:
-    from .routes import Api, Call
-    from .store import Scope
+from .store import Scope
 
 LEDGERS_PER_PAGE = 100
 LOCATIONS_PER_PAGE = 20
@@ -26,15 +24,6 @@ _NOT_FOUND = {"ok": False, "error": "Not found"}
 _BAD_DATE = {"error": "bad_request", "description": "start_date and end_date must be ISO8601 formatted"}
 _TOO_OLD = {"error": "bad_request", "description": "start_date is too far in the past"}
 _BAD_BUCKET = {"error": "bad_request", "description": "bucket_size must be greater than 15"}
-
-
-class Endpoint(NamedTuple):
-    """One endpoint: the path, what answers, the scope that a limited token needs, whether it is a user's alone."""
-
-    pattern: str
-    answer: Callable[[Api, Call], Reply]
-    scope: str
-    user_level: bool = False
 
 
 def owner_of(api: Api, call: Call) -> Scope:
@@ -187,14 +176,14 @@ def _time(text: str) -> datetime:
 
 def _of_each_owner(
     path: str, answer: Callable[[Api, Call], Reply], scope: str, owners: Mapping[str, bool]
-) -> Iterable[Endpoint]:
-    return (Endpoint(f"{owner}{path}", answer, scope, user_level) for owner, user_level in owners.items())
+) -> Iterable[Route]:
+    return (Route(f"{owner}{path}", answer, scope, user_level) for owner, user_level in owners.items())
 
 
 _USER, _PRODUCT, _ORG = {"/v1": True}, {"/v1/products/:p": False}, {"/v1/orgs/:o": False}
 _LEDGER = "/ledgers/:name/instances"
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[Route, ...] = (
     *_of_each_owner("/firmware", _bare("firmware"), "firmware:list", _PRODUCT),
     *_of_each_owner("/groups", _under("groups", "groups"), "groups:list", _PRODUCT),
     *_of_each_owner("/customers", _customers, "customers:list", _PRODUCT),
