@@ -1,12 +1,14 @@
 """The file that keeps a token between runs: private to its user, or it counts as absent."""
 
 import json
+import logging
 import os
 import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
+LOGGER = logging.getLogger("airbyte.source_particle")
 LARGEST_FILE = 65_536
 
 
@@ -30,14 +32,25 @@ def read_private_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_private_json(path: Path, entry: dict[str, Any]) -> None:
-    """Write aside and rename, so that no reader meets half a file; where that is not possible, go on uncached."""
+    """Write aside and rename, so that no reader meets half a file; a folder that is missing is made.
+
+    Where that is not possible, a warning says so, and each run signs in.
+    """
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError:
+    except OSError as error:
+        _warn(path, error)
         return
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(entry, file)
         Path(name).replace(path)
-    except OSError:
+    except OSError as error:
         Path(name).unlink(missing_ok=True)
+        _warn(path, error)
+
+
+def _warn(path: Path, error: OSError) -> None:
+    problem = error.strerror or type(error).__name__
+    LOGGER.warning("token_cache_file: %s cannot be written (%s), so each run signs in.", path, problem)

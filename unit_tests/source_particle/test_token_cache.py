@@ -130,10 +130,19 @@ def test_a_cache_that_cannot_be_trusted_is_ignored_and_replaced(
     assert not cache.is_symlink()
 
 
-@pytest.mark.parametrize("place", ["no/such/folder/token.json", "a-file/token.json"])
-def test_a_cache_that_cannot_be_written_does_not_stop_the_read(server: Mocker, tmp_path: Path, place: str) -> None:
+def test_a_folder_that_is_missing_is_made_for_this_user_alone(server: Mocker, tmp_path: Path) -> None:
+    cache = tmp_path / "no" / "such" / "token.json"
+    assert [next_process(cache) for _ in range(2)] == ["token-1"] * 2
+    assert [stat.S_IMODE(folder.stat().st_mode) & 0o077 for folder in (cache.parent, cache)] == [0, 0]
+
+
+def test_a_cache_that_cannot_be_written_is_warned_about_and_does_not_stop_the_read(
+    server: Mocker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a-file").write_text("")
-    assert [next_process(tmp_path / place) for _ in range(2)] == ["token-1", "token-2"]
+    cache = tmp_path / "a-file" / "token.json"
+    assert [next_process(cache) for _ in range(2)] == ["token-1", "token-2"]
+    assert f"token_cache_file: {cache} cannot be written (" in caplog.text
 
 
 def test_a_read_only_folder_does_not_stop_the_read(
