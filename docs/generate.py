@@ -57,9 +57,11 @@ These say how a read is split and how a stream moves on. They are given like the
 
 ALLOW_LIST_INTRO = """## externalOptionsAllowList
 
-A Unity Catalog connection passes on only the table options that it lists under this name; this is all of them:
+A Unity Catalog connection passes on only the options that it lists under this name; this is all of them, beginning with
+those of the framework itself:
 
 """
+FRAMEWORK_OPTIONS = ("tableName", "tableNameList", "tableConfigs", "isDeleteFlow")
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
@@ -174,10 +176,10 @@ def _options_page() -> str:
 
 
 def _passed_on() -> list[str]:
-    """Return the name of every table option that is read."""
+    """Return the name of every option that is read beside those of the connection."""
     every = tables().values()
     options = [option for table in every for option in _documented((*table.options, *table.spark_options))]
-    return list(dict.fromkeys(option.name for option in options))
+    return list(dict.fromkeys([*FRAMEWORK_OPTIONS, *(option.name for option in options)]))
 
 
 def _spark_option_table() -> str:
@@ -304,7 +306,8 @@ def _connector_spec() -> str:
     ways = ways_to_sign_in()
     signing_in = {name for names in ways.values() for name in names}
     document = {
-        "display_name": "Particle.io",
+        # The framework's command line refuses a dot.
+        "display_name": "Particle",
         "connection": {
             "auth_methods": [
                 {

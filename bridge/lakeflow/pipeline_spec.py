@@ -1,4 +1,4 @@
-"""A pipeline's specification as people write it → the one form that the Lakeflow framework's parser takes.
+"""A pipeline's specification as people write it → the forms that the Lakeflow framework and its command line take.
 
 The framework rejects what it does not know, but continues where it misunderstands: a table that is listed twice is read
 twice with the options of its first entry, and null becomes the text `None`. So everything is checked here, and each
@@ -18,28 +18,51 @@ WRAPPER = "pipeline_spec"
 OBJECTS = ("objects", "object")
 DESTINATIONS = ("destination_catalog", "destination_schema", "destination_table")
 CONFIGURATION = "table_configuration"
-NOT_OPTIONS = ("source_table", *DESTINATIONS, CONFIGURATION)
+# Where a managed pipeline has the options of the source, and the schema that it gives to sources without schemas.
+CONNECTOR_OPTIONS = ("connector_options", "community_connector_options", "options")
+NO_SCHEMA = "default"
+NOT_OPTIONS = ("source_schema", "source_table", *DESTINATIONS, CONFIGURATION, CONNECTOR_OPTIONS[0])
 SCD_TYPES = ("SCD_TYPE_1", "SCD_TYPE_2", "APPEND_ONLY")
 
 
-def pipeline_spec(document: Mapping[str, Any] | str) -> dict[str, Any]:
+def pipeline_spec(document: Mapping[str, Any] | str, *, managed: bool = False) -> dict[str, Any]:
     """Return a pipeline's specification in the form that the Lakeflow framework's parser takes.
 
     `document` is a dictionary or JSON text with `connection_name` and `objects`, a list of
-    `{"table": {"source_table": …}}`. The options of a table may stand beside `source_table` or under
-    `table_configuration`; `object` for `objects` and a wrapper `pipeline_spec` around it all are accepted too. Returns
+    `{"table": {"source_table": …}}`. The options of a table may stand beside `source_table`, under
+    `table_configuration` or, as in a managed pipeline, under `connector_options`; `object` for `objects` and a wrapper
+    `pipeline_spec` around it all are accepted too. Returns
     `{"connection_name": …, "objects": [{"table": {"source_table": …, "table_configuration": {…}}}]}` with every option
-    as text. Raises OptionError, UnknownTableError or ConfigurationError, each naming the place in the document.
+    as text. With `managed` it is the ingestion definition of a managed pipeline, for `community-connector
+    create_pipeline`: the options of the source are then under
+    `connector_options.community_connector_options.options`. Raises OptionError, UnknownTableError or
+    ConfigurationError, each naming the place in the document.
     """
     spec = _mapping(_unwrapped(_read(document)), "the document")
-    _refuse_unknown(spec, ("connection_name", *OBJECTS), "the document")
+    _refuse_unknown(spec, ("connection_name", "source_type", *OBJECTS), "the document")
     name, objects = _only_one(spec)
     tables = [_table(entry, f"{name}[{index}]") for index, entry in enumerate(objects)]
     _refuse_repeated([entry["source_table"] for entry in tables], name)
     return {
         "connection_name": _text(spec.get("connection_name"), "connection_name"),
-        "objects": [{"table": entry} for entry in tables],
+        "objects": [
+            {"table": _managed(entry, f"{name}[{index}].table") if managed else entry}
+            for index, entry in enumerate(tables)
+        ],
     }
+
+
+def _managed(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a table in the form of a managed pipeline, from that of the framework's parser."""
+    configuration = entry[CONFIGURATION]
+    controls = {name: value for name, value in configuration.items() if name in FRAMEWORK_OPTIONS}
+    if "cluster_by" in controls:
+        raise OptionError(f"{place}: a managed pipeline has no cluster_by; set it on the table that it writes.")
+    found = {"source_schema": NO_SCHEMA, **{name: value for name, value in entry.items() if name != CONFIGURATION}}
+    if options := _of_the_source(configuration):
+        outer, inner, innermost = CONNECTOR_OPTIONS
+        found[outer] = {inner: {innermost: options}}
+    return {**found, CONFIGURATION: controls} if controls else found
 
 
 # ---- the document ----
@@ -98,6 +121,8 @@ def _table(entry: Any, place: str) -> dict[str, Any]:
     place = f"{place}.table"
     given = _mapping(wrapper.get("table"), place)
     part = _at(f"{place}.source_table", table, _text(given.get("source_table"), f"{place}.source_table"))
+    if given.get("source_schema", NO_SCHEMA) != NO_SCHEMA:
+        raise ConfigurationError(f"{place}.source_schema: expected {NO_SCHEMA}; the tables of a fleet have no schemas.")
     destinations = {name: _text(given[name], f"{place}.{name}") for name in DESTINATIONS if name in given}
     if len(destinations.keys() & set(DESTINATIONS[:2])) == 1:
         raise ConfigurationError(
@@ -110,7 +135,7 @@ def _configuration(given: Mapping[Any, Any], part: Table, place: str) -> dict[st
     beside = {name: value for name, value in given.items() if name not in NOT_OPTIONS}
     under = _mapping(given.get(CONFIGURATION, {}), f"{place}.{CONFIGURATION}")
     configuration: dict[str, Any] = {}
-    for values, where in ((beside, place), (under, f"{place}.{CONFIGURATION}")):
+    for values, where in ((beside, place), (under, f"{place}.{CONFIGURATION}"), _connector_options(given, place)):
         for key, value in values.items():
             name = _known(key, part, where)
             if name in configuration:
@@ -118,6 +143,18 @@ def _configuration(given: Mapping[Any, Any], part: Table, place: str) -> dict[st
             configuration[name] = _value(name, value, part, f"{where}.{name}")
     _at(place, Options.parse, _with_sign_in(_of_the_source(configuration)), part)
     return configuration
+
+
+def _connector_options(given: Mapping[Any, Any], place: str) -> tuple[Mapping[Any, Any], str]:
+    """Return the options of the source as a managed pipeline has them, and where they are."""
+    for name in CONNECTOR_OPTIONS:
+        if name != CONNECTOR_OPTIONS[0]:
+            _refuse_unknown(given, (name,), place)
+        if name not in given:
+            return {}, place
+        place = f"{place}.{name}"
+        given = _mapping(given[name], place)
+    return given, place
 
 
 def _known(key: object, part: Table, place: str) -> str:

@@ -65,6 +65,67 @@ def test_the_documented_form_and_todays_become_todays(document: dict[str, Any]) 
     assert bridge.pipeline_spec(document) == bridge.pipeline_spec(json.dumps(document)) == TODAY
 
 
+MANAGED = {
+    "connection_name": "particle_connection",
+    "objects": [
+        {"table": {"source_schema": "default", "source_table": "devices"}},
+        {
+            "table": {
+                "source_schema": "default",
+                "source_table": "diagnostics",
+                "destination_table": "vitals",
+                "connector_options": {
+                    "community_connector_options": {"options": {"device_id": "*", "lookback_seconds": "60"}}
+                },
+                "table_configuration": {"scd_type": "SCD_TYPE_1"},
+            }
+        },
+    ],
+}
+
+
+def test_the_form_of_a_managed_pipeline_goes_in_and_comes_out() -> None:
+    parsed = bridge.pipeline_spec(MANAGED)
+    own = {"device_id": "*", "lookback_seconds": "60", "scd_type": "SCD_TYPE_1"}
+    assert parsed["objects"] == [
+        {"table": {"source_table": "devices", "table_configuration": {}}},
+        {"table": {"source_table": "diagnostics", "destination_table": "vitals", "table_configuration": own}},
+    ]
+    assert bridge.pipeline_spec(parsed, managed=True) == bridge.pipeline_spec(MANAGED, managed=True) == MANAGED
+    assert bridge.pipeline_spec({**MANAGED, "source_type": "COMMUNITY"}, managed=True) == MANAGED
+
+
+def test_options_of_the_source_are_where_the_managed_form_wants_them_and_nowhere_else() -> None:
+    for name, document in (("documented", DOCUMENTED), ("today", TODAY)):
+        for entry in bridge.pipeline_spec(document, managed=True)["objects"]:
+            table_ = entry["table"]
+            assert "table_configuration" not in table_, name
+            assert table_["source_schema"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"source_schema": "fleet"}, r"\.table\.source_schema: expected default"),
+        ({"connector_options": []}, r"\.table\.connector_options: expected an object"),
+        ({"connector_options": {"options": {}}}, r"\.table\.connector_options: unknown key 'options'"),
+        (
+            {"connector_options": {"community_connector_options": {"options": {"per_pages": "5"}}}},
+            r"\.community_connector_options\.options: the table product_devices has no option 'per_pages';",
+        ),
+        (
+            {"per_page": "5", "connector_options": {"community_connector_options": {"options": {"per_page": "5"}}}},
+            r"\.options\.per_page: is given twice",
+        ),
+        ({"cluster_by": "id"}, r"objects\[0\]\.table: a managed pipeline has no cluster_by"),
+    ],
+)
+def test_what_is_wrong_with_the_managed_form_is_said_with_its_place(entry: dict[str, Any], message: str) -> None:
+    given = {"source_table": "product_devices", "product_id_or_slug": "*", **entry}
+    with pytest.raises(ParticleError, match=message):
+        bridge.pipeline_spec(spec_of(given), managed=True)
+
+
 def test_values_become_text_and_options_get_their_own_spelling() -> None:
     entry = {"source_table": "Diagnostics", "DEVICE_ID": "*", "lookback_seconds": 60, "failondataloss": False}
     assert bridge.pipeline_spec(spec_of(entry)) == spec_of(
