@@ -1,7 +1,7 @@
 """manifest.yaml → a manifest of standard components only, for Airbyte's Connector Builder.
 
-Streams, addresses, schemas, keys, cursor and the texts of errors are the manifest's own. What only a component of this
-project can do is left out; `LIMITS` says what that is.
+Streams, addresses, schemas, keys, cursor and error texts come from the manifest. What needs a custom component is left
+out; `LIMITS` lists it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,40 +14,40 @@ from source_particle import manifest
 
 Component = dict[str, Any]
 
-LIMITS = """# A Particle.io fleet for Airbyte's Connector Builder, where no code may run: standard components only.
+LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run custom code: standard components only.
 # Generated from manifest.yaml by docs/builder.py; change it there, then run `make docs`.
 #
-# Use the connector itself wherever it can be installed. This variant cannot do what needs code:
-# - It signs in with an access token only, and says nothing of what the token may read until a stream fails.
-# - It reads everything that it finds: no option narrows a stream, and vitals and SIM usage are those of the user's own
-#   devices and SIMs. Products come from /v1/products alone.
-# - It does not notice when devices come and go while their pages are read, so that some may be missed or come twice.
-#   A list ends at its first empty page.
-# - A product, device or SIM that answers 403 or 404 is left out without being counted at the end; a list that does so
-#   on a later page ends there.
-# - A device that joins later starts at the newest cursor of the others: its earlier vitals are not read.
-# - It looks at the outline of a reply, not at each record, and rounds integers beyond 64 bits. SIM usage in its form
-#   before 2017, a bare list, is an error.
-# - The limit of 10,000 requests in 5 minutes is kept on average; bursts may meet it and wait.
+# Use the connector itself wherever it can be installed. This variant has limits:
+# - It signs in with an access token only, and does not check what the token may read before a stream fails.
+# - It reads everything it finds: no option narrows a stream. Vitals and SIM usage are those of the user's own devices
+#   and SIMs. Products come from /v1/products only.
+# - It does not notice when devices are added or removed while pages are read, so some may be missed or duplicated. A
+#   list ends at its first empty page.
+# - A product, device or SIM that is refused with 403 or 404 is skipped without being counted at the end. A list that is
+#   refused on a later page ends there.
+# - A device that joins later starts at the newest cursor of all others: its earlier vitals are not read.
+# - It checks the outline of a reply, not each record, and rounds integers beyond 64 bits. SIM usage as sent before
+#   2017, a bare list, is an error.
+# - It keeps the limit of 10,000 requests in 5 minutes on average only; bursts may exceed it and have to wait.
 
 """
 BEARER = {"type": "BearerAuthenticator", "api_token": "{{ config['access_token'] }}"}
-# What the connector's own components put into an address, and where a standard partition has it.
+# What the custom components put into an address, and the standard partition's value for it.
 PLACES = {
     "{{ product_prefix }}": "",
     "{{ product_path }}": "{{ stream_partition['product_id_or_slug'] }}",
     "{{ device_id_path }}": "{{ stream_partition['device_id'] }}",
     "{{ iccid_path }}": "{{ stream_partition['iccid'] }}",
 }
-# What an error says where there is no option to change.
+# Error texts for where there is no option to change.
 WITHOUT_OPTIONS = {
-    404: "The API knows no such thing (404). It may have been removed, or the product has no such feature.",
+    404: "Not found (404). It may have been removed, or the product does not have this feature.",
     429: (
-        "The API's limit of 10,000 requests per 5 minutes and IP address is used up (429). Something else on this "
-        "address asks too: start the sync again later."
+        "The API's limit of 10,000 requests in 5 minutes per IP address is used up (429). Other programs use this "
+        "address, too: start the sync again later."
     ),
 }
-# A window of a plan, which only the bridge makes, and dates, which only an option gives.
+# The window of a plan, which only the bridge sets, and dates, which only options set.
 PLANNED = "config.get('plan', {}).get('start') or "
 SINCE_EVER = "1970-01-01T00:00:00.000Z"
 
@@ -71,13 +71,13 @@ def builder_manifest() -> str:
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
-        """Write everything out: the Builder has no anchors."""
+        """Return True: the Builder has no anchors."""
         return True
 
 
 def _streams() -> Iterator[Component]:
     resolved = ManifestReferenceResolver().preprocess_manifest(dict(manifest()))
-    # Those under a condition serve the connector's own check and clock.
+    # Conditional streams serve the connector's own check and clock.
     return (stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream")
 
 
@@ -170,7 +170,7 @@ def _filter(filter_of_code: Component, *, is_fan_out: bool) -> Component:
 
 
 def _is_malformed(shape: Mapping[str, Any]) -> str:
-    """Say in Jinja what a good reply is not; what is no JSON at all is seen as an empty object."""
+    """Return a Jinja condition for a malformed reply; anything but JSON looks like an empty object there."""
     if shape.get("single"):
         absent = " and ".join(f"response.get('{name}') is none" for name in shape["identified_by"])
         return f"response is not mapping or ({absent})"
@@ -187,7 +187,7 @@ def _selector(shape: Mapping[str, Any]) -> Component:
 
 
 def _paginator() -> Component:
-    # Without a page size it goes on to the first empty page: a server that caps its pages makes each of them short.
+    # Without a page size it reads on to the first empty page: a server that caps its pages makes each of them short.
     return {
         "type": "DefaultPaginator",
         "page_token_option": {"type": "RequestOption", "inject_into": "request_parameter", "field_name": "page"},
@@ -196,7 +196,7 @@ def _paginator() -> Component:
 
 
 def _parent(router: Component | None) -> Component | None:
-    """Return what a stream fans out over: products, or the user's own devices or SIMs."""
+    """Return the parent of a stream: products, or the user's own devices or SIMs."""
     if router is None:
         return None
     field = router.get("entity", "product_id_or_slug")

@@ -1,8 +1,8 @@
-"""Writes what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of two pages.
+"""Generates what follows from the manifest: connector_spec.yaml, docs/tables.md, docs/options.md and parts of others.
 
-What follows from the lists of `integration_tests.matrix` is a part of docs/matrix.md.
+The tables of docs/matrix.md follow from the lists in `integration_tests.matrix`.
 
-`python -m docs.generate` writes, `python -m docs.generate --check` only says what is out of date and then ends with 1.
+`python -m docs.generate` writes the files; with `--check` it only names those that are out of date, and exits with 1.
 """
 
 import argparse
@@ -24,48 +24,48 @@ from source_particle import manifest
 ROOT = Path(__file__).parents[1]
 NOTICE = "<!-- Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`. -->\n\n"
 
-SPEC_NOTICE = """# What Databricks asks for to make a connection, and the table options that it lets through.
+SPEC_NOTICE = """# What Databricks asks for when you create a connection, and the table options that it passes on.
 # Generated from manifest.yaml by docs/generate.py; change it there, then run `make docs`.
 """
 
 TABLES_INTRO = """# Tables
 
-One section for each table: where its rows come from, what tells them apart, and its columns.
+One section per table: where its rows come from, their key, and the columns.
 
-- **Snapshot** tables are read whole each time; **append** tables only grow, and their cursor tells what is new.
-- The **scope** is what the token of an API user needs; a user's own token needs none.
-- A column without a value is null. Times are strings, as the API sends them (ISO 8601, UTC).
+- **Snapshot** tables are read completely each time; **append** tables only grow, and their cursor shows what is new.
+- An API user's token needs the **scope**; a user's own token needs none.
+- A column without a value is null. Times are strings in one form (RFC 3339, UTC; see [values](values.md)).
 - A dotted name is a field of a struct; `[]` stands for each element of an array.
-- *Personal* marks what can identify a person or a SIM; decide who may see it before you load it.
+- *Personal* marks data that can identify a person or a SIM; decide who may see it before you load it.
 """
 
 OPTIONS_INTRO = """# Options
 
-In Spark an option is given with `.option(name, value)`, on the command line with `--option name=value` (connection) or
-`--option table.name=value`. In Airbyte the options of the connection are the fields of the source's configuration,
-and each table's options are fields of an object with the table's name.
+In Spark, set an option with `.option(name, value)`. On the command line, use `--option name=value` for the connection
+and `--option table.name=value` for a table. In Airbyte, the options of the connection are fields of the source's
+configuration, and the options of a table are fields of an object with the table's name.
 
-A required option must be given in Spark. In Airbyte, and in `particle-bridge sync`, it is `*` unless it is given: all
-that the token can see. Any other value than the allowed ones is an error that names them.
+In Spark, required options must be set. In Airbyte and in `particle-bridge sync` they default to `*`, everything the
+token can see. A value that is not allowed is an error that says what is expected.
 """
 
 SPARK_INTRO = """## In Spark and Lakeflow only
 
-These say how a read is split and how a stream moves on. They are given like the options of a table.
+These control how a read is split into tasks and how a stream proceeds. Set them like the options of a table.
 
 """
 
 ALLOW_LIST_INTRO = """## externalOptionsAllowList
 
-A Unity Catalog connection passes on only the options that it lists under this name; this is all of them, beginning with
-those of the framework itself:
+A Unity Catalog connection passes on only the options listed under this name. This is the full list, which begins with
+the framework's own options:
 
 """
 FRAMEWORK_OPTIONS = ("tableName", "tableNameList", "tableConfigs", "isDeleteFlow")
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
-    """Return what each generated file has to hold, given the hand-written parts of some of them under `root`."""
+    """Return the text of each generated file; some have hand-written parts, which are read from `root`."""
     parts = {
         root / "README.md": {"tables": _overview(), "connection options": _connection_overview()},
         root / "docs" / "matrix.md": {"matrix": _matrix()},
@@ -85,14 +85,14 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
 
 
 def stale(root: Path = ROOT) -> list[Path]:
-    """Return the generated files that do not hold what they have to."""
+    """Return the generated files that are missing or out of date."""
     return [path for path, text in generated(root).items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the files, or with `--check` name the stale ones; return the exit code."""
+    """Write the files, or name the stale ones with `--check`; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 when a file is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
     if parser.parse_args(arguments).check:
         for path in (outdated := stale()):
             print(f"{path.relative_to(ROOT)} is out of date: run `make docs`.", file=sys.stderr)
@@ -128,12 +128,12 @@ def _table_section(table: Table) -> str:
 
 def _scope(table: Table) -> str:
     if not any("product" in endpoint for endpoint in table.endpoints):
-        return "none is enough; only a user's own token may read it"
-    return _code(table.scope) if table.scope else "not named by the API"
+        return "none; only a user's own token can read it"
+    return _code(table.scope) if table.scope else "not documented"
 
 
 def _columns(prefix: str, columns: Mapping[str, JsonSchema]) -> Iterator[tuple[str, str, str]]:
-    """Give name, type and description of each column and of each field inside it."""
+    """Yield name, type and description of each column and of each field inside it."""
     for name, schema in columns.items():
         path = prefix + name
         inner = schema["items"] if kind_of(schema) == "array" else schema
@@ -176,7 +176,7 @@ def _options_page() -> str:
 
 
 def _passed_on() -> list[str]:
-    """Return the name of every option that is read beside those of the connection."""
+    """Return the names of all options other than those of the connection."""
     every = tables().values()
     options = [option for table in every for option in _documented((*table.options, *table.spark_options))]
     return list(dict.fromkeys([*FRAMEWORK_OPTIONS, *(option.name for option in options)]))
@@ -204,7 +204,7 @@ def _names(options: Iterable[Option]) -> list[str]:
 
 def _ways() -> str:
     ways = " or ".join(_code(*names, glue=" and ") for names in ways_to_sign_in().values())
-    return f"To sign in, give {ways}; nothing else is required.\n"
+    return f"To sign in, set {ways}. All other options are optional.\n"
 
 
 def _connection() -> list[Option]:
@@ -251,7 +251,7 @@ def _allowed(schema: JsonSchema) -> str:
     return "not empty"
 
 
-# ---- Airbyte's page of the source, which names fields as the form does ----
+# ---- Airbyte's page about the source, which names fields as the form does ----
 
 
 def _form_fields() -> str:
@@ -264,13 +264,13 @@ def _form_fields() -> str:
 
 
 def _fields(place: str, schema: JsonSchema) -> Iterator[tuple[str, JsonSchema, bool]]:
-    """Give title, schema and whether it is required of each field that the form shows, in its order."""
+    """Yield title, schema and whether it is required for each field of the form, in its order."""
     properties = schema["properties"].items()
     for name, field in sorted(properties, key=lambda item: item[1].get("order", len(properties))):
         if field.get("airbyte_hidden") or "const" in field:
             continue
         title = f"{place}**{field['title']}**"
-        # What has fields of its own is a group of them, or a choice between several.
+        # A field with fields of its own is a group, or a choice between several groups.
         for group in field.get("oneOf", [field] if "properties" in field else ()):
             yield from _fields(f"{field['title']}: ", {"required": [], **group})
         if field["type"] != "object":
@@ -301,7 +301,7 @@ def _streams() -> str:
 
 
 def _connector_spec() -> str:
-    """Return the description of a connection that the framework's command line and Databricks' own form read."""
+    """Return the connection spec that the framework's command line and Databricks' form read."""
     options = {option.name: option for option in _connection()}
     ways = ways_to_sign_in()
     signing_in = {name for names in ways.values() for name in names}
@@ -329,12 +329,12 @@ def _connector_spec() -> str:
 def _parameter(option: Option, *, required: bool) -> dict[str, Any]:
     default = option.schema.get("default")
     description = option.description if default is None else f"{option.description} Default: {default}."
-    # A connection holds text alone, whatever is made of it later.
+    # A connection holds text only.
     parameter = {"name": option.name, "type": "string", "required": required, "description": description}
     return {**parameter, "secret": True} if option.is_secret else parameter
 
 
-# ---- the matrix of troubles ----
+# ---- the matrix of failures ----
 
 
 def _matrix() -> str:
@@ -384,7 +384,7 @@ def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _with_parts(path: Path, parts: Mapping[str, str]) -> str:
-    """Put each part between its two markers in a file; ValueError when a marker is missing."""
+    """Return a file's text with each part between its two markers; raise ValueError if a marker is missing."""
     text = path.read_text(encoding="utf-8")
     for name, part in parts.items():
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end of {name} -->\n"

@@ -75,4 +75,4 @@ class SourceCommandSuite:
         done = source.run("read", config=config, catalog=catalog_file("product_devices"))
 
         assert done.code == 1
-        assert "The API knows no such thing (404)" in done.errors
+        assert "Not found (404)" in done.errors

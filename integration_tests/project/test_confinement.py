@@ -237,7 +237,7 @@ def test_an_address_that_is_neither_https_nor_this_machine_is_refused_with_the_r
     for text in (*said, capsys.readouterr().out):
         assert "hunter2" not in text
         assert "hun ter2" not in text
-    assert all("Must be https, except for a server on this machine." in text for text in said)
+    assert all("must be https, except for a server on this machine." in text for text in said)
     assert not (tmp_path / "out").exists()
 
 

@@ -33,7 +33,7 @@ def raised_for(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ParticleErr
 @pytest.mark.parametrize(
     ("failure_type", "message", "kind"),
     [
-        (FailureType.config_error, "/v1/devices: the API refuses the request.", ConfigurationError),
+        (FailureType.config_error, "/v1/devices: the API rejected the request.", ConfigurationError),
         (FailureType.config_error, "https://api.particle.io: the access token was refused (401).", SignInError),
         (FailureType.config_error, "Refreshed OAuth access token is rejected by the API.", SignInError),
         (FailureType.config_error, "https://api.particle.io/oauth/token: The password was refused.", SignInError),

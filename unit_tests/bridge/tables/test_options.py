@@ -107,7 +107,7 @@ def test_missing_required_option_is_an_error_that_names_it(part: Any) -> None:
         ("diagnostics", "start_date", "yesterday", "ISO 8601"),
         ("devices", "num_workers", "1", "for option num_workers of the connection; expected an integer from 2 to 32."),
         ("devices", "num_workers", "٤", "expected an integer from 2 to 32."),
-        ("devices", "base_url", "http://api.particle.io", "Must be https"),
+        ("devices", "base_url", "http://api.particle.io", "must be https"),
         ("devices", "retry_wait_factor", "nan", "expected a number of at least 0."),
         ("diagnostics", "failOnDataLoss", "maybe", "expected true or false."),
         ("diagnostics", "numPartitions", "0", "expected an integer from 1 to 1000."),
