@@ -1,20 +1,42 @@
-"""Reading a paged list to its proven end, each entity once, while entities come and go.
+"""Reading a paged list to its proven end, each record once, while records come and go.
 
-The API counts pages anew for each request, so an entity that joins or leaves shifts all that follow it. Pure logic:
+The API counts pages anew for each request, so a record that joins or leaves shifts all that follow it. Pure logic:
 what fetches a page is handed in.
 """
 
 import itertools
-from collections.abc import Callable, Generator, Iterator
+import sys
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import orjson
 
 from source_particle.errors import UnstableListError
 
 Record = dict[str, Any]
 
-# How often a read steps back, asks again or starts over before it gives up on a list that does not hold still.
-REREADS = 3
+# How many replies in a row may bring nothing new, beyond one for each page that was read, before a read gives up.
+PATIENCE = 12
+# How often a list without a promised order is read again, until two readings in a row agree.
+REREADS = 4
+
+
+class Window(NamedTuple):
+    """What one request asks for: the page with a number, from 1, of a list that is cut into pages of a size."""
+
+    number: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """The position of its first record."""
+        return (self.number - 1) * self.size
+
+    @property
+    def end(self) -> int:
+        """The position after its last record, if it comes full."""
+        return self.number * self.size
 
 
 class Page(NamedTuple):
@@ -25,104 +47,97 @@ class Page(NamedTuple):
     total_records: int | None = None
     served_at: str | None = None
 
-    @property
-    def totals(self) -> tuple[int | None, int | None]:
-        """Both totals; where they differ from one reply to the next, the list has changed in between."""
-        return self.total_pages, self.total_records
+    def promises_more(self, number: int, position: int) -> bool:
+        """Whether its totals count anything after it, the page with that number, which ends at that position."""
+        last_page = number if self.records else max(number - 1, 1)
+        return (self.total_pages or 0) > last_page or (self.total_records or 0) > position
 
-    def has_after(self, number: int) -> bool:
-        """Whether the API says that there are pages after this one, which has the given number."""
-        return self.total_pages is not None and self.total_pages > number
+    def is_last(self, number: int, position: int) -> bool:
+        """Whether its totals say that nothing comes after it."""
+        return self.total_pages is not None and not self.promises_more(number, position)
 
-    def proves_end(self, number: int, position: int) -> bool:
-        """Whether nothing comes after this page, which ends at a position of the list; a short page proves nothing."""
-        if not self.records and self.total_pages is not None:
-            return not self.has_after(max(number - 1, 1)) and (number > 1 or not self.total_records)
-        if not self.records:
-            return position >= (self.total_records or 0)
-        return (
-            self.total_pages is not None
-            and not self.has_after(number)
-            and (self.total_records is None or position >= self.total_records)
-        )
+    def records_up_to(self, size: int) -> int:
+        """Return how many records there are at most, cut into pages of a size; 0 where the API does not count them."""
+        return self.total_records or (self.total_pages or 0) * size
 
 
-# Gives a page by its number from 1, or None where the API says that there is no such page.
-Fetch = Callable[[int], Page | None]
+# Gives a page, or None where the API says that there is no such page.
+Fetch = Callable[[Window], Page | None]
+
+
+def window_after(position: int, size: int) -> Window | None:
+    """Return the window, of at most a size, that holds the record before a position and reaches furthest beyond it.
+
+    None where no window does, because each ends at a common multiple of all sizes: every 60 records for a size of 5.
+    """
+    if position == 0:
+        return Window(1, size)
+    furthest = max((Window((position - 1) // any_size + 1, any_size) for any_size in range(size, 0, -1)), key=_end)
+    return furthest if furthest.end > position else None
+
+
+def windows_between(position: int, end: int, size: int) -> Iterator[Window]:
+    """Yield the windows that are asked for from one position of a list to another, as long as each comes full."""
+    while position < end and (window := window_after(position, size)):
+        yield window
+        position = window.end
+
+
+def _end(window: Window) -> int:
+    return window.end
 
 
 @dataclass
 class PagedList:
     """One list of the API, read page by page.
 
-    `key_of` gives a record's key. With `max_pages` the read ends early and tells `on_cut` how many records it left
-    out (None: unknown).
+    `fetch` gives a page, `key_of` a record's key, `size` is how many records to ask for at once. With `max_pages` the
+    read ends early and tells `on_cut` how many records it left out (None: unknown). `expect` is told which windows come
+    next, as far as they are known.
     """
 
     fetch: Fetch
     key_of: Callable[[Record], str]
+    size: int
     max_pages: int | None = None
     on_cut: Callable[[int | None], None] = field(default=lambda left_out: None)
+    expect: Callable[[Iterable[Window]], None] = field(default=lambda windows: None)
 
     def read_ascending(self) -> Iterator[list[Record]]:
-        """Yield the records of a list that the API sorts by key, page by page, in constant memory.
+        """Yield the records of a list that the API sorts by key, page by page.
 
-        As long as the totals stay the same, each page begins after the last key read. Where they have changed, records
-        may have slipped to the page before: that is read again, until a page overlaps what was read. A list that is
-        not sorted, or whose records the API does not count, is read by `read_unordered`. Raises UnstableListError.
+        Each window begins with the last record that was read, or before it, so that nothing can lie between the two. A
+        list that turns out not to be sorted, or whose pages cannot overlap, is read by `read_unordered`. Raises
+        UnstableListError.
         """
-        last, count, size, number, rereads, missing = "", 0, 0, 1, 0, 0
-        before: Page | None = None
-        stepped_back = has_changed = False
-        while True:
-            page = self.fetch(number)
-            if page is None:
-                if missing == number:
-                    _check_missing(before, number)
-                    _check_count(before.total_records if before and not has_changed else None, count)
-                    return
-                missing, number, stepped_back = number, number - 1, True
-                continue
-            keys = [self.key_of(record) for record in page.records]
-            if before is None:
-                size = len(keys)
-                if not _rise_strictly(keys) or (page.total_records is None and not page.proves_end(number, size)):
-                    yield from self.read_unordered()
-                    return
-            elif not _rise_strictly(keys):
-                raise UnstableListError(f"page {number} is not sorted by id")
-            overlaps = bool(keys) and keys[0] <= last
-            is_still = before is None or (page.totals == before.totals and not stepped_back)
-            has_changed = has_changed or (before is not None and page.totals != before.totals)
-            if number > 1 and overlaps == is_still and (keys or not is_still):
-                if not stepped_back:
-                    rereads = _count_reread(rereads, f"page {number} keeps shifting or comes again")
-                number, stepped_back = number - 1, True
-                continue
-            position = (number - 1) * size + len(keys)
-            if not keys and is_still and not page.proves_end(number, position):
-                rereads = _count_reread(rereads, f"page {number} is empty, but the list goes on")
-                continue
-            new = [record for record, key in zip(page.records, keys, strict=True) if key > last]
-            if new:
-                yield new
-                last, count, rereads = keys[-1], count + len(new), 0
-            before, stepped_back = page, False
-            if page.proves_end(number, position):
-                _check_count(page.total_records if not has_changed else None, count)
+        ascent = _Ascent(self.size)
+        while window := ascent.next_window():
+            page = self.fetch(window) or Page([])
+            keys = self._keys_of(page)
+            if len(keys) > window.size or not _rise(keys):
+                break
+            new = ascent.take(window, page, keys)
+            limit = self._limit(ascent.size)
+            wanted = new[: limit - ascent.count]
+            ascent.count += len(wanted)
+            self.expect(ascent.following(min(page.records_up_to(ascent.size), limit)))
+            if wanted:
+                yield wanted
+            if ascent.is_at_end and len(wanted) == len(new):
                 return
-            if self._is_cut(page, number, count):
+            if ascent.count >= limit:
+                self._tell_of_cut(page, ascent.count)
                 return
-            number += 1
+        yield from self.read_unordered(ascent.taken())
 
-    def read_unordered(self) -> Iterator[list[Record]]:
-        """Yield the records of a list without a promised order, page by page, remembering their keys.
+    def read_unordered(self, given: Collection[str] = ()) -> Iterator[list[Record]]:
+        """Yield the records of a list without a promised order, page by page, but for those whose keys are given.
 
-        One pass is enough if it met no change and all the records that the API counts, or if one page held them all.
-        Otherwise the list is read again until two passes agree: a record that moves to a page already read is seen in
-        no other way. Raises UnstableListError.
+        One page that holds the whole list is enough. Otherwise it is read again until two readings in a row agree,
+        neither of them with a record on two pages: one that moves to a page already read is seen in no other way.
+        Raises UnstableListError.
         """
-        seen: set[str] = set()
+        seen = set(given)
         earlier: set[str] | None = None
         problem = ""
         for _ in range(1 + REREADS):
@@ -142,55 +157,131 @@ class PagedList:
         Raises UnstableListError as soon as the pass contradicts itself.
         """
         keys: set[str] = set()
-        number, size, quiet = 1, 0, True
-        before: Page | None = None
-        while (page := self.fetch(number)) is not None:
-            page_keys = [self.key_of(record) for record in page.records]
-            size = size or len(page_keys)
-            end = page.proves_end(number, (number - 1) * size + len(page_keys))
-            is_still = before is None or page.totals == before.totals
-            # An empty page may be the end, one that brings nothing new takes the place of one that would.
-            if is_still and keys.issuperset(page_keys) and (page_keys or not end):
-                raise UnstableListError(f"page {number} comes again, or empty, before the end")
-            new = {key: record for record, key in zip(page.records, page_keys, strict=True) if key not in seen}
+        received, served = 0, 0
+        # What was fetched ahead for an earlier pass shows the list as it was then.
+        self.expect(())
+        before = Page([])
+        for number in itertools.count(1):
+            page = self.fetch(Window(number, self.size)) or before._replace(records=[])
+            page_keys = self._keys_of(page)
+            received, served = received + len(page_keys), served or len(page_keys)
+            _check_pass(page, number, received, keys.intersection(page_keys))
+            self.expect(self._pages_after(page, number))
+            new = {key: record for key, record in zip(page_keys, page.records, strict=True) if key not in seen}
             seen.update(page_keys)
             keys.update(page_keys)
-            before, quiet = page, quiet and is_still
             if new:
                 yield list(new.values())
-            if not end and self._is_cut(page, number, len(keys)):
-                return keys, True
-            if end:
+            if not page_keys or page.is_last(number, received):
                 break
-            number += 1
-        if page is None:
-            _check_missing(before, number)
-        total = before.total_records if before else None
-        _check_count(total if quiet else None, len(keys))
-        return keys, quiet and (total is not None or number == 1)
+            if len(keys) >= self._limit(served):
+                self._tell_of_cut(page, len(keys))
+                return keys, True
+            before = page
+        return keys, number == 1
 
-    def _is_cut(self, page: Page, number: int, count: int) -> bool:
-        if self.max_pages is None or number < self.max_pages:
-            return False
+    def _keys_of(self, page: Page) -> list[str]:
+        return [self.key_of(record) for record in page.records]
+
+    def _pages_after(self, page: Page, number: int) -> Iterator[Window]:
+        last = min(page.total_pages or 0, self.max_pages or sys.maxsize)
+        return (Window(following, self.size) for following in range(number + 1, last + 1))
+
+    def _limit(self, size: int) -> int:
+        """Return how many records are wanted of pages of a size."""
+        return sys.maxsize if self.max_pages is None else self.max_pages * size
+
+    def _tell_of_cut(self, page: Page, count: int) -> None:
         self.on_cut(None if page.total_records is None else max(0, page.total_records - count))
-        return True
 
 
-def _check_count(total_records: int | None, count: int) -> None:
-    if total_records is not None and count < total_records:
-        raise UnstableListError(f"the API counts {total_records} records and gave {count}")
+@dataclass
+class _Ascent:
+    """How far the reading of a sorted list has come.
+
+    `size` is the largest page that the server is known to serve, `position` where in the list, as the last reply showed
+    it, the read goes on, `count` how many records were wanted.
+    """
+
+    size: int
+    position: int = 0
+    count: int = 0
+    is_at_end: bool = False
+    last: str = ""
+    """The last key that was read."""
+    tail: str = ""
+    """The last key of the window before."""
+    step: int = 0
+    """By how many records the read has stepped back last."""
+    in_vain: int = 0
+    """How many replies in a row have brought nothing new."""
+    problem: str = ""
+    has_overlapped: bool = False
+    packed: list[bytes] = field(default_factory=list)
+
+    def next_window(self) -> Window | None:
+        """Return what to ask for, None where windows do not overlap; raises UnstableListError when it cannot win."""
+        if self.in_vain > (PATIENCE + self.count // self.size if self.has_overlapped else REREADS):
+            if self.has_overlapped:
+                raise UnstableListError(self.problem)
+            return None
+        return window_after(self.position, self.size)
+
+    def following(self, end: int) -> Iterator[Window]:
+        """Yield the windows from here up to a position of the list; none while the read looks for its place."""
+        return windows_between(self.position, 0 if self.step else end, self.size)
+
+    def take(self, window: Window, page: Page, keys: list[str]) -> list[Record]:
+        """Return what a page brings, and note where to go on."""
+        if not self.packed and 0 < len(keys) < self.size:
+            self.size = len(keys)
+        if window.number > 1 and (not keys or keys[0] > self.last):
+            self._step_back(window)
+            return []
+        self.has_overlapped = self.has_overlapped or window.number > 1
+        new = {key: record for key, record in zip(keys, page.records, strict=True) if key > self.last}
+        self.is_at_end = page.is_last(window.number, window.start + len(keys)) or (
+            not new and self._shows_end(window, page, keys)
+        )
+        self.position, self.tail = window.start + len(keys), keys[-1] if keys else ""
+        if new:
+            self.last, self.step, self.in_vain = keys[-1], 0, 0
+            self.packed.append(orjson.dumps(list(new)))
+        else:
+            self.in_vain += 1
+        return list(new.values())
+
+    def _shows_end(self, window: Window, page: Page, keys: list[str]) -> bool:
+        """Whether a window that brings nothing new is where the list ends."""
+        if page.promises_more(window.number, self.position):
+            self.problem = f"the API counts {page.records_up_to(window.size)} records and gave {self.count}"
+            return False
+        self.problem = f"page {window.number} of {window.size} brings nothing new"
+        # Once more where the last record has gone: a server that has begun to send smaller pages looks the same.
+        return len(keys) < window.size and (keys[-1] if keys else "") == self.tail
+
+    def _step_back(self, window: Window) -> None:
+        """Go on further ahead in the list, by twice as much each time: what was read has moved there."""
+        self.problem = f"page {window.number} of {window.size} lies behind what was read"
+        self.step = 2 * self.step or max(1, self.size // 8)
+        self.position = max(0, window.start - self.step)
+        self.in_vain += 1
+
+    def taken(self) -> set[str]:
+        """Return the keys of all records that were given, which are kept small until then."""
+        return set(itertools.chain.from_iterable(map(orjson.loads, self.packed)))
 
 
-def _check_missing(before: Page | None, number: int) -> None:
-    if before is not None and before.has_after(number - 1):
-        raise UnstableListError(f"page {number} of {before.total_pages} does not exist")
+def _check_pass(page: Page, number: int, received: int, repeated: set[str]) -> None:
+    """Raise UnstableListError where a page contradicts those before it."""
+    if repeated:
+        raise UnstableListError(f"page {number} repeats {len(repeated)} records of the pages before it")
+    if not page.records and page.promises_more(number, received):
+        raise UnstableListError(
+            f"page {number} is empty, but the API counts {page.total_records or page.total_pages} "
+            f"{'records' if page.total_records else 'pages'} and gave {received} records"
+        )
 
 
-def _count_reread(rereads: int, problem: str) -> int:
-    if rereads == REREADS:
-        raise UnstableListError(problem)
-    return rereads + 1
-
-
-def _rise_strictly(keys: list[str]) -> bool:
-    return all(first < second for first, second in itertools.pairwise(keys))
+def _rise(keys: list[str]) -> bool:
+    return all(first <= second for first, second in itertools.pairwise(keys))

@@ -18,7 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.budget import budgeted_session
 from source_particle.error_handler import REFUSALS, ParticleErrorHandler
 from source_particle.errors import REFUSED_AFRESH, Refused, SignInRefusedError, UnstableListError
-from source_particle.paging import Fetch, Page, PagedList, Record
+from source_particle.paging import Fetch, Page, PagedList, Record, Window, windows_between
 from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact, withhold_from_log
 from source_particle.replies import page_of
@@ -101,8 +101,15 @@ class ParticleRetriever(Retriever):
             yield self._only_page(stream_slice).records
             return
         max_pages = self._options.get("max_pages")
-        with self._lists.one_more(), pages_ahead(self._page_of(stream_slice), self._lists.share, max_pages) as fetch:
-            pages = PagedList(fetch, self._key_of, max_pages, self._warn_of_cut(stream_slice))
+        with self._lists.one_more(), pages_ahead(self._page_of(stream_slice), self._lists.share) as ahead:
+            pages = PagedList(
+                ahead.fetch,
+                self._key_of,
+                self._per_page(),
+                max_pages,
+                self._warn_of_cut(stream_slice),
+                ahead.expect,
+            )
             try:
                 yield from pages.read_ascending() if self._keeps_order() else pages.read_unordered()
             except UnstableListError as error:
@@ -126,29 +133,41 @@ class ParticleRetriever(Retriever):
         if not self.paged:
             yield [{"requests": 1, "sent": 0}]
             return
-        page = self._page_of(stream_slice)(1)
-        pages = page.total_pages if page else 1
-        max_pages = self._options.get("max_pages")
-        yield [{"requests": min(pages, max_pages) if pages and max_pages else pages, "sent": 1}]
+        page = self._page_of(stream_slice)(Window(1, self._per_page()))
+        yield [{"requests": self._requests_after(page) if page else 1, "sent": 1}]
+
+    def _requests_after(self, first: Page) -> int | None:
+        if first.total_pages is None:
+            return None
+        size = len(first.records) or self._per_page()
+        records = first.records_up_to(size)
+        if max_pages := self._options.get("max_pages"):
+            records = min(records, max_pages * size)
+        if not self._keeps_order():
+            return -(-records // size) or 1
+        return sum(1 for _ in windows_between(0, records, size)) or 1
 
     def _page_of(self, stream_slice: StreamSlice) -> Fetch:
         """Give what fetches a page of a slice by its number."""
-        per_page = self._options.get("per_page", 100)
-        # The documentation names perPage, every client that is known to work sends per_page.
         filters = self._filters()
-        parameters = {**filters, **self._order(), "per_page": per_page, "perPage": per_page}
+        parameters = {**filters, **self._order()}
 
-        def fetch(number: int) -> Page | None:
+        def fetch(window: Window) -> Page | None:
+            # The documentation names perPage, every client that is known to work sends per_page.
+            size = {"per_page": window.size, "perPage": window.size}
             try:
-                page = self.fetch(stream_slice, {**parameters, "page": number})
+                page = self.fetch(stream_slice, {**parameters, **size, "page": window.number})
                 # Whether the API counts what a filter leaves or the whole list is not known.
-                return page._replace(total_records=None) if filters else page
+                return page._replace(total_pages=None, total_records=None) if filters else page
             except Refused as refusal:
-                if refusal.status == requests.codes.not_found and number > 1:
+                if refusal.status == requests.codes.not_found and window.number > 1:
                     return None
                 raise
 
         return fetch
+
+    def _per_page(self) -> int:
+        return int(self._options.get("per_page", 100))
 
     def _warn_of_cut(self, stream_slice: StreamSlice) -> Callable[[int | None], None]:
         def warn(left_out: int | None) -> None:

@@ -190,7 +190,10 @@ def test_parents_are_read_once_per_stream(cloud: DeviceCloud) -> None:
 
     assert cloud.ledger.count("GET /v1/products") == 1
     assert cloud.ledger.count("GET /v1/devices") == 1
-    listed = [(entry.path, entry.query["page"]) for entry in cloud.ledger.requests("GET /v1/products/:p/devices")]
+    listed = [
+        (entry.path, entry.query["page"], entry.query["per_page"])
+        for entry in cloud.ledger.requests("GET /v1/products/:p/devices")
+    ]
     assert len(listed) == len(set(listed))
 
 

@@ -1,4 +1,4 @@
-"""Pages fetched ahead: as far as there are any, never twice, and afresh once the list has changed."""
+"""Pages fetched ahead: those that are expected, never twice, and afresh once the list has changed."""
 
 import math
 import threading
@@ -9,7 +9,7 @@ import pytest
 
 from source_particle import prefetch
 from source_particle.cancellation import is_wanted
-from source_particle.paging import Page
+from source_particle.paging import Page, PagedList, Window
 from source_particle.prefetch import pages_ahead
 
 
@@ -19,26 +19,62 @@ def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Server:
-    """A list of ten pages that counts how often each was asked for."""
+    """A list of a hundred records that counts how often each page was asked for."""
 
     def __init__(self) -> None:
-        self.asked: Counter[int] = Counter()
+        self.asked: Counter[Window] = Counter()
         self._lock = threading.Lock()
 
-    def fetch(self, number: int) -> Page | None:
+    def fetch(self, window: Window) -> Page | None:
         with self._lock:
-            self.asked[number] += 1
-        return Page([{"id": f"{number}-{self.asked[number]}"}], total_pages=10) if number <= 10 else None
+            self.asked[window] += 1
+        records = [{"id": f"{position:02}"} for position in range(window.start, min(window.end, 100))]
+        return Page(records, total_pages=-(-100 // window.size), total_records=100, served_at=str(self.asked[window]))
 
 
+def windows(*numbers: int) -> list[Window]:
+    return [Window(number, 10) for number in numbers]
+
+
+def join_threads() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "pages-ahead":
+            assert thread.daemon
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("how", ["ascending", "unordered"])
 @pytest.mark.parametrize("pages", [1, 3, 32])
-def test_every_page_is_fetched_once_and_none_beyond_the_last(pages: int) -> None:
-    server = Server()
-    with pages_ahead(server.fetch, lambda: pages, None) as fetch:
-        found = [fetch(number) for number in range(1, 11)]
+@pytest.mark.parametrize("max_pages", [None, 5])
+def test_a_list_is_read_with_the_same_requests_as_without(how: str, pages: int, max_pages: int | None) -> None:
+    asked = []
+    for share in (lambda: 0, lambda: pages):
+        server = Server()
+        with pages_ahead(server.fetch, share) as ahead:
+            paged = PagedList(ahead.fetch, lambda record: str(record["id"]), 10, max_pages, expect=ahead.expect)
+            found = list(paged.read_ascending() if how == "ascending" else paged.read_unordered())
+        join_threads()
+        assert [record["id"] for records in found for record in records] == [f"{n:02}" for n in range(100)][
+            : max_pages and max_pages * 10
+        ]
+        asked.append(server.asked)
 
-    assert [page.records[0]["id"] for page in found if page] == [f"{number}-1" for number in range(1, 11)]
-    assert server.asked == Counter(range(1, 11))
+    assert asked[0] == asked[1]
+
+
+def test_so_many_pages_are_under_way_as_may_be() -> None:
+    server = Server()
+    with pages_ahead(server.fetch, lambda: 3) as ahead:
+        ahead.fetch(Window(1, 10))
+        ahead.expect(windows(*range(2, 11)))
+        join_threads()
+        assert server.asked == Counter(windows(1, 2, 3, 4))
+
+        ahead.fetch(Window(2, 10))
+        ahead.expect(windows(*range(3, 11)))
+        join_threads()
+        assert server.asked == Counter(windows(1, 2, 3, 4, 5))
 
 
 @pytest.mark.parametrize(("work", "asked"), [(0.9, [1, 2]), (0.1, [*range(1, 6)])])
@@ -50,81 +86,72 @@ def test_nothing_is_fetched_ahead_where_the_processor_is_the_limit(
     monkeypatch.setattr(prefetch, "perf_counter", count().__next__)
     monkeypatch.setattr(prefetch, "process_time", count(step=work).__next__)
     server = Server()
-    with pages_ahead(server.fetch, lambda: 3, None) as fetch:
-        fetch(1), fetch(2)
-    for thread in threading.enumerate():
-        if thread.name == "pages-ahead":
-            thread.join(10)
-            assert not thread.is_alive()
+    with pages_ahead(server.fetch, lambda: 3) as ahead:
+        for number in (1, 2):
+            ahead.fetch(Window(number, 10))
+            ahead.expect(windows(*range(number + 1, 11)))
+    join_threads()
 
-    assert sorted(server.asked) == asked
+    assert sorted(server.asked) == windows(*asked)
 
 
-def test_pages_that_are_not_wanted_are_not_fetched() -> None:
+def test_a_page_that_is_asked_for_again_is_fetched_afresh() -> None:
     server = Server()
-    with pages_ahead(server.fetch, lambda: 8, 2) as fetch:
-        fetch(1), fetch(2)
-
-    assert server.asked == Counter([1, 2])
-
-
-def test_a_page_that_is_asked_for_again_is_fetched_afresh_and_so_is_what_follows() -> None:
-    server = Server()
-    with pages_ahead(server.fetch, lambda: 2, None) as fetch:
-        for number in (1, 2, 3):
-            fetch(number)
-        again, following = fetch(2), fetch(3)
+    with pages_ahead(server.fetch, lambda: 2) as ahead:
+        ahead.fetch(Window(1, 10))
+        ahead.expect(windows(2, 3))
+        ahead.fetch(Window(2, 10))
+        again = ahead.fetch(Window(2, 10))
 
     assert again is not None
-    assert following is not None
-    assert (again.records[0]["id"], following.records[0]["id"]) == ("2-2", "3-2")
+    assert again.served_at == "2"
 
 
-def test_a_list_whose_pages_are_not_counted_is_fetched_page_by_page() -> None:
-    asked = []
+def test_pages_that_are_no_longer_expected_are_fetched_afresh() -> None:
+    """The list has changed: what was fetched ahead shows it as it was before."""
+    server = Server()
+    with pages_ahead(server.fetch, lambda: 2) as ahead:
+        ahead.fetch(Window(1, 10))
+        ahead.expect(windows(2, 3))
+        join_threads()
+        ahead.expect(())
+        again = ahead.fetch(Window(2, 10))
 
-    def fetch_uncounted(number: int) -> Page:
-        asked.append(number)
-        return Page([{"id": str(number)}])
-
-    with pages_ahead(fetch_uncounted, lambda: 8, None) as fetch:
-        fetch(1), fetch(2)
-
-    assert asked == [1, 2]
+    assert again is not None
+    assert again.served_at == "2"
 
 
 def test_an_error_ahead_is_raised_when_its_page_is_reached() -> None:
-    def fetch_two(number: int) -> Page:
-        if number > 2:
-            raise ValueError(number)
-        return Page([{"id": str(number)}], total_pages=5)
+    def fetch_two(window: Window) -> Page:
+        if window.number > 2:
+            raise ValueError(window.number)
+        return Page([{"id": str(window.number)}])
 
-    with pages_ahead(fetch_two, lambda: 4, None) as fetch:
-        fetch(1), fetch(2)
+    with pages_ahead(fetch_two, lambda: 4) as ahead:
+        ahead.fetch(Window(1, 10))
+        ahead.expect(windows(2, 3, 4))
+        ahead.fetch(Window(2, 10))
         with pytest.raises(ValueError, match="3"):
-            fetch(3)
+            ahead.fetch(Window(3, 10))
 
 
 def test_nothing_more_is_sent_once_the_reader_has_gone() -> None:
     started, release = threading.Event(), threading.Event()
     wanted = []
 
-    def fetch_slowly(number: int) -> Page:
-        if number > 1:
+    def fetch_slowly(window: Window) -> Page:
+        if window.number > 1:
             started.set()
             release.wait(10)
             wanted.append(is_wanted())
-        return Page([{"id": str(number)}], total_pages=2)
+        return Page([{"id": str(window.number)}])
 
-    with pages_ahead(fetch_slowly, lambda: 4, None) as fetch:
-        fetch(1)
+    with pages_ahead(fetch_slowly, lambda: 4) as ahead:
+        ahead.fetch(Window(1, 10))
+        ahead.expect(windows(2))
         started.wait(10)
     release.set()
-    for thread in threading.enumerate():
-        if thread.name == "pages-ahead":
-            assert thread.daemon
-            thread.join(10)
-            assert not thread.is_alive()
+    join_threads()
 
     assert wanted == [False]
     assert is_wanted()
