@@ -32,12 +32,12 @@ __all__ = [
 
 
 def register(spark: "SparkSession") -> None:
-    """Make the formats `particle` and `lakeflow_connect` known to a Spark session.
+    """Register the formats `particle` and `lakeflow_connect` with a Spark session.
 
-    Reads are split into as many tasks as the session runs at once, unless the option `numPartitions` says otherwise,
-    and take filters if `spark.sql.python.filterPushdown.enabled` is on by now.
+    Reads are split into as many tasks as the session runs in parallel, unless the option `numPartitions` is set.
+    Filters are pushed down if `spark.sql.python.filterPushdown.enabled` is on at this point.
     """
-    # Importing pyspark here keeps it optional for those who only use the catalog or the command line.
+    # Importing pyspark here keeps it optional.
     from bridge.registration import register_formats  # noqa: PLC0415
 
     register_formats(spark)

@@ -1,6 +1,6 @@
-"""Making the formats known to a Spark session, fitted to what the session tells of itself.
+"""Registers the formats with a Spark session, adapted to its settings.
 
-The planner of a read has no session to ask, so what matters there becomes part of the class that is registered.
+The planner of a read has no session to ask, so the settings become part of the registered class.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def register_formats(spark: "SparkSession") -> None:
 
 
 def fitted(source: type[ParticleDataSource], spark: "SparkSession") -> type[ParticleDataSource]:
-    """Return a data source that splits reads as the session can run them, and takes filters where it offers them."""
+    """Return a data source with the session's parallelism as default, and with filter pushdown if it is on."""
     facts: dict[str, Any] = {"default_parts": parallelism(spark) or DEFAULT_PARTS}
     if pushes_filters(spark):
         # Versions of Spark without filters lack what this module imports.

@@ -1,6 +1,6 @@
 """Where the Lakeflow framework looks for the source `particle`.
 
-The wheel carries this file a second time, as `databricks/labs/community_connector/sources/particle/__init__.py`.
+The wheel contains a copy of this file, `databricks/labs/community_connector/sources/particle/__init__.py`.
 """
 
 from bridge.lakeflow.connector import ParticleLakeflowConnect

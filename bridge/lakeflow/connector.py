@@ -1,9 +1,8 @@
-"""The connector of a Databricks Lakeflow pipeline: the methods its framework asks for, delegating to the plan.
+"""The connector of a Databricks Lakeflow pipeline: it implements the methods that the framework calls.
 
 The framework (`databricks.labs.community_connector`) is on no package registry and comes with the pipeline. Where it
-can be imported, `ParticleLakeflowConnect` is one of its connectors; elsewhere stand-ins with the same methods take the
-place of its classes. An instance holds the options it was given, and nothing of the CDK: Spark pickles it again and
-again.
+can be imported, `ParticleLakeflowConnect` is one of its connectors; elsewhere stand-ins with the same methods replace
+its classes. An instance holds its options and nothing of the CDK, because Spark pickles it repeatedly.
 """
 
 import logging
@@ -39,14 +38,14 @@ Given = Mapping[str, str]
 class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
     """The tables of a Particle.io fleet for a Lakeflow pipeline.
 
-    Takes all options in one dictionary, those of the connection and of the table and the framework's own, in any case.
-    Constructor, schema and metadata ask nobody; options are checked when a table is read. Every table is read in
-    partitions, so that the planner signs in and no task does.
+    Takes all options in one dictionary: those of the connection, of the table and of the framework, in upper or lower
+    case. Constructor, schema and metadata need no network; options are checked when a table is read. Every table is
+    read in partitions, so that the planner signs in and no task has to.
     """
 
     def __init__(self, options: Given) -> None:
         super().__init__(options)
-        # Spark's own dictionary is not needed to carry strings.
+        # A plain dictionary is enough; Spark's own class is not needed.
         self.options: dict[str, str] = dict(options)
         self._streams: list[TableStream] = []
 
@@ -62,15 +61,15 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
         return spark_schema(part)
 
     def read_table_metadata(self, table_name: str, table_options: Given) -> dict[str, Any]:
-        """Return the key of a table, its cursor where it has one, and its ingestion type; raises UnknownTableError."""
+        """Return the key of a table, its cursor if it has one, and its ingestion type; raises UnknownTableError."""
         return metadata_of(table(table_name))
 
     def read_table(
         self, table_name: str, start_offset: Mapping[str, Any] | None, table_options: Given
     ) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
-        """Return what is new since an offset (None: everything), in one piece, and the offset to go on from.
+        """Return the records after an offset (None: all), and the offset to resume from.
 
-        Raises what options that cannot work raise; the records raise what goes wrong while they are read.
+        Raises OptionError and its like for wrong options; iterating over the records raises errors of the read.
         """
         end = self.latest_offset(table_name, table_options, start_offset)
         tasks = self.get_partitions(table_name, table_options, start_offset or {}, end)
@@ -80,20 +79,20 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
     def read_table_deletes(
         self, table_name: str, start_offset: Mapping[str, Any] | None, table_options: Given
     ) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
-        """Refuse: raises OptionError, because the API does not tell what was deleted."""
+        """Raise OptionError, because the API does not report deletions."""
         raise no_deletes()
 
     def is_partitioned(self, table_name: str) -> bool:
-        """Return true: every table is read in partitions."""
+        """Return True: every table is read in partitions."""
         return bool(table(table_name))
 
     def latest_offset(
         self, table_name: str, table_options: Given, start_offset: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the offset up to which the next batch reads, `start_offset` when there is nothing new.
+        """Return the offset up to which the next batch reads; `start_offset` if there is nothing new.
 
-        The framework does not tell when a run has to end with what there is. So each time that has been read, one call
-        finds nothing new: that ends a run with `availableNow`, and a continuous one asks again.
+        The framework does not tell when a run has to end. So once everything has been read, one call reports nothing
+        new: that ends a run with `availableNow`, while a continuous run asks again.
         """
         return self._stream(table_name, table_options).latest(start_offset)
 
@@ -104,10 +103,10 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
         start_offset: Mapping[str, Any] | None = None,
         end_offset: Mapping[str, Any] | None = None,
     ) -> Sequence[Descriptor]:
-        """Return the tasks of a whole read or, with an end offset, of a batch: none when the offsets are equal.
+        """Return the tasks of a whole read or, with an end offset, of a batch: none if the offsets are equal.
 
-        Where an error comes up in planning a whole read, the one task returned raises it: the framework takes an error
-        here for a connector without partitions, and reads on in another way.
+        If planning a whole read fails, the only task returned raises the error: the framework would take an error here
+        for a connector without partitions, and continue in another way.
         """
         options = self._parsed(table_name, table_options)
         if end_offset is not None:
@@ -119,7 +118,7 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
             return [{"error": [type(error).__name__, str(error)]}]
 
     def read_partition(self, table_name: str, partition: Descriptor, table_options: Given) -> Iterator[dict[str, Any]]:
-        """Give the rows of one task as dictionaries; raises SignInError, TemporaryError or UnexpectedError."""
+        """Yield the rows of one task as dictionaries; raises SignInError, TemporaryError or UnexpectedError."""
         if "error" in partition:
             name, message = partition["error"]
             raise getattr(errors, name, UnexpectedError)(message)
@@ -130,7 +129,7 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
 
     def _stream(self, table_name: str, table_options: Given) -> TableStream:
         options = self._parsed(table_name, table_options)
-        # One connector may be asked for a table with other options each time; only equal ones are one stream.
+        # Each call may come with other options; only calls with equal ones belong to the same stream.
         stream = next((known for known in self._streams if known.options == options), None)
         if stream is None:
             stream = stream_of(options, DEFAULT_PARTS, rests=True)
@@ -144,23 +143,23 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
         return Options.parse(given, table(table_name))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave running streams behind: they belong to the process that plans."""
+        """Drop running streams, which belong to the planning process."""
         return {**self.__dict__, "_streams": []}
 
     def __repr__(self) -> str:
-        """Show no option, as any may be a secret."""
+        """Show no options, because any may be a secret."""
         return f"{type(self).__name__}()"
 
 
 def metadata_of(part: Table) -> dict[str, Any]:
-    """Return what a pipeline wants to know of a table, in the framework's words."""
+    """Return a table's metadata under the framework's names."""
     metadata: dict[str, Any] = {"primary_keys": list(part.primary_key), "ingestion_type": part.ingestion_type}
     return {**metadata, "cursor_field": part.cursor_field} if part.cursor_field else metadata
 
 
 def no_deletes() -> OptionError:
-    """Say why there are no deletions to read."""
+    """Return the error for reading deletions."""
     return OptionError(
-        "isDeleteFlow asks for deleted rows, and the Particle API does not tell what was deleted. Ingest the table "
-        "without it; a snapshot that lacks a row is how a deletion shows."
+        "isDeleteFlow asks for deleted rows, but the Particle API does not report deletions. Ingest the table "
+        "without it: a deleted row is missing from the next snapshot."
     )

@@ -1,7 +1,7 @@
 """The format `lakeflow_connect`: the tables of the format `particle` under the framework's option names.
 
-A pipeline written for the Lakeflow framework reads through it unchanged, and on the Arrow path. Beside the tables there
-are the framework's virtual ones: which tables there are, and their keys, cursors and ingestion types.
+A pipeline written for the Lakeflow framework runs with it unchanged, and reads Arrow batches. It also has the
+framework's virtual tables, which list the tables with their keys, cursors and ingestion types.
 """
 
 import json
@@ -23,7 +23,7 @@ NAMES = ArrayType(StringType())
 
 
 class LakeflowDataSource(ParticleDataSource):
-    """The tables of a Particle.io fleet for code that was written for the Lakeflow framework."""
+    """The tables of a Particle.io fleet for code written for the Lakeflow framework."""
 
     @classmethod
     def name(cls) -> str:
@@ -45,7 +45,7 @@ class LakeflowDataSource(ParticleDataSource):
     def streamReader(self, schema: StructType) -> ParticleStreamReader:  # noqa: N802
         """Return the reader of a stream; raises OptionError for a virtual table."""
         if self._virtual():
-            raise OptionError(f"The table {self.options['tableName']} is no stream; read it with spark.read.")
+            raise OptionError(f"The table {self.options['tableName']} cannot be read as a stream; use spark.read.")
         return super().streamReader(schema)
 
     def _virtual(self) -> "VirtualTable | None":
@@ -59,20 +59,20 @@ class LakeflowDataSource(ParticleDataSource):
 
 @dataclass(frozen=True)
 class VirtualTable:
-    """A table about the tables, made of options and the manifest alone."""
+    """A table about the tables, which needs the options and the manifest only."""
 
     schema: StructType
     rows: Callable[[Mapping[str, str]], Iterator[Row]]
 
 
 class VirtualReader(DataSourceReader):
-    """Gives rows that are known beforehand."""
+    """Reads rows that are already known."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
 
     def read(self, partition: InputPartition) -> Iterator[Row]:
-        """Give the rows."""
+        """Return the rows."""
         return iter(self.rows)
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the base classes of the Lakeflow framework, where it is not installed: the same methods, no more."""
+"""Stand-ins for the base classes of the Lakeflow framework, where it is not installed; they have the same methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class SupportsPartitionedStream(ABC):
 
     @abstractmethod
     def is_partitioned(self, table_name: str) -> bool:
-        """Say whether a stream over the table is read in partitions."""
+        """Return whether a stream over the table is read in partitions."""
 
     @abstractmethod
     def latest_offset(
@@ -68,4 +68,4 @@ class SupportsPartitionedStream(ABC):
 
     @abstractmethod
     def read_partition(self, table_name: str, partition: dict[str, Any], table_options: Given) -> Records:
-        """Give the records of one task."""
+        """Yield the records of one task."""

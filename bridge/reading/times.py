@@ -1,4 +1,4 @@
-"""Moments: from the ways in which the API writes them, to the one way in which the bridge does."""
+"""Times: reads the forms that the API uses, and writes the one form of the bridge."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -11,7 +11,7 @@ _ISO = re.compile(
 
 
 def moment_of(text: str) -> datetime:
-    """Read ISO 8601: a date, with or without time, fraction of a second and offset; UTC where it names no offset.
+    """Return the time of an ISO 8601 text: a date, optionally with time, fraction and offset; UTC if it has no offset.
 
     Raises ValueError for anything else. Digits beyond microseconds are dropped.
     """
@@ -27,21 +27,21 @@ def moment_of(text: str) -> datetime:
 
 
 def iso_ms(moment: datetime) -> str:
-    """Write a moment the API's usual way, `2026-01-31T12:00:00.000Z`; what is finer than milliseconds is cut off."""
+    """Return a time in the API's usual form, `2026-01-31T12:00:00.000Z`, truncated to milliseconds."""
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def floored(moment: datetime, seconds: int) -> datetime:
-    """Return the last whole multiple of so many seconds, counted from 1970, that is not after a moment."""
+    """Return a time rounded down to a multiple of `seconds` since 1970."""
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, timezone.utc)
 
 
 def http_moment(text: str) -> datetime:
-    """Read an HTTP header such as `Sun, 06 Nov 1994 08:49:37 GMT`; raises ValueError for anything else."""
+    """Return the time of an HTTP header such as `Sun, 06 Nov 1994 08:49:37 GMT`; raises ValueError for others."""
     moment = parsedate_to_datetime(text)
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
 
 
 def seconds(count: float) -> timedelta:
-    """Return so many seconds as a duration."""
+    """Return a number of seconds as a duration."""
     return timedelta(seconds=count)

@@ -1,7 +1,7 @@
-"""Reading partitions side by side on a bounded pool of threads, which ends when its consumer does.
+"""Reads partitions in parallel on a bounded pool of threads, which ends when its consumer does.
 
-An API answers one request in the time of a round trip; only many under way use what it allows. Records are handed over
-in lists, because a queue costs more than a record.
+Each request takes a round trip, so only parallel requests can use the API's limit. Records are handed over in lists,
+because passing each one through a queue would cost more than the record itself.
 """
 
 import queue
@@ -17,9 +17,9 @@ Part = TypeVar("Part")
 Item = TypeVar("Item")
 
 ITEMS_AT_ONCE = 250
-# Few, because what waits long is no longer in the processor's caches when its turn comes.
+# Few, because lists that wait long drop out of the processor's caches.
 LISTS_WAITING = 2
-# How often a worker that cannot hand over looks whether anyone still wants what it has, in seconds.
+# How often a worker that cannot hand over checks whether it is still wanted, in seconds.
 PATIENCE = 0.1
 FAREWELL = 2.0
 
@@ -30,12 +30,12 @@ def overlapped(
     workers: int,
     until: Callable[[threading.Event], AbstractContextManager[Any]] = nullcontext,
 ) -> Iterator[Item]:
-    """Give the items of all parts, in no order, with up to `workers` parts being read at once.
+    """Yield the items of all parts, in no order, with up to `workers` parts read at once.
 
-    Parts are taken one by one as workers become free, and a worker goes on only when its list of items is taken. The
-    first error of a worker, or of `parts` itself, is raised here, after which nothing more is read. Closing the
-    iterator ends the workers as soon as what they wait for answers; what they do is wrapped in `until`, which is given
-    the event that tells of it.
+    Parts are taken one by one as workers become free, and a worker continues only when its list of items has been
+    taken. The first error of a worker, or of `parts` itself, is raised here, and nothing more is read. Closing the
+    iterator stops the workers as soon as the request they wait for ends. Each worker runs inside `until`, which gets
+    the event that is set then.
     """
     pool = _Pool(iter(parts), read, workers, until)
     try:
@@ -73,7 +73,7 @@ class _Pool(Generic[Part, Item]):
                 yield from result
 
     def stop(self) -> None:
-        """End the workers; one that waits for an answer ends with it, and is not waited for longer than `FAREWELL`."""
+        """Stop the workers; wait at most `FAREWELL` seconds for those with a request in flight."""
         self._stopped.set()
         wait(self._working, FAREWELL)
 
@@ -89,12 +89,12 @@ class _Pool(Generic[Part, Item]):
         self._hand_over(None)
 
     def _take(self) -> Part | None:
-        # Naming the next part may itself ask the API; the others go on reading what they have.
+        # Naming the next part may itself send requests; the others continue with what they have.
         with self._taking:
             return None if self._stopped.is_set() else next(self._parts, None)
 
     def _read_part(self, part: Part, at_once: int) -> int:
-        """Hand over one part; lists grow from a single item, so that the first one comes without delay."""
+        """Hand over one part; lists grow from a single item, so that the first one arrives without delay."""
         items: list[Item] = []
         for item in self._read(part):
             items.append(item)

@@ -1,8 +1,8 @@
-"""Records → Arrow record batches in the columns of their table, and nothing lost on the way.
+"""Records → Arrow record batches with the columns of their table, without losing anything.
 
-Values whose type is already that of their column go to Arrow as a whole column, which costs a fraction of looking at
-each of them. A column with any other value is fitted value by value; see `coercion`. What does not fit, and every field
-that the schema does not know, goes into the column `_rescued_data`, a JSON object by path.
+A column whose values all have its type goes to Arrow as a whole, at a fraction of the cost of checking each value. Any
+other column is converted value by value; see `values`. What does not fit, and every field that the schema does not
+know, goes into the column `_rescued_data`, a JSON object keyed by path.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Record = Mapping[str, Any]
 
 MAX_ROWS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
-# A query that wants a few rows stops after the first batch; each further one may hold twice as many rows.
+# A query for a few rows stops after the first batch; each further one may hold twice as many rows.
 FIRST_ROWS = 10
-# So many rows are in Python's memory at once, or fewer where they are large.
+# Rows in Python's memory at once; fewer if they are large.
 ROWS_AT_ONCE = 1_000
 
 
 def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_ROWS) -> Iterator[pa.RecordBatch]:
-    """Turn the records of a table into record batches of at most `max_rows` rows or about 8 MB, whichever is first.
+    """Yield the records of a table in record batches of at most `max_rows` rows or about 8 MB, whichever is first.
 
-    The first ones are small. Pulls no more records than the batch it is asked for holds; an empty table gives no batch.
+    The first ones are small. Pulls no more records than the requested batch holds; an empty table yields no batch.
     """
     convert, rest, wanted = batch_converter(table), iter(records), FIRST_ROWS
     while parts := list(_parts(rest, convert, min(wanted, max_rows))):
@@ -42,7 +42,7 @@ def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_
 def _parts(
     records: Iterator[Record], convert: Callable[[Sequence[Record]], pa.RecordBatch], max_rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """Give the parts of one batch, which are in Python's memory one after the other."""
+    """Yield the parts of one batch, only one of which is in Python's memory at a time."""
     count = size = 0
     while count < max_rows and size < MAX_BYTES:
         at_once = _up_to(records, min(ROWS_AT_ONCE, max_rows - count), MAX_BYTES - size)
@@ -54,7 +54,7 @@ def _parts(
 
 
 def _up_to(records: Iterator[Record], max_rows: int, max_bytes: int) -> list[Record]:
-    """Take so many records, or the first ones that weigh so much together; their JSON weighs what Arrow will."""
+    """Return up to `max_rows` records of about `max_bytes` in total; their JSON is about as large as Arrow's form."""
     taken: list[Record] = []
     weight = 0
     while len(taken) < max_rows and weight < max_bytes and (record := next(records, None)) is not None:
@@ -64,9 +64,9 @@ def _up_to(records: Iterator[Record], max_rows: int, max_bytes: int) -> list[Rec
 
 
 def clean_records(records: Iterable[Record], table: Table) -> Iterator[dict[str, Any]]:
-    """Turn the records of a table into dictionaries that are rows already: each value of its column's type.
+    """Yield the records of a table as rows: dictionaries whose values have the types of their columns.
 
-    For code that takes dictionaries and converts them itself, and not as carefully.
+    For code that converts dictionaries itself, but less carefully.
     """
     names, convert = [*table.columns, RESCUED_DATA], row_converter(table)
     for record in records:
@@ -74,7 +74,7 @@ def clean_records(records: Iterable[Record], table: Table) -> Iterator[dict[str,
 
 
 def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch]:
-    """Compile the function that turns some records into one record batch, `_rescued_data` last."""
+    """Return a function that converts records into one record batch, `_rescued_data` last."""
     import pyarrow as pa  # noqa: PLC0415  (so that the catalog and the CLI's help start fast)
 
     from bridge.rows.columns import MisfitError, column_of  # noqa: PLC0415  (imports pyarrow)
@@ -104,7 +104,7 @@ def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch
 
 
 def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
-    """Compile the function that turns one record into the values of its row, `_rescued_data` last."""
+    """Return a function that converts one record into the values of its row, `_rescued_data` last."""
     columns = [(name, coercer(schema), quoted_name(name)) for name, schema in table.columns.items()]
     known = frozenset(table.columns)
 
@@ -120,7 +120,7 @@ def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
 
 def _values(name: str, records: Sequence[Record]) -> list[Any]:
     try:
-        # Twice as fast as asking each record, and most fields are in all of them.
+        # Twice as fast as `get`, and most fields are in all records.
         return list(map(itemgetter(name), records))
     except KeyError:
         return [record.get(name) for record in records]

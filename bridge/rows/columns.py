@@ -1,7 +1,7 @@
-"""Whole columns of JSON values → Arrow arrays, for values that have the type of their column already.
+"""Whole columns of JSON values → Arrow arrays, for values that already have the type of their column.
 
-Arrow itself would also take what is not of that type and change it: 1.5 in a column of integers becomes 1, true in one
-of numbers 1.0, and of an object only the fields that it knows remain. So the types are looked at first.
+Arrow itself would also accept values of other types and change them: 1.5 in a column of integers becomes 1, true in a
+column of numbers 1.0, and an object keeps only the fields that Arrow knows. So the types are checked first.
 """
 
 from itertools import accumulate, chain
@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-# The Python types of the JSON values that fit a column of an Arrow type; Arrow refuses an integer that is not exact.
+# The Python types of JSON values that fit a column of an Arrow type; Arrow refuses an integer that a double cannot
+# hold.
 _FITTING: dict[pa.DataType, frozenset[type]] = {
     pa.string(): frozenset({str}),
     pa.int64(): frozenset({int}),
@@ -20,11 +21,11 @@ _NULL = frozenset({type(None)})
 
 
 class MisfitError(Exception):
-    """A column holds a value that is not of its type."""
+    """A column holds a value of another type."""
 
 
 def column_of(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    """Return JSON values as an Arrow array; raises MisfitError when one of them would have to be converted."""
+    """Return JSON values as an Arrow array; raises MisfitError if one of them would have to be converted."""
     types = set(map(type, values)) - _NULL
     if not types:
         return pa.nulls(len(values), arrow_type)
@@ -44,7 +45,7 @@ def _misfit() -> pa.Array:
 def _scalars(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
     try:
         return pa.array(values, arrow_type)
-    # Too large a number, or half a surrogate pair.
+    # A number that is too large, or half a surrogate pair.
     except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
         raise MisfitError from None
 
@@ -78,7 +79,7 @@ def _maps(values: list[dict[str, Any] | None], arrow_type: pa.MapType) -> pa.Arr
 
 
 def _offsets(values: list[Any]) -> pa.Array:
-    """Return where each list or map begins; Arrow takes a null here for one that is null."""
+    """Return the offset at which each list or map begins; null stands for one that is null."""
     starts = accumulate((len(value) if value else 0 for value in values), initial=0)
     ends = [*values, []]
     return pa.array([None if value is None else start for value, start in zip(ends, starts, strict=True)], pa.int32())

@@ -1,4 +1,4 @@
-"""The one rule by which a table's JSON schema becomes column types, for Spark and for Arrow alike.
+"""How a table's JSON schema becomes column types, for Spark and Arrow alike.
 
 A property's column has the first JSON type listed that is not null: integer → Long, number → Double, string → String
 (dates and times too, as sent), boolean → Boolean, object with known properties → Struct, object with free keys → Map,
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.tables.catalog import JsonSchema, Table
 
-if TYPE_CHECKING:  # each of them costs a tenth of a second, and no reader of the catalog needs both
+if TYPE_CHECKING:  # each import takes a tenth of a second, and no user of the catalog needs both
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyspark.sql.types import DataType, StructType
 
 RESCUED_DATA = "_rescued_data"
 RESCUED_DATA_COMMENT = (
-    "JSON object of what did not fit its column or is not known to the schema, by path; null when nothing was rescued."
+    "JSON object, keyed by path, of values that did not fit their column and fields unknown to the schema; null if "
+    "there were none."
 )
 
 Kind = Literal["integer", "number", "string", "boolean", "struct", "map", "array"]
@@ -43,7 +44,7 @@ _SCALARS: dict[str, _Scalar] = {
 
 
 def kind_of(schema: JsonSchema) -> Kind:
-    """Give the kind of column for a property: that of the first type it lists, null apart."""
+    """Return the kind of column for a property: that of the first type it lists, apart from null."""
     listed = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     first: Any = next(name for name in listed if name != "null")
     if first == "object":

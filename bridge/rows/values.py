@@ -1,9 +1,9 @@
-"""One value into the type of its column, and nothing lost on the way.
+"""Converts one value to the type of its column, without losing anything.
 
-A value of another type is converted where that loses nothing (`"5"` → 5, 5.0 → 5, true → `"true"`, an object in a
-string column → its JSON text). What still does not fit, and every field that the schema does not know, is rescued: put
-into a dictionary by path, such as `{"payload.device.power.battery.charge": {"err": -210}}`. A path is written as Spark
-writes it: parts joined by dots, an index for an item of an array, backticks around a name that holds a dot.
+A value of another type is converted if that loses nothing (`"5"` → 5, 5.0 → 5, true → `"true"`, an object in a string
+column → its JSON text). What still does not fit, and every field that the schema does not know, is rescued: put into a
+dictionary keyed by path, such as `{"payload.device.power.battery.charge": {"err": -210}}`. Paths look as in Spark:
+parts joined by dots, an index for an array item, backticks around a name that contains a dot.
 
 A schema is compiled into nested functions once, because a fleet has millions of values and one schema.
 """
@@ -20,7 +20,7 @@ from bridge.tables.catalog import JsonSchema
 from source_particle.values import JSON_INTEGER, JSON_NUMBER
 
 Rescued = dict[str, Any]
-# Gives the value for the column; what did not fit is put under the path and the column gets null there.
+# Returns the value for the column; a value that does not fit is rescued under its path, and the column gets null.
 Coercer = Callable[[Any, str, Rescued], Any]
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
@@ -28,11 +28,11 @@ EXACT_IN_DOUBLE = 2**53
 
 
 class Entries(list[tuple[str, Any]]):
-    """A map as Arrow takes it, told apart from an array."""
+    """A map in the form that Arrow takes; the class tells it from an array."""
 
 
 def coercer(schema: JsonSchema) -> Coercer:
-    """Compile the function that fits one value to the column of a property."""
+    """Return a function that converts one value for the column of a property."""
     match kind_of(schema):
         case "struct":
             return _struct(schema["properties"])
@@ -143,22 +143,22 @@ def _array(coerce_item: Coercer) -> Coercer:
 
 
 def quoted_name(name: str) -> str:
-    """Write a name as a part of a path."""
+    """Return a name as part of a path."""
     return name if name and "." not in name and "`" not in name else f"`{name.replace('`', '``')}`"
 
 
 def json_text(value: Any) -> str:
-    """Write a value as compact JSON that any text column can hold."""
+    """Return a value as compact JSON that any text column can hold."""
     try:
         return orjson.dumps(value).decode()
-    # Half a surrogate pair, an integer beyond 64 bits, or too deep for it.
+    # Half a surrogate pair, an integer beyond 64 bits, or nested too deeply for orjson.
     except orjson.JSONEncodeError:
         return _json_text_of_anything(value)
 
 
 def _json_text_of_anything(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair is allowed in JSON and nowhere else: it can only be passed on escaped.
+    # JSON allows half a surrogate pair, nothing else does: it can only be passed on escaped.
     return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
 
 

@@ -1,7 +1,7 @@
 """The manifest as records: which tables there are and which options they and the connection take.
 
-Pure and offline: it reads one YAML file and needs neither the network nor the Airbyte CDK. Options are described here
-as well, because the facts about them stand in the same file; `options` checks values against these descriptions.
+Pure and offline: it reads one YAML file and needs neither the network nor the Airbyte CDK. Options are described here,
+too, because they come from the same file; `options` checks values against these descriptions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,19 +30,19 @@ class Option:
 
     @property
     def is_documented(self) -> bool:
-        """Whether people are told about it; the others serve tests and the connector itself."""
-        # Hidden from Airbyte's forms alone, as a hosted sync has no file to keep.
+        """Whether it is documented; the others serve tests and the connector itself."""
+        # Hidden only in Airbyte's forms, because a hosted sync has no files to keep.
         return self.name == "token_cache_file" or not self.schema.get("airbyte_hidden", False)
 
     @property
     def description(self) -> str:
-        """What it does, in full sentences."""
+        """What it does."""
         return str(self.schema.get("description", ""))
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One table: what it holds, how its rows are told apart and which options narrow it."""
+    """One table: what it holds, its key and its options."""
 
     name: str
     schema: JsonSchema
@@ -51,10 +51,10 @@ class Table:
     ingestion_type: str
     options: tuple[Option, ...]
     spark_options: tuple[Option, ...]
-    """How Spark splits a read and moves a stream on; the Airbyte source does not know them."""
+    """How Spark splits a read and advances a stream; unknown to the Airbyte source."""
 
     def __reduce__(self) -> tuple[Callable[[str], "Table"], tuple[str]]:
-        """Pickle the name alone: there is one object per table and process."""
+        """Pickle the name only: there is one object per table and process."""
         return table, (self.name,)
 
     @property
@@ -65,7 +65,7 @@ class Table:
     @property
     def fans_out(self) -> bool:
         """Whether it is read once for each of several products, devices or SIMs."""
-        # What is fanned out over is what the user has to name.
+        # The user has to name what the table is read for.
         return bool(self.required_options)
 
     @property
@@ -81,25 +81,25 @@ class Table:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The paths of the API that it is read from."""
+        """The API paths that it is read from."""
         return tuple(self.schema["x-endpoint"])
 
     @property
     def scope(self) -> str | None:
-        """The scope an API user needs, None where the API names none."""
+        """The scope that an API user needs, None if the API documents none."""
         return self.schema.get("x-scope")
 
 
 @cache
 def tables() -> Mapping[str, Table]:
     """Return every table by name, in the order of the manifest."""
-    # Streams under a condition serve the connection check; they hold no rows of a fleet.
+    # Conditional streams serve the connection check; they hold no rows of a fleet.
     streams = [stream for stream in manifest()["streams"] if stream["type"] == "DeclarativeStream"]
     return {stream["name"]: _table(stream) for stream in streams}
 
 
 def table(name: str) -> Table:
-    """Return the table of that name, spelt in any case; UnknownTableError names the ones there are."""
+    """Return the table of that name, in upper or lower case; raise UnknownTableError if there is none."""
     known = tables()
     if name.lower() not in known:
         raise UnknownTableError.of(name, known)
@@ -108,7 +108,7 @@ def table(name: str) -> Table:
 
 @cache
 def connection_options() -> tuple[Option, ...]:
-    """Return the options that concern the connection and not one table, those to sign in with first."""
+    """Return the options of the connection, credentials first."""
     properties = _specification()["properties"]
     credentials = [branch["properties"] for branch in properties["credentials"]["oneOf"]]
     signing_in = {name: schema for branch in credentials for name, schema in branch.items() if "const" not in schema}
@@ -118,14 +118,14 @@ def connection_options() -> tuple[Option, ...]:
 
 @cache
 def ways_to_sign_in() -> Mapping[str, tuple[str, ...]]:
-    """Return the options that each way to sign in needs, by the name the configuration has for it (`auth_type`)."""
+    """Return the options that each way to sign in needs, by its name in the configuration (`auth_type`)."""
     branches = [branch["properties"] for branch in _specification()["properties"]["credentials"]["oneOf"]]
     return {branch["auth_type"]["const"]: tuple(name for name in branch if name != "auth_type") for branch in branches}
 
 
 @cache
 def credential_names() -> frozenset[str]:
-    """Return the names of all options that serve to sign in."""
+    """Return the names of all credentials."""
     return frozenset(name for needed in ways_to_sign_in().values() for name in needed)
 
 
