@@ -1,6 +1,7 @@
 """A Particle.io fleet as Spark rows: `bridge.register(spark)`, then `spark.read.format("particle").load("devices")`."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import (
     ConfigurationError,
@@ -11,11 +12,12 @@ from bridge.errors import (
     UnexpectedError,
     UnknownTableError,
 )
-from bridge.lakeflow.connector import ParticleLakeflowConnect
-from bridge.lakeflow.pipeline_spec import pipeline_spec
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from bridge.lakeflow.connector import ParticleLakeflowConnect
+    from bridge.lakeflow.pipeline_spec import pipeline_spec
 
 __all__ = [
     "ConfigurationError",
@@ -30,6 +32,12 @@ __all__ = [
     "register",
 ]
 
+# Imported when they are asked for, so that the command line starts in a fraction of a second.
+_LATER = {
+    "ParticleLakeflowConnect": "bridge.lakeflow.connector",
+    "pipeline_spec": "bridge.lakeflow.pipeline_spec",
+}
+
 
 def register(spark: "SparkSession") -> None:
     """Register the formats `particle` and `lakeflow_connect` with a Spark session.
@@ -41,3 +49,9 @@ def register(spark: "SparkSession") -> None:
     from bridge.registration import register_formats  # noqa: PLC0415
 
     register_formats(spark)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.export.sync import signed_in, wanted_tables, without_credentials
+from bridge.export.selection import signed_in, wanted_tables, without_credentials
 from bridge.reading import reader
 from bridge.reading.tasks import DEFAULT_PARTS, descriptors
 from bridge.tables.options import Options
@@ -33,7 +33,7 @@ def costs(
 ) -> Iterator[Cost]:
     """Give the cost of each table that `bridge.export.sync` would read with the same options; one login.
 
-    Asks the API for the lists of products, devices and SIMs, and for nothing that is read once for each of these.
+    Ask the API for the lists of products, devices and SIMs, and for nothing that is read once for each of these.
     Raises ConfigurationError, SignInError, TemporaryError or UnexpectedError.
     """
     wanted = wanted_tables(connection, names, table_options)

@@ -1,81 +1,141 @@
-"""The folder that a sync writes to: one sync at a time, each table replaced as a whole, and which of them are finished.
+"""The folder that a sync writes to: locked for one sync, each table written whole, and nobody else's files touched.
 
     to/
-    ├── .particle-sync             locked while a sync runs; names the sync that was begun last
+    ├── .particle-sync             locked while a sync runs; names its format and the sync that was begun last
     ├── .devices.1f3c….aside/      what is being written
-    ├── .devices.old/              what was there, for the moment in which it is replaced
+    ├── .devices.1f3c….old/        what was there, for the moment in which it is replaced
     └── devices/                   a whole table
-        ├── _particle_sync.json    the sync that wrote it, and a hash of the options it was read with
+        ├── _particle_sync.json    the mark: what wrote the table, and what it keeps
         └── part-….parquet
 
-Spark and Arrow take no name that begins with a dot or an underscore for data.
+DuckDB, Spark and Arrow take no name that begins with a dot or an underscore for data. Whatever has no mark belongs to
+somebody else: a sync refuses to write there, and leaves it alone when it tidies up. What is renamed was brought to the
+disk before, so that a power cut leaves the old table or the new one, too.
 """
 
 import fcntl
 import json
+import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
+from bridge.export.formats.sink import Mark
+from bridge.tables.catalog import tables
 
 LOCK = ".particle-sync"
 MARK = "_particle_sync.json"
 ASIDE, OLD = ".aside", ".old"
+_NEW_MARK = f"{MARK}.new"
 
 
 @dataclass(frozen=True)
-class Target:
+class Folder:
     """A folder that this sync alone writes to."""
 
-    folder: Path
+    path: Path
     sync_id: str
 
-    def aside(self, table: str) -> Path:
-        """Give where a table is to be written first; no other sync ever writes there."""
-        return self.folder / f".{table}.{uuid4().hex}{ASIDE}"
+    def mark_of(self, table: str) -> Mark | None:
+        """Return the mark of a table, None where there is no table."""
+        return Mark.of_json(_read(self.path / table / MARK))
 
-    def is_finished(self, table: str, options_hash: str) -> bool:
-        """Whether this sync, before it was interrupted, had written a table with the same options."""
-        return _read(self.folder / table / MARK) == self._mark(options_hash)
+    def is_whole(self, table: str) -> bool:
+        """Whether all files that were written last are there."""
+        files = _read(self.path / table / MARK).get("files") or [""]
+        return all((self.path / table / name).is_file() for name in files)
 
-    def replace(self, table: str, new: Path, options_hash: str) -> None:
-        """Put what was written aside into a table's place, marked as finished."""
-        (new / MARK).write_text(json.dumps(self._mark(options_hash)), encoding="utf-8")
-        target, old = self.folder / table, self.folder / f".{table}{OLD}"
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
+    @contextmanager
+    def aside(self, table: str, mark: Mark) -> Iterator[Path]:
+        """Give a new folder to write into, marked as one of ours; what is left of it in the end is removed."""
+        path = self.path / f".{table}.{uuid4().hex}{ASIDE}"
+        path.mkdir()
+        try:
+            write_mark(path, mark.before_its_rows())
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def put(self, table: str, new: Path, mark: Mark) -> None:
+        """Put what was written aside into the place of a table, and remove what was there."""
+        write_mark(new, mark, files=[str(path.relative_to(new)) for path in data_files(new)])
+        flush_tree(new)
+        place, old = self.path / table, self.path / f".{table}.{uuid4().hex}{OLD}"
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        flush(self.path)
         shutil.rmtree(old, ignore_errors=True)
 
-    def _mark(self, options_hash: str) -> dict[str, str]:
-        return {"sync": self.sync_id, "options": options_hash}
+    def add(self, table: str, file: Path, name: str, mark: Mark) -> None:
+        """Put one file that was written aside into a table; it replaces a file of the same name."""
+        place = self.path / table / name
+        if not place.parent.exists():
+            place.parent.mkdir()
+            flush(place.parent.parent)
+        flush(file)
+        file.replace(place)
+        flush(place.parent)
+        write_mark(self.path / table, mark, files=[name])
 
     def tidy(self) -> None:
-        """Remove what an interrupted sync left behind; a table it was about to replace comes back."""
-        for path in self.folder.glob(f".*{OLD}"):
-            table = self.folder / path.name[1 : -len(OLD)]
-            if not table.exists():
-                path.rename(table)
-        for path in (*self.folder.glob(f".*{ASIDE}"), *self.folder.glob(f".*{OLD}")):
+        """Remove what an interrupted sync left behind; a table that it was about to replace comes back."""
+        for path in self._left_behind(OLD):
+            place = self.path / path.name.split(".")[1]
+            if not os.path.lexists(place):
+                path.rename(place)
+        for path in (*self._left_behind(ASIDE), *self._left_behind(OLD)):
             shutil.rmtree(path, ignore_errors=True)
+
+    def _left_behind(self, ending: str) -> list[Path]:
+        names = re.compile(rf"\.({'|'.join(tables())})(\.[0-9a-f]{{32}})?{re.escape(ending)}")
+        found = [path for path in self.path.glob(f".*{ending}") if names.fullmatch(path.name)]
+        return [path for path in found if is_marked(path) or _is_about_to_be_marked(path)]
+
+
+def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:
+    """Raise ConfigurationError where a sync would meet somebody else's files, or tables of another format; only looks.
+
+    `names` are the tables that are to be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise ConfigurationError(f"{path} is not a folder. Choose another one.")
+    lock = path / LOCK
+    if os.path.lexists(lock) and not _is_our_lock(lock):
+        raise ConfigurationError(f"{lock} was not written by this tool. Choose another folder, or move it away.")
+    written = _read(lock).get("format", file_format)
+    if written != file_format:
+        raise ConfigurationError(
+            f"{path} holds tables in the format {written}. Choose another folder for {file_format}, or write {written}."
+        )
+    for name in names:
+        if os.path.lexists(path / name) and not is_marked(path / name):
+            raise ConfigurationError(
+                f"{path / name} was not written by this tool, which would replace it. Choose another folder, or move "
+                "it away."
+            )
 
 
 @contextmanager
-def target(folder: Path, *, resume: bool) -> Iterator[Target]:
+def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume: bool) -> Iterator[Folder]:
     """Lock a folder for one sync: the one that was begun last with `resume`, else a new one.
 
-    Raises TemporaryError while another sync holds it, and ConfigurationError for a folder that cannot be written to.
+    Raises TemporaryError while another sync holds it, and ConfigurationError for a folder that cannot be written to or
+    holds somebody else's files.
     """
-    with _locked(folder) as lock:
-        begun = _read(folder / LOCK).get("sync") if resume else None
-        held = Target(folder, begun if isinstance(begun, str) else uuid4().hex)
+    check_folder(path, names, file_format)
+    with _locked(path) as lock:
+        begun = _read(path / LOCK).get("sync") if resume else None
+        held = Folder(path, begun if isinstance(begun, str) else uuid4().hex)
         lock.truncate(0)
-        lock.write(json.dumps({"sync": held.sync_id}))
+        lock.write(json.dumps({"sync": held.sync_id, "format": file_format}))
         lock.flush()
         held.tidy()
         try:
@@ -84,11 +144,45 @@ def target(folder: Path, *, resume: bool) -> Iterator[Target]:
             held.tidy()
 
 
+def is_marked(path: Path) -> bool:
+    """Whether a folder, and no link to one, was written by a sync."""
+    return _is_folder(path) and not (path / MARK).is_symlink() and Mark.of_json(_read(path / MARK)) is not None
+
+
+def write_mark(folder: Path, mark: Mark, **more: Any) -> None:
+    """Write a table's mark in one step."""
+    new = folder / _NEW_MARK
+    new.write_text(json.dumps({**mark.as_json(), **more}), encoding="utf-8")
+    flush(new)
+    new.replace(folder / MARK)
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the files of a table that hold rows."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not path.name.startswith((".", "_")))
+
+
+def flush(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_tree(folder: Path) -> None:
+    """Bring everything in a folder to the disk."""
+    for path in (*folder.rglob("*"), folder):
+        flush(path)
+
+
 def _locked(folder: Path) -> TextIO:
     """Open a folder's lock; the kernel lets go of it when the process ends, however it does."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a", encoding="utf-8")
+        lock = os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644), "a")
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be written to: {error.strerror}. Choose another folder.") from None
     try:
@@ -101,10 +195,25 @@ def _locked(folder: Path) -> TextIO:
     return lock
 
 
+def _is_our_lock(path: Path) -> bool:
+    """Whether a file is the lock of an earlier sync, even one that was cut off by a crash."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return False
+    content = path.read_bytes()[:1000].strip(b"\0")
+    return not content or content.startswith(b'{"sync"')
+
+
+def _is_about_to_be_marked(path: Path) -> bool:
+    return _is_folder(path) and {content.name for content in path.iterdir()} <= {_NEW_MARK}
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Read a small JSON object; one that is not there, or was cut off by a crash, counts as empty."""
-    try:
+    content = None
+    with suppress(OSError, ValueError):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
     return content if isinstance(content, dict) else {}

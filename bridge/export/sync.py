@@ -1,38 +1,30 @@
-"""All tables of a fleet → Parquet files, read through Spark: what `particle-bridge sync` does, as a function."""
+"""The tables of a fleet → files or a database: what `particle-bridge sync` does, as a function."""
 
-import hashlib
-import json
-import os
-import re
-import shutil
-import signal
-import sys
-import threading
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-import bridge
-from bridge.errors import ConfigurationError, OptionError, shortened
-from bridge.export.folder import Target, target
+from bridge.errors import OptionError, ParticleError, SignInError, TemporaryError, shortened
+from bridge.export.formats.files import FileFormat
+from bridge.export.formats.sink import Mark, Sink
+from bridge.export.history import EAGER, next_window, selection_of
+from bridge.export.places import Place
+from bridge.export.reads import TableRead
+from bridge.export.selection import fingerprint, signed_in, wanted_tables
 from bridge.reading import reader
-from bridge.tables.catalog import (
-    JsonSchema,
-    Option,
-    Table,
-    connection_options,
-    credential_names,
-    table,
-    tables,
-    ways_to_sign_in,
-)
-from bridge.tables.options import EVERYTHING, Options
+from bridge.tables.catalog import Table
+from bridge.tables.options import Options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+Engine = Literal["arrow", "spark"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +34,25 @@ class TableResult:
     table: str
     seconds: float
     rows: int = 0
-    sample: Mapping[str, Any] = field(default_factory=dict)
-    """One row, without nulls and without the fields marked as personal."""
+    """How many rows this sync has written."""
     error: str | None = None
     is_kept: bool = False
     """Whether it had been written before the sync was interrupted, and was not read again."""
+    until: str | None = None
+    """Of an append table, the moment up to which it was read, ISO 8601 in UTC; that moment is not part of it."""
+
+
+class Observer:
+    """What a sync tells while it runs; does nothing by itself."""
+
+    def on_start(self, table: str) -> None:
+        """Hear that a table is read from now on."""
+
+    def on_rows(self, count: int) -> None:
+        """Hear that rows have come."""
+
+    def on_end(self, result: TableResult) -> None:
+        """Hear what became of a table."""
 
 
 def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
@@ -55,173 +61,125 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     names: Iterable[str] = (),
     table_options: Mapping[str, Mapping[str, str]] | None = None,
     *,
+    exclude: Iterable[str] = (),
+    file_format: str | None = None,
+    engine: Engine = "arrow",
+    history: bool = False,
     resume: bool = False,
-    spark: "SparkSession | None" = None,
-    on_start: Callable[[str], None] = lambda _table: None,
-    on_end: Callable[[TableResult], None] = lambda _result: None,
+    allow_data_loss: bool = False,
+    spark: SparkSession | None = None,
+    observer: Observer | None = None,
 ) -> list[TableResult]:
-    """Write each table as Parquet files under `to`/<table>, replacing what is there once the new files are complete.
+    """Write tables to a folder or a database, and return what became of each.
 
-    `names` are the tables (none: all). A required table option that is not given is `*`, because a sync means
-    everything. With `resume` the sync that was begun last goes on: what it finished with the same options is kept.
-    Without `spark` the active session is used, or else a local one is started and stopped again. A table that fails
-    leaves its old files alone and the others running, and says so in its result. Raises ConfigurationError
-    before anything is read when the options cannot work, SignInError or TemporaryError when signing in fails, and
-    TemporaryError while another sync writes to the same folder; it signs in at most once.
+    `names` are the tables (none: all, less those of `exclude`). A required table option that is not given is `*`,
+    because a sync means everything. `file_format` is parquet, delta, duckdb, csv or jsonl; None is duckdb where `to`
+    ends in .duckdb or .db, else parquet. A snapshot replaces the table, or with `history` the one of the same day, in
+    UTC. Of an append table, each sync adds the rows since the one before; where the API no longer keeps all of them it
+    fails, unless `allow_data_loss` is set. With `resume` the sync that was begun last continues: the snapshots that it
+    has finished with the same options are kept. The engine spark uses `spark`, else the active session, else a local
+    one that is stopped again.
+
+    A table that fails leaves its old rows alone and the others running. Raises ConfigurationError before anything is
+    read when the options cannot work or `to` holds what somebody else wrote; SignInError or TemporaryError when the
+    API refuses or does not answer, and TemporaryError while another sync writes to the same place.
     """
-    wanted = wanted_tables(connection, names, table_options)
-    checked = [Options.parse(options, part) for part, options in wanted.items()]
-    hashes = {options.table: _hash(options) for options in checked}
-    access = signed_in(checked[0])
-    results = []
-    with target(to, resume=resume) as folder, _session(spark) as session:
-        for part, options in wanted.items():
-            on_start(part.name)
-            if resume and folder.is_finished(part.name, hashes[part]):
-                results.append(TableResult(part.name, 0.0, *_summary(to / part.name, part), is_kept=True))
-            else:
-                reading = {**without_credentials(options), **access}
-                results.append(_written(session, part, reading, folder, hashes[part]))
-            on_end(results[-1])
-    return results
+    if engine == "spark" and file_format not in (None, "parquet"):
+        raise OptionError(f"The engine spark writes parquet only; write {file_format} without it.")
+    wanted = {
+        part: {**options, **(EAGER if part.cursor_field else {})}
+        for part, options in wanted_tables(connection, names, table_options, exclude).items()
+    }
+    checked = {part: Options.parse(options, part) for part, options in wanted.items()}
+    place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))
+    place.check()
+    with _writer(engine, spark) as writer:
+        first = next(iter(checked.values()))
+        access = signed_in(first)
+        # Also tells, before anything is written, whether the API answers and takes the token.
+        now = reader.server_time(_with_token(wanted, access).config())
+        with place.held(resume=resume, writer=writer) as sink:
+            run = _Run(sink, wanted, access, now, resume, allow_data_loss, observer or Observer())
+            marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
+            run.check(marks)
+            return [run.table(part, checked[part], mark) for part, mark in marks.items()]
 
 
-def _hash(options: Options) -> str:
-    """Tell apart what may hold other rows: the API, the account, the options of a table and its columns."""
-    account = options.credentials[ways_to_sign_in()[options.credentials["auth_type"]][0]]
-    facts = [options.config()["base_url"], account, options.table_options, options.table.schema]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+@dataclass(frozen=True)
+class _Run:
+    """One sync under way."""
 
+    sink: Sink
+    wanted: Mapping[Table, Mapping[str, str]]
+    access: Mapping[str, str]
+    now: datetime
+    resume: bool
+    allow_data_loss: bool
+    observer: Observer
 
-def wanted_tables(
-    connection: Mapping[str, str],
-    names: Iterable[str] = (),
-    table_options: Mapping[str, Mapping[str, str]] | None = None,
-) -> dict[Table, dict[str, str]]:
-    """Return all options of each table that is named, or of all; raises UnknownTableError and OptionError."""
-    chosen = [table(name) for name in names] or list(tables().values())
-    given = {table(name): values for name, values in (table_options or {}).items()}
-    return {part: _complete(part, connection, given.get(part, {})) for part in chosen}
+    def mark_of(self, options: Options, *, history: bool) -> Mark:
+        """Return what is to be noted of a table."""
+        mark = Mark("snapshot", self.sink.sync_id, fingerprint(options))
+        if options.table.cursor_field:
+            return replace(mark, keeps="windows", selection=selection_of(options))
+        return replace(mark, keeps="days", day=self.now.date().isoformat()) if history else mark
 
+    def check(self, marks: Mapping[Table, Mark]) -> None:
+        """Raise ConfigurationError where writing would destroy or mix what is kept."""
+        for part, mark in marks.items():
+            if before := self.sink.mark_of(part):
+                before.check_next(mark, self.sink.place_of(part))
 
-def _complete(part: Table, connection: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Join the options of the connection and of a table; here, unlike in Spark, nobody else adds options."""
-    _check_names(connection, connection_options(), "the connection")
-    _check_names(own, part.options, f"table {part.name}")
-    return {**connection, **dict.fromkeys(part.required_options, EVERYTHING), **own}
+    def table(self, part: Table, options: Options, mark: Mark) -> TableResult:
+        """Read and write one table; raises what concerns the whole run."""
+        self.observer.on_start(part.name)
+        start = time.perf_counter()
+        try:
+            result = self._written(part, options, mark)
+        except SignInError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
+            result = TableResult(part.name, 0.0, error=_message(error))
+            if isinstance(error, TemporaryError):
+                # Raises, once for all tables, where the API does not answer at all.
+                reader.server_time(_with_token(self.wanted, self.access).config())
+        result = replace(result, seconds=time.perf_counter() - start)
+        self.observer.on_end(result)
+        return result
 
-
-def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> None:
-    names = {option.name: option.is_documented for option in known}
-    for name in given:
-        if name not in names:
-            legal = ", ".join(name for name, is_documented in names.items() if is_documented)
-            raise OptionError(f"There is no option {name!r} of {place}; legal: {legal or 'none'}.")
-
-
-def signed_in(options: Options) -> dict[str, str]:
-    """Sign in once for all tables: each plan of Spark would sign in for itself."""
-    token = options.credentials.get("access_token") or reader.sign_in(options.config())
-    return {"access_token": token}
-
-
-def without_credentials(options: Mapping[str, str]) -> dict[str, str]:
-    """Return options without those that sign in."""
-    return {name: value for name, value in options.items() if name not in credential_names()}
-
-
-def _written(
-    spark: "SparkSession", part: Table, options: Mapping[str, str], to: Target, options_hash: str
-) -> TableResult:
-    start = time.perf_counter()
-    aside = to.aside(part.name)
-    try:
-        spark.read.format("particle").options(**options).load(part.name).write.mode("overwrite").parquet(str(aside))
-        rows, sample = _summary(aside, part)
-        to.replace(part.name, aside, options_hash)
-    except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
-        return TableResult(part.name, time.perf_counter() - start, error=_message(error))
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return TableResult(part.name, time.perf_counter() - start, rows, sample)
-
-
-def _summary(folder: Path, part: Table) -> tuple[int, Mapping[str, Any]]:
-    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    rows, sample = 0, {}
-    for path in sorted(folder.glob("*.parquet")):
-        with ParquetFile(path) as file:
-            if rows == 0 and file.metadata.num_rows:
-                [sample] = next(file.iter_batches(batch_size=1)).to_pylist()
-            rows += file.metadata.num_rows
-    return rows, _presentable(sample, part.columns)
-
-
-def _presentable(row: Mapping[str, Any], columns: Mapping[str, JsonSchema]) -> dict[str, Any]:
-    shown = {}
-    for name, schema in columns.items():
-        value = row.get(name)
-        if value in (None, [], {}) or schema.get("x-sensitive"):
-            continue
-        if "properties" in schema:
-            shown[name] = _presentable(value, schema["properties"])
-        else:
-            # Arrow gives a map as its list of pairs.
-            shown[name] = dict(value) if "additionalProperties" in schema else value
-    return shown
-
-
-def _message(error: Exception) -> str:
-    # Spark hands an error of its workers on as the text of a traceback.
-    ours = re.findall(r"bridge\.errors\.\w+: (.+)", str(error))
-    # What Spark itself met, such as a full disk, is the innermost of its causes.
-    causes = re.findall(r"^Caused by: (.+)", str(error), re.MULTILINE)
-    return ours[-1] if ours else shortened(causes[-1] if causes else f"{type(error).__name__}: {error}")
+    def _written(self, part: Table, options: Options, mark: Mark) -> TableResult:
+        window = None
+        if mark.keeps == "windows":
+            before = self.sink.mark_of(part)
+            until = before.until if before else ""
+            window = next_window(options, until, self.now, allow_data_loss=self.allow_data_loss)
+            if window is None:
+                return TableResult(part.name, 0.0, until=until)
+            mark = replace(mark, start=window.start, until=window.until)
+        elif self.resume and self.sink.is_finished(part, mark):
+            return TableResult(part.name, 0.0, is_kept=True)
+        read = TableRead.of(self.wanted[part], part, self.access, window)
+        read.on_rows = self.observer.on_rows
+        self.sink.write(read, mark)
+        return TableResult(part.name, 0.0, read.rows, until=window.until if window else None)
 
 
 @contextmanager
-def _session(given: "SparkSession | None") -> Iterator["SparkSession"]:
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-    except ImportError:
-        raise ConfigurationError("Spark is not installed: pip install 'source-particle[spark]'.") from None
-    running = given or SparkSession.getActiveSession()
-    spark = running or _local_session()
-    try:
-        bridge.register(spark)
-        yield spark
-    finally:
-        if running is None:
-            # A signal may have cut this thread's conversation with the JVM off; another thread has one of its own.
-            stopping = threading.Thread(target=spark.stop)
-            stopping.start()
-            stopping.join()
+def _writer(engine: Engine, spark: SparkSession | None) -> Iterator[FileFormat | None]:
+    if engine != "spark":
+        yield None
+        return
+    from bridge.export.session import SparkParquet, spark_session  # noqa: PLC0415  (Spark is optional)
+
+    with spark_session(spark) as session:
+        yield SparkParquet(session)
 
 
-def _local_session() -> "SparkSession":
-    from pyspark.sql import SparkSession  # noqa: PLC0415
+def _with_token(wanted: Mapping[Table, Mapping[str, str]], access: Mapping[str, str]) -> Options:
+    """Return options that sign in with the token alone, as every read does."""
+    part, options = next(iter(wanted.items()))
+    return Options.parse(TableRead.of(options, part, access, None).given, part)
 
-    # Spark's workers are processes of their own, which must run this Python and find this package.
-    package = str(Path(__file__).parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    python, interrupt = os.environ.get("PYSPARK_PYTHON"), signal.getsignal(signal.SIGINT)
-    os.environ["PYSPARK_PYTHON"] = python or sys.executable
-    try:
-        spark = (
-            SparkSession.builder.appName("particle-bridge")
-            .master("local[*]")
-            .config("spark.executorEnv.PYTHONPATH", os.pathsep.join(paths))
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .getOrCreate()
-        )
-    finally:
-        if python is None:
-            del os.environ["PYSPARK_PYTHON"]
-    # Spark's handler would talk to the JVM while this thread does, which fails, and leaves jobs running.
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, interrupt)
-    # What goes wrong is in the results; Spark would tell it again, with a hundred lines of stack.
-    spark.sparkContext.setLogLevel("OFF")
-    return spark
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, ParticleError) else shortened(f"{type(error).__name__}: {error}")

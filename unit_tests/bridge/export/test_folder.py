@@ -1,32 +1,49 @@
-"""The folder of a sync: locked, and tidy whatever happened before."""
+"""The folder of a sync: locked, tidy whatever happened before, and nobody else's files touched."""
 
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.folder import LOCK, MARK, target
+from bridge.export.folder import LOCK, MARK, check_folder, locked_folder, write_mark
+from bridge.export.formats.sink import Mark
+from bridge.tables.catalog import tables
 from unit_tests.support.paths import ROOT
 
+OURS = Mark("snapshot", "a sync", "hash")
 
-def _written(folder: Path, content: str) -> Path:
+
+def _finish(to: Path, *, resume: bool = False, content: str = "new") -> None:
+    with locked_folder(to, ["devices"], "parquet", resume=resume) as held:
+        mark = replace(OURS, sync=held.sync_id)
+        with held.aside("devices", mark) as aside:
+            (aside / "part-0.parquet").write_text(content)
+            held.put("devices", aside, mark)
+
+
+def _is_finished(to: Path, options: str = "hash", *, resume: bool = True) -> bool:
+    with locked_folder(to, ["devices"], "parquet", resume=resume) as held:
+        mark = held.mark_of("devices")
+        assert mark is not None
+        return mark.is_result_of(Mark("snapshot", held.sync_id, options)) and held.is_whole("devices")
+
+
+def _ours(folder: Path, content: str) -> Path:
     folder.mkdir()
+    write_mark(folder, OURS)
     (folder / "part-0.parquet").write_text(content)
     return folder
 
 
-def _finish(to: Path, *, resume: bool = False, content: str = "new") -> None:
-    with target(to, resume=resume) as held:
-        held.replace("devices", _written(held.aside("devices"), content), "hash")
-
-
-def _is_finished(to: Path, options_hash: str = "hash", *, resume: bool = True) -> bool:
-    with target(to, resume=resume) as held:
-        return held.is_finished("devices", options_hash)
+def _tidy(to: Path) -> None:
+    with locked_folder(to, [], "parquet", resume=False):
+        pass
 
 
 def test_a_table_is_replaced_as_a_whole_and_marked(tmp_path: Path) -> None:
@@ -46,28 +63,99 @@ def test_what_is_finished_is_so_for_the_same_sync_and_the_same_options(tmp_path:
     assert not _is_finished(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"sync": 5}', "{}", "\x00"])
-def test_a_damaged_note_of_the_last_sync_means_that_nothing_is_finished(content: str, tmp_path: Path) -> None:
+def test_a_table_whose_files_are_gone_is_not_finished(tmp_path: Path) -> None:
+    _finish(tmp_path)
+    (tmp_path / "devices" / "part-0.parquet").unlink()
+    assert not _is_finished(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", '{"sync": "cut o', "\0\0\0"])
+def test_a_lock_that_a_crash_has_cut_off_means_that_nothing_is_finished(content: str, tmp_path: Path) -> None:
     _finish(tmp_path)
     (tmp_path / LOCK).write_text(content)
     assert not _is_finished(tmp_path)
     assert json.loads((tmp_path / LOCK).read_text())["sync"]
 
 
-def test_a_table_that_was_about_to_be_replaced_comes_back(tmp_path: Path) -> None:
-    _written(tmp_path / ".devices.old", "old")
-    _written(tmp_path / ".devices.1f.aside", "half")
-    _finish_nothing(tmp_path)
+@pytest.mark.parametrize("old", [".devices.old", f".devices.{32 * 'a'}.old"])
+def test_a_table_that_was_about_to_be_replaced_comes_back(old: str, tmp_path: Path) -> None:
+    _ours(tmp_path / old, "old")
+    _ours(tmp_path / f".devices.{32 * '1'}.aside", "half")
+    (tmp_path / f".products.{32 * '1'}.aside").mkdir()
+    _tidy(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"devices", LOCK}
     assert (tmp_path / "devices" / "part-0.parquet").read_text() == "old"
 
 
 def test_a_table_that_was_replaced_but_not_tidied_up_is_the_new_one(tmp_path: Path) -> None:
-    _written(tmp_path / ".devices.old", "old")
-    _written(tmp_path / "devices", "new")
-    _finish_nothing(tmp_path)
+    _ours(tmp_path / ".devices.old", "old")
+    _ours(tmp_path / "devices", "new")
+    _tidy(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"devices", LOCK}
     assert (tmp_path / "devices" / "part-0.parquet").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "name", [".config.old", ".work.aside", ".bashrc.old", ".devices.old", ".devices.aside", ".devices.mine.aside"]
+)
+def test_what_somebody_else_wrote_stays_when_a_sync_tidies_up(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "precious").write_text("precious")
+    _finish(tmp_path)
+    assert (tmp_path / name / "precious").read_text() == "precious"
+
+
+def _foreign_folder(path: Path, elsewhere: Path) -> None:
+    path.mkdir()
+    (path / "precious").write_text("precious")
+
+
+def _foreign_file(path: Path, elsewhere: Path) -> None:
+    path.write_text("precious")
+
+
+def _link_to_nothing(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere / "nothing")
+
+
+def _link_to_a_table(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(_ours(elsewhere / "table", "new"))
+
+
+def _folder_with_a_linked_mark(path: Path, elsewhere: Path) -> None:
+    path.mkdir()
+    (path / MARK).symlink_to(_ours(elsewhere / "table", "new") / MARK)
+
+
+FOREIGN = [_foreign_folder, _foreign_file, _link_to_nothing, _link_to_a_table, _folder_with_a_linked_mark]
+
+
+@pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("name", tables())
+def test_what_has_the_name_of_a_table_and_no_mark_is_refused(
+    make: Callable[[Path, Path], None], name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    make(tmp_path / name, tmp_path_factory.mktemp("elsewhere"))
+    before = {path: path.lstat() for path in tmp_path.rglob("*")}
+    with pytest.raises(ConfigurationError, match=f"{name} was not written by this tool"):
+        check_folder(tmp_path, [name], "parquet")
+    assert {path: path.lstat() for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("make", [_foreign_folder, _foreign_file, _link_to_nothing, _link_to_a_table])
+def test_a_lock_that_is_not_ours_is_refused(
+    make: Callable[[Path, Path], None], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    make(tmp_path / LOCK, tmp_path_factory.mktemp("elsewhere"))
+    with pytest.raises(ConfigurationError, match=f"{LOCK} was not written by this tool"):
+        _finish(tmp_path)
+    assert not (tmp_path / "devices").exists()
+
+
+def test_a_folder_holds_one_format(tmp_path: Path) -> None:
+    _finish(tmp_path)
+    with pytest.raises(ConfigurationError, match="holds tables in the format parquet"):
+        check_folder(tmp_path, ["devices"], "csv")
 
 
 # Ends the process by SIGKILL in place of the n-th step of a replacement: a renaming, or the removal of what was there.
@@ -81,46 +169,37 @@ def killing(step):
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*args, **options)
     return run
-pathlib.Path.rename, shutil.rmtree = killing(pathlib.Path.rename), killing(shutil.rmtree)
+for owner, name in ((pathlib.Path, "rename"), (pathlib.Path, "replace"), (shutil, "rmtree")):
+    setattr(owner, name, killing(getattr(owner, name)))
 from unit_tests.bridge.export.test_folder import _finish
 _finish(pathlib.Path(sys.argv[1]))
 """
+# The mark of what is written aside, twice; the old table goes, the new one comes; what was there is removed.
+STEPS = ["old", "old", "old", "old", "new"]
 
 
-@pytest.mark.parametrize(("step", "left"), list(enumerate(["old", "old", "new"])))
+@pytest.mark.parametrize(("step", "left"), list(enumerate(STEPS)))
 def test_a_kill_in_the_middle_of_a_replacement_leaves_a_whole_table(step: int, left: str, tmp_path: Path) -> None:
     _finish(tmp_path, content="old")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
-    # Whether a sync goes on or a new one begins, nothing is left of the one that was killed but a whole table.
+    # Whether a sync continues or a new one begins, nothing is left of the one that was killed but a whole table.
     assert _is_finished(tmp_path, resume=True) == (left == "new")
     assert {path.name for path in tmp_path.iterdir()} == {"devices", LOCK}
     assert (tmp_path / "devices" / "part-0.parquet").read_text() == left
 
 
-def _finish_nothing(to: Path) -> None:
-    with target(to, resume=False):
-        pass
-
-
-def test_two_syncs_never_write_aside_to_the_same_place(tmp_path: Path) -> None:
-    with target(tmp_path, resume=False) as held:
-        first, second = held.aside("devices"), held.aside("devices")
-    assert first != second
-    assert first.parent == tmp_path
-
-
 def test_a_second_sync_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
-    with target(tmp_path, resume=False) as held:
+    with locked_folder(tmp_path, [], "parquet", resume=False):
         for resume in (True, False):
-            with pytest.raises(TemporaryError, match="Another sync writes into"), target(tmp_path, resume=resume):
-                pass
-        # Nor has it taken the place of the first.
-        held.replace("devices", _written(held.aside("devices"), "new"), "hash")
+            with pytest.raises(TemporaryError, match="Another sync writes into"):
+                _finish(tmp_path, resume=resume)
+    _finish(tmp_path)
     assert _is_finished(tmp_path)
 
 
 def test_a_folder_that_cannot_be_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be written to"), target(tmp_path / "file", resume=False):
-        pass
+    for path, message in ((tmp_path / "file", "is not a folder"), (tmp_path / "file" / "in it", "cannot be written")):
+        with pytest.raises(ConfigurationError, match=message):
+            _tidy(path)

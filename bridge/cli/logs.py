@@ -1,0 +1,66 @@
+"""What the source logs while a command runs: warnings for the summary, each once, and all of it in a file."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bridge.errors import ConfigurationError
+
+LOGGER = logging.getLogger("bridge")
+
+
+@contextmanager
+def kept_logs(file: Path | None) -> Iterator[list[str]]:
+    """Give a list that gets a line for each warning of this block; what is said of several tables comes once."""
+    notes = _Notes()
+    before = LOGGER.level, LOGGER.propagate
+    with ExitStack() as stack:
+        handlers: list[logging.Handler] = [notes]
+        if file:
+            handlers.append(stack.enter_context(_written(file)))
+        for handler in handlers:
+            LOGGER.addHandler(handler)
+            stack.callback(LOGGER.removeHandler, handler)
+        LOGGER.setLevel(logging.INFO)
+        LOGGER.propagate = False
+        try:
+            yield notes.lines
+        finally:
+            LOGGER.setLevel(before[0])
+            LOGGER.propagate = before[1]
+            notes.finish()
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[logging.Handler]:
+    try:
+        handler = logging.FileHandler(file.expanduser(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Choose another --log-file.") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    try:
+        yield handler
+    finally:
+        handler.close()
+
+
+class _Notes(logging.Handler):
+    """Collects warnings: `product_sims: skipped 3 …` of several tables is one line that names them all."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self._tables: dict[str, list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.fullmatch(r"(?s)(\w+): (.*)", record.getMessage())
+        table, text = found.groups() if found else ("", record.getMessage())
+        named = self._tables.setdefault(text, [])
+        if table not in named:
+            named.append(table)
+
+    def finish(self) -> None:
+        """Write the lines."""
+        self.lines.extend(f"{', '.join(named)}: {text}" if any(named) else text for text, named in self._tables.items())

@@ -1,0 +1,145 @@
+"""The command `sync`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.given import (
+    AccessToken,
+    AsJson,
+    BaseUrl,
+    Config,
+    Exclude,
+    Given,
+    GivenOptions,
+    MoreTables,
+    Password,
+    Tables,
+    Username,
+)
+from bridge.cli.output import complain, print_grid, print_json
+
+if TYPE_CHECKING:
+    from bridge.export.sync import TableResult
+
+
+class Format(str, Enum):
+    """What `sync` writes."""
+
+    PARQUET = "parquet"
+    DELTA = "delta"
+    DUCKDB = "duckdb"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Engine(str, Enum):
+    """What reads and writes."""
+
+    ARROW = "arrow"
+    SPARK = "spark"
+
+
+To = Annotated[Path, typer.Option(help="A folder, which gets one folder of files per table, or a .duckdb file.")]
+GivenFormat = Annotated[
+    Format | None, typer.Option("--format", help="Unset: duckdb for a file .duckdb or .db, else parquet.")
+]
+GivenEngine = Annotated[
+    Engine, typer.Option(help="arrow reads in this process; spark writes Parquet by a Spark session, on a cluster.")
+]
+History = Annotated[
+    bool, typer.Option("--history", help="Keep each day's snapshot of a table, as the partition snapshot_date=….")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the sync that was begun last: keep the tables that it finished.")
+]
+AllowDataLoss = Annotated[
+    bool, typer.Option("--allow-data-loss", help="Go on where the API no longer keeps all rows since the last sync.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+LogFile = Annotated[
+    Path | None, typer.Option(help="Add what happens to this file, with times.", dir_okay=False, metavar="FILE")
+]
+
+
+def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
+    to: To,
+    names: Tables = None,
+    more_names: MoreTables = None,
+    exclude: Exclude = None,
+    file_format: GivenFormat = None,
+    history: History = False,
+    resume: Resume = False,
+    allow_data_loss: AllowDataLoss = False,
+    engine: GivenEngine = Engine.ARROW,
+    config: Config = None,
+    option: GivenOptions = None,
+    access_token: AccessToken = None,
+    username: Username = None,
+    password: Password = None,
+    base_url: BaseUrl = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
+) -> None:
+    """Read tables and keep them as files or in a database.
+
+    A snapshot replaces the one of an earlier sync once it is complete; of diagnostics, each sync adds what has come
+    since the last one. Ends with 1 when a table failed: the others are written all the same.
+    """
+    given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
+    from rich.console import Console  # noqa: PLC0415  (so that the other commands start fast)
+
+    from bridge.cli.logs import kept_logs  # noqa: PLC0415
+    from bridge.cli.progress import Progress  # noqa: PLC0415
+    from bridge.export.sync import sync  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        notes = stack.enter_context(kept_logs(log_file))
+        observer = None if quiet else stack.enter_context(Progress(Console(stderr=True)).shown())
+        results = sync(
+            to,
+            given.connection,
+            [*(names or ()), *(more_names or ())],
+            given.tables,
+            exclude=exclude or (),
+            file_format=file_format.value if file_format else None,
+            engine="spark" if engine is Engine.SPARK else "arrow",
+            history=history,
+            resume=resume,
+            allow_data_loss=allow_data_loss,
+            observer=observer,
+        )
+    _report(results, notes, as_json=as_json, quiet=quiet)
+    if any(result.error for result in results):
+        sys.exit(1)
+
+
+def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        print_json({"tables": [asdict(result) for result in results], "notes": list(notes)})
+    elif not quiet:
+        rows = (
+            (result.table, "failed" if result.error else f"{result.rows:,}", f"{result.seconds:.1f}", _remark(result))
+            for result in results
+        )
+        print_grid(("Table", "Rows", "Seconds", ""), rows)
+        for note in notes:
+            complain(note, style="yellow")
+    for result in results:
+        if result.error:
+            complain(f"{result.table}: {result.error}")
+
+
+def _remark(result: TableResult) -> str:
+    if result.is_kept:
+        return "kept from the interrupted sync"
+    return f"new, up to {result.until}" if result.until else ""

@@ -1,0 +1,1 @@
+"""The formats that a sync writes, each a sink behind the protocol in `sink`."""

@@ -1,0 +1,120 @@
+"""Delta tables in a folder; one commit adds the rows of a read and says up to where they were read.
+
+The rows wait in a Parquet file until all of them have come: a commit of Delta cannot be interrupted while the API is
+asked.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import ConfigurationError
+from bridge.export.folder import Folder, write_mark
+from bridge.export.formats.arrow import described_schema
+from bridge.export.formats.parquet import Parquet
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.reading.times import iso_ms, moment_of
+from bridge.tables.catalog import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+APPLICATION = "particle-bridge"
+"""Under this name the log of a Delta table keeps the end of the window that was committed last, in ms since 1970."""
+
+
+@dataclass(frozen=True)
+class DeltaSink:
+    """A folder of Delta tables."""
+
+    folder: Folder
+
+    @property
+    def sync_id(self) -> str:
+        """The id of the sync that holds the folder."""
+        return self.folder.sync_id
+
+    def place_of(self, table: Table) -> str:
+        """Return the folder of a table."""
+        return str(self.folder.path / table.name)
+
+    def mark_of(self, table: Table) -> Mark | None:
+        """Return the mark of a table; of windows, the log of the table tells how far they reach."""
+        mark = self.folder.mark_of(table.name)
+        return mark and replace(mark, until=self._until(table) if mark.keeps == "windows" else "")
+
+    def is_finished(self, table: Table, mark: Mark) -> bool:
+        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        before = self.folder.mark_of(table.name)
+        return before is not None and before.is_result_of(mark) and _is_delta(self.folder.path / table.name)
+
+    def write(self, rows: Rows, mark: Mark) -> None:
+        """Write the rows of one read in one commit."""
+        place = self.folder.path / rows.table.name
+        with self.folder.aside(rows.table.name, mark) as aside:
+            file = aside / "rows.parquet"
+            Parquet().write(rows, file)
+            if self.folder.mark_of(rows.table.name) is None:
+                with self.folder.aside(rows.table.name, mark) as empty:
+                    self.folder.put(rows.table.name, empty, mark.before_its_rows())
+            _commit(place, rows.table, file, mark)
+        write_mark(place, mark)
+
+    def _until(self, table: Table) -> str:
+        from deltalake import DeltaTable  # noqa: PLC0415
+
+        place = self.folder.path / table.name
+        version = DeltaTable(place).transaction_version(APPLICATION) if _is_delta(place) else None
+        return "" if version is None else iso_ms(datetime.datetime.fromtimestamp(version / 1000, datetime.timezone.utc))
+
+
+def check_deltalake() -> None:
+    """Raise ConfigurationError where the library for Delta is missing."""
+    try:
+        import deltalake  # noqa: F401, PLC0415
+    except ImportError:
+        raise ConfigurationError(
+            "The format delta needs deltalake: pip install 'source-particle[cli,delta]'."
+        ) from None
+
+
+def _commit(place: Path, table: Table, file: Path, mark: Mark) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake  # noqa: PLC0415
+    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    schema = described_schema(table)
+    how: dict[str, Any] = {"mode": "overwrite", "schema_mode": "overwrite"}
+    if mark.keeps == "days":
+        schema = schema.append(pa.field(SNAPSHOT_DATE, pa.date32()))
+        how = {"mode": "overwrite", "partition_by": [SNAPSHOT_DATE], "schema_mode": "merge"}
+        if _is_delta(place):
+            how["predicate"] = f"{SNAPSHOT_DATE} = '{mark.day}'"
+    if mark.keeps == "windows":
+        end = round(moment_of(mark.until).timestamp() * 1000)
+        done = CommitProperties(app_transactions=[Transaction(APPLICATION, end)])
+        how = {"mode": "append", "schema_mode": "merge", "commit_properties": done}
+    key = f"Key: {', '.join(table.primary_key)}."
+    with ParquetFile(file) as read:
+        batches = (_on_day(batch, mark.day, schema) for batch in read.iter_batches())
+        data = pa.RecordBatchReader.from_batches(schema, batches)
+        write_deltalake(place, data, name=table.name, description=f"{table.description} {key}", **how)
+    if mark.keeps != "windows":
+        # What was replaced more than a week ago.
+        DeltaTable(place).vacuum(dry_run=False)
+
+
+def _on_day(batch: pa.RecordBatch, day: str, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa  # noqa: PLC0415
+
+    columns = list(batch.columns)
+    if day:
+        columns.append(pa.array([datetime.date.fromisoformat(day)] * batch.num_rows, pa.date32()))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _is_delta(place: Path) -> bool:
+    return any((place / "_delta_log").glob("*.json"))

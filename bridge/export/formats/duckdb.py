@@ -1,0 +1,221 @@
+"""Tables of a DuckDB file, with their types, keys and comments; rows and mark arrive in one transaction.
+
+The key of a snapshot is declared. That of an append table is not, as its index would have to be held in memory: there
+the windows make sure that no row arrives twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from bridge.errors import ConfigurationError, TemporaryError, shortened
+from bridge.export.formats.arrow import comments, row_groups
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
+from bridge.tables.catalog import JsonSchema, Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+MARKS = "_particle_sync"
+"""The table that holds the mark of each table, and under an empty name the sync that was begun last."""
+
+_SCALARS = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
+
+
+@dataclass(frozen=True)
+class DuckDbSink:
+    """A database that this sync alone writes to."""
+
+    file: Path
+    database: duckdb.DuckDBPyConnection
+    sync_id: str
+
+    def place_of(self, table: Table) -> str:
+        """Return the file and the table in it."""
+        return f"{self.file}, table {table.name},"
+
+    def mark_of(self, table: Table) -> Mark | None:
+        """Return the mark of a table, None where there is no table."""
+        return Mark.of_json(_note(self.database, table.name)) if _exists(self.database, table.name) else None
+
+    def is_finished(self, table: Table, mark: Mark) -> bool:
+        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        before = self.mark_of(table)
+        return before is not None and before.is_result_of(mark)
+
+    def write(self, rows: Rows, mark: Mark) -> None:
+        """Write the rows of one read in one transaction."""
+        before = self.mark_of(rows.table)
+        with transaction(self.database):
+            if before is None or before.keeps != mark.keeps or mark.keeps == "snapshot":
+                _create(self.database, rows.table, mark)
+            else:
+                _widen(self.database, rows.table)
+            if mark.keeps == "days":
+                _run(self.database, f'DELETE FROM "{rows.table.name}" WHERE {SNAPSHOT_DATE} = ?', mark.day)
+            self._insert(rows, mark)
+            _write_note(self.database, rows.table.name, mark.as_json())
+
+    def _insert(self, rows: Rows, mark: Mark) -> None:
+        day = f", DATE '{mark.day}' AS {SNAPSHOT_DATE}" if mark.keeps == "days" else ""
+        for group in row_groups(rows.batches(), arrow_schema(rows.table)):
+            self.database.register("incoming", group)
+            _run(self.database, f'INSERT INTO "{rows.table.name}" BY NAME SELECT *{day} FROM incoming')
+            self.database.unregister("incoming")
+
+
+def check_database(file: Path, tables: Iterable[Table]) -> None:
+    """Raise ConfigurationError where a sync would meet what somebody else made; only looks."""
+    if not os.path.lexists(file):
+        return
+    if file.is_symlink() or not file.is_file():
+        raise ConfigurationError(f"{file} is not a file. Name one such as {file / 'fleet.duckdb'}.")
+    with _connected(file) as database:
+        _check_tables(file, database, tables)
+
+
+@contextmanager
+def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterator[DuckDbSink]:
+    """Open a database for one sync; DuckDB lets no other process in until it is closed.
+
+    Raises TemporaryError while another program has it open, ConfigurationError where it cannot be written to.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Choose another file.") from None
+    with _connected(file) as database:
+        _check_tables(file, database, tables)
+        _run(database, f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
+        begun = _note(database, "").get("sync") if resume else None
+        sync_id = begun if isinstance(begun, str) else uuid4().hex
+        _write_note(database, "", {"sync": sync_id})
+        yield DuckDbSink(file, database, sync_id)
+
+
+@contextmanager
+def transaction(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Do all that follows or nothing of it."""
+    _run(database, "BEGIN")
+    try:
+        yield
+        _run(database, "COMMIT")
+    except BaseException:
+        # A statement that failed may have ended the transaction already.
+        _roll_back(database)
+        raise
+
+
+@contextmanager
+def _connected(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        import duckdb  # noqa: PLC0415  (so that the command line starts fast)
+    except ImportError:
+        raise ConfigurationError("DuckDB is not installed: pip install 'source-particle[cli]'.") from None
+    try:
+        database = duckdb.connect(str(file))
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise TemporaryError(f"Another program has {file} open. Close it, or choose another file.") from None
+        raise ConfigurationError(f"{file} cannot be opened: {shortened(str(error))}") from None
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _check_tables(file: Path, database: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    for table in tables:
+        if _exists(database, table.name) and Mark.of_json(_note(database, table.name)) is None:
+            raise ConfigurationError(
+                f"{file} has a table or view {table.name} that was not written by this tool, which would replace it. "
+                "Choose another file, or rename it."
+            )
+
+
+def _create(database: duckdb.DuckDBPyConnection, table: Table, mark: Mark) -> None:
+    columns = _columns(table)
+    if mark.keeps == "days":
+        columns = {**columns, SNAPSHOT_DATE: "DATE"}
+    lines = [f'"{name}" {sql_type}' for name, sql_type in columns.items()]
+    if mark.keeps == "snapshot":
+        lines.append(f"PRIMARY KEY ({', '.join(table.primary_key)})")
+    _run(database, f'CREATE OR REPLACE TABLE "{table.name}" ({", ".join(lines)})')
+    key = f"Key: {', '.join(table.primary_key)}."
+    _run(database, f'COMMENT ON TABLE "{table.name}" IS {_quoted(f"{table.description} {key}")}')
+    for name, text in comments(table).items():
+        _run(database, f'COMMENT ON COLUMN "{table.name}"."{name}" IS {_quoted(text)}')
+
+
+def _widen(database: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table that keeps its rows the columns and fields that a newer version of this tool knows."""
+    found = dict(
+        database.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
+        ).fetchall()
+    )
+    for name, sql_type in _columns(table).items():
+        if name not in found:
+            _run(database, f'ALTER TABLE "{table.name}" ADD COLUMN "{name}" {sql_type}')
+        elif found[name] != sql_type:
+            _run(database, f'ALTER TABLE "{table.name}" ALTER "{name}" SET DATA TYPE {sql_type}')
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {**{name: sql_type_of(schema) for name, schema in table.columns.items()}, RESCUED_DATA: "VARCHAR"}
+
+
+def sql_type_of(schema: JsonSchema) -> str:
+    """Return the type of a property's column, as DuckDB writes it."""
+    match kind_of(schema):
+        case "struct":
+            fields = (f'"{name}" {sql_type_of(part)}' for name, part in schema["properties"].items())
+            return f"STRUCT({', '.join(fields)})"
+        case "map":
+            return f"MAP(VARCHAR, {sql_type_of(schema['additionalProperties'])})"
+        case "array":
+            return f"{sql_type_of(schema['items'])}[]"
+        case scalar:
+            return _SCALARS[scalar]
+
+
+def _exists(database: duckdb.DuckDBPyConnection, name: str) -> bool:
+    query = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'main' AND table_name = ?"
+    return database.execute(query, [name]).fetchone() is not None
+
+
+def _note(database: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
+    if not _exists(database, MARKS):
+        return {}
+    found = database.execute(f"SELECT mark FROM {MARKS} WHERE table_name = ?", [name]).fetchone()
+    content = json.loads(found[0]) if found else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_note(database: duckdb.DuckDBPyConnection, name: str, content: dict[str, Any]) -> None:
+    _run(database, f"INSERT OR REPLACE INTO {MARKS} VALUES (?, ?)", name, json.dumps(content))
+
+
+def _run(database: duckdb.DuckDBPyConnection, statement: str, *values: str) -> None:
+    database.execute(statement, list(values))
+
+
+def _roll_back(database: duckdb.DuckDBPyConnection) -> None:
+    import duckdb  # noqa: PLC0415
+
+    try:
+        _run(database, "ROLLBACK")
+    except duckdb.TransactionException:
+        return
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

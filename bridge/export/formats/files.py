@@ -1,0 +1,78 @@
+"""Tables as files in a folder: Parquet, CSV or JSON lines.
+
+The latest snapshot is one file, `part-0.parquet`. Days are partitions, `snapshot_date=2026-01-31/part-0.parquet`. A
+window is a file that its bounds name, `19700101T000000.000Z_20260131T120000.000Z.parquet`, so that one renaming adds its
+rows and says up to where they were read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bridge.export.folder import Folder, data_files
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.tables.catalog import Table
+
+_WINDOW = re.compile(r"\d{8}T\d{6}\.\d{3}Z_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)\..+", re.ASCII)
+
+
+class FileFormat(Protocol):
+    """How the rows of a table become a file."""
+
+    name: str
+    """Also the ending of the file's name."""
+
+    def write(self, rows: Rows, file: Path) -> None:
+        """Write all rows into a new file."""
+
+
+@dataclass(frozen=True)
+class FileSink:
+    """A folder of tables in one format."""
+
+    folder: Folder
+    format: FileFormat
+
+    @property
+    def sync_id(self) -> str:
+        """The id of the sync that holds the folder."""
+        return self.folder.sync_id
+
+    def place_of(self, table: Table) -> str:
+        """Return the folder of a table."""
+        return str(self.folder.path / table.name)
+
+    def mark_of(self, table: Table) -> Mark | None:
+        """Return the mark of a table; of windows, the names of the files tell how far they reach."""
+        mark = self.folder.mark_of(table.name)
+        if mark is None or mark.keeps != "windows":
+            return mark
+        names = (path.name for path in data_files(self.folder.path / table.name))
+        ends = [match.expand(r"\1-\2-\3T\4:\5:\6") for match in map(_WINDOW.fullmatch, names) if match]
+        return replace(mark, until=max(ends, default=""))
+
+    def is_finished(self, table: Table, mark: Mark) -> bool:
+        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        before = self.folder.mark_of(table.name)
+        return before is not None and before.is_result_of(mark) and self.folder.is_whole(table.name)
+
+    def write(self, rows: Rows, mark: Mark) -> None:
+        """Write the rows of one read aside, and then put them into their place by renaming."""
+        before, name = self.folder.mark_of(rows.table.name), self._name(mark)
+        with self.folder.aside(rows.table.name, mark) as aside:
+            file = aside / name
+            file.parent.mkdir(exist_ok=True)
+            self.format.write(rows, file)
+            if before is None or mark.keeps == "snapshot" or before.keeps != mark.keeps:
+                self.folder.put(rows.table.name, aside, mark)
+            else:
+                self.folder.add(rows.table.name, file, name, mark)
+
+    def _name(self, mark: Mark) -> str:
+        if mark.keeps == "windows":
+            return f"{re.sub('[-:]', '', f'{mark.start}_{mark.until}')}.{self.format.name}"
+        partition = f"{SNAPSHOT_DATE}={mark.day}/" if mark.keeps == "days" else ""
+        return f"{partition}part-0.{self.format.name}"

@@ -1,0 +1,67 @@
+"""One read of a table, in threads of this process: the same reader as in a task of Spark, and rows as Arrow batches."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bridge.export.history import Window
+from bridge.export.selection import without_credentials
+from bridge.reading import reader
+from bridge.reading.tasks import Descriptor, descriptors
+from bridge.rows.batches import record_batches
+from bridge.tables.catalog import Table
+from bridge.tables.options import Options
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+OBJECTS_BEFORE_COLLECTION = 10_000
+
+
+@dataclass
+class TableRead:
+    """What is read of one table, and how many rows have come so far."""
+
+    table: Table
+    given: Mapping[str, str]
+    """All options, with an access token and nothing else to sign in with."""
+    window: Window | None = None
+    on_rows: Callable[[int], None] = field(default=lambda _count: None)
+    rows: int = 0
+
+    @classmethod
+    def of(
+        cls, options: Mapping[str, str], table: Table, access: Mapping[str, str], window: Window | None
+    ) -> TableRead:
+        """Return the read of a table with an access token."""
+        return cls(table, {**without_credentials(options), **access}, window)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows; raises what `bridge.reading.reader` does."""
+        options = Options.parse(self.given, self.table)
+        tasks: list[Descriptor] = self.window.tasks if self.window else descriptors(options, 1)
+        with rare_collections():
+            for task in tasks:
+                for batch in record_batches(reader.read_task(self.table, options.config(), task), self.table):
+                    self.count(batch.num_rows)
+                    yield batch
+
+    def count(self, rows: int) -> None:
+        """Note that rows have come."""
+        self.rows += rows
+        self.on_rows(rows)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let Python look for garbage in cycles less often: rows are in none, and looking is an eighth of a read's CPU."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,71 @@
+"""Which tables to read, and with which options."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from bridge.errors import OptionError
+from bridge.reading import reader
+from bridge.tables.catalog import (
+    Option,
+    Table,
+    connection_options,
+    credential_names,
+    table,
+    tables,
+    ways_to_sign_in,
+)
+from bridge.tables.options import EVERYTHING, Options
+
+Given = Mapping[str, str]
+
+
+def wanted_tables(
+    connection: Given,
+    names: Iterable[str] = (),
+    table_options: Mapping[str, Given] | None = None,
+    exclude: Iterable[str] = (),
+) -> dict[Table, dict[str, str]]:
+    """Return all options of each table that is named, or of all but those that are excluded.
+
+    A required option that is not given is `*`. Raises UnknownTableError and OptionError.
+    """
+    left_out = {table(name) for name in exclude}
+    chosen = [part for part in map(table, [*names] or tables()) if part not in left_out]
+    if not chosen:
+        raise OptionError("No table is left to read: each one that was named is excluded, too.")
+    given = {table(name): values for name, values in (table_options or {}).items()}
+    return {part: _complete(part, connection, given.get(part, {})) for part in chosen}
+
+
+def signed_in(options: Options) -> dict[str, str]:
+    """Return an access token for all tables, at the cost of at most one login."""
+    token = options.credentials.get("access_token") or reader.sign_in(options.config())
+    return {"access_token": token}
+
+
+def without_credentials(options: Given) -> dict[str, str]:
+    """Return options without those that sign in."""
+    return {name: value for name, value in options.items() if name not in credential_names()}
+
+
+def fingerprint(options: Options) -> str:
+    """Return a hash of what decides which rows a table holds: the API, the account, its options and its columns."""
+    account = options.credentials[ways_to_sign_in()[options.credentials["auth_type"]][0]]
+    facts = [options.config()["base_url"], account, options.table_options, options.table.schema]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _complete(part: Table, connection: Given, own: Given) -> dict[str, str]:
+    """Join the options of the connection and of a table; here, unlike in Spark, nobody else adds options."""
+    _check_names(connection, connection_options(), "the connection")
+    _check_names(own, part.options, f"table {part.name}")
+    return {**connection, **dict.fromkeys(part.required_options, EVERYTHING), **own}
+
+
+def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> None:
+    names = {option.name: option.is_documented for option in known}
+    for name in given:
+        if name not in names:
+            expected = ", ".join(name for name, is_documented in names.items() if is_documented)
+            raise OptionError(f"There is no option {name!r} of {place}; expected one of: {expected or 'none'}.")
