@@ -1,43 +1,36 @@
-"""`make demo`: a made-up fleet, read through Spark into ./lake and counted against what the fleet really holds.
+"""`make demo`: a made-up fleet, read into ./lake and counted against what the fleet really holds.
 
 It needs no Particle account: a local server stands in for the Device Cloud. `particle-bridge sync` does the same with
 a real account.
 """
 
-import json
+import shutil
 import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Grid
-from rich.text import Text
 
-from bridge.export.sync import TableResult, sync
-from bridge.tables.catalog import tables
+from bridge.export.folder import check_folder
+from bridge.export.sync import Observer, TableResult, sync
+from bridge.reading.times import moment_of
+from bridge.tables.catalog import table, tables
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 LAKE = Path("lake")
-# What the grid needs beside the sample, which is cut to one line.
-OTHER_COLUMNS = 45
 SIZE = FleetSize(products=3, devices=400, sims=60, days=3, user_devices=40, user_sims=20)
 
 
 def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
     """Read every table and compare; return 0 when every row count equals the fleet's, else 1."""
     console = Console()
+    _forget(lake)
     with DeviceCloud(Fleet.seeded(size)) as cloud:
-        console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}. Starting Spark.")
-        results = sync(
-            lake,
-            {"access_token": cloud.token, "base_url": cloud.url},
-            on_start=lambda name: console.print(f"  reading {name} …"),
-        )
-        # `sync` reads everything: a required option that is not given is `*`.
-        held = {
-            name: len(cloud.ledger.records(name, dict.fromkeys(table.required_options, "*")))
-            for name, table in tables().items()
-        }
-    console.print(_grid(results, console.width))
+        console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
+        connection = {"access_token": cloud.token, "base_url": cloud.url}
+        results = sync(lake, connection, observer=_Narrator(console))
+        held = {result.table: _held(cloud, result) for result in results}
+    console.print(_grid(results))
     differences = [_difference(result, held[result.table]) for result in results]
     for difference in filter(None, differences):
         console.print(difference, style="red", markup=False, soft_wrap=True)
@@ -48,12 +41,32 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
     return 0
 
 
-def _grid(results: list[TableResult], width: int) -> Grid:
-    grid = Grid("Table", "Rows", "Seconds", "A row")
+class _Narrator(Observer):
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def on_start(self, table: str) -> None:
+        self._console.print(f"  reading {table} …")
+
+
+def _forget(lake: Path) -> None:
+    """Remove the tables of an earlier demo: each has a fleet of its own."""
+    check_folder(lake, tables(), "parquet")
+    for name in tables():
+        shutil.rmtree(lake / name, ignore_errors=True)
+
+
+def _held(cloud: DeviceCloud, result: TableResult) -> int:
+    """Count what the fleet holds, of vitals up to the moment that was read: a required option not given is `*`."""
+    records = cloud.ledger.records(result.table, dict.fromkeys(table(result.table).required_options, "*"))
+    until = result.until
+    return sum(until is None or moment_of(record["updated_at"]) < moment_of(until) for record in records)
+
+
+def _grid(results: list[TableResult]) -> Grid:
+    grid = Grid("Table", "Rows", "Seconds")
     for result in results:
-        sample = Text(json.dumps(result.sample, ensure_ascii=False))
-        sample.truncate(max(width - OTHER_COLUMNS, 20), overflow="ellipsis")
-        grid.add_row(result.table, str(result.rows), f"{result.seconds:.1f}", sample)
+        grid.add_row(result.table, str(result.rows), f"{result.seconds:.1f}")
     return grid
 
 

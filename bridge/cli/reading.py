@@ -1,6 +1,9 @@
 """The commands that ask the API and write nothing."""
 
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from bridge.cli.given import (
     AccessToken,
@@ -15,7 +18,7 @@ from bridge.cli.given import (
     Tables,
     Username,
 )
-from bridge.cli.output import print_grid, print_json
+from bridge.cli.output import complain, print_grid, print_json
 
 
 def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
@@ -28,6 +31,7 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     username: Username = None,
     password: Password = None,
     base_url: BaseUrl = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Into how many tasks Spark would split a read.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Show what a read would cost: requests, and minutes at the API's limit.
@@ -35,17 +39,23 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     Asks for the lists of products, devices and SIMs only. A table that the token may not read is listed with the
     reason; one that is named and refused makes the command end with 2.
     """
-    from bridge.export.estimate import costs  # noqa: PLC0415  (so that the other commands start fast)
+    from bridge.export.estimate import Cost, costs, total  # noqa: PLC0415  (so that other commands start fast)
 
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
-    found = list(costs(given.connection, [*(names or ()), *(more_names or ())], given.tables))
+    chosen = [*(names or ()), *(more_names or ())]
+    found = list(costs(given.connection, chosen, given.tables, partitions, exclude or ()))
+    limit = int(given.connection.get("requests_per_5_minutes", 10_000))
+    everything = total(found, limit)
     if as_json:
-        print_json([asdict(cost) for cost in found])
+        print_json({"tables": [asdict(cost) for cost in found], "total": asdict(everything)})
         return
-    print_grid(
-        ("Table", "Requests", "Minutes at least"),
-        (
-            (cost.table, f"{'' if cost.is_counted else 'more than '}{cost.requests}", str(cost.minutes_at_least))
-            for cost in found
-        ),
-    )
+
+    def row(cost: Cost) -> tuple[str, ...]:
+        requests = f"{'' if cost.is_counted else 'more than '}{cost.requests:,}"
+        return cost.table, str(cost.partitions), requests, str(cost.minutes_at_least)
+
+    readable = [cost for cost in found if cost.refused is None]
+    print_grid(("Table", "Partitions", "Requests", "Minutes at least"), map(row, [*readable, everything]))
+    for cost in found:
+        if cost.refused:
+            complain(f"{cost.table} cannot be read: {cost.refused}", style="yellow")

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.errors import ConfigurationError
 from bridge.export.selection import signed_in, wanted_tables, without_credentials
 from bridge.reading import reader
-from bridge.reading.tasks import DEFAULT_PARTS, descriptors
+from bridge.reading.tasks import descriptors
+from bridge.tables.catalog import Table
 from bridge.tables.options import Options
 
 WINDOW_MINUTES = 5
@@ -13,7 +15,7 @@ WINDOW_MINUTES = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """What it costs to read one table once."""
+    """What it costs to read one table once, or all of them."""
 
     table: str
     partitions: int
@@ -23,27 +25,58 @@ class Cost:
     """Whether the API counts the pages of all lists; otherwise there are more requests."""
     minutes_at_least: int
     """What the API's limit makes of them; the requests of the first 5 minutes go out at once."""
+    refused: str | None = None
+    """Why the table cannot be read."""
 
 
 def costs(
     connection: Mapping[str, str],
     names: Iterable[str] = (),
     table_options: Mapping[str, Mapping[str, str]] | None = None,
-    partitions: int = DEFAULT_PARTS,
+    partitions: int = 1,
+    exclude: Iterable[str] = (),
 ) -> Iterator[Cost]:
-    """Give the cost of each table that `bridge.export.sync` would read with the same options; one login.
+    """Yield the cost of each table that `bridge.export.sync` would read with the same options; one login.
 
-    Ask the API for the lists of products, devices and SIMs, and for nothing that is read once for each of these.
-    Raises ConfigurationError, SignInError, TemporaryError or UnexpectedError.
+    Asks the API for the lists of products, devices and SIMs, and for nothing that is read once for each of these. A
+    table that the API refuses is said to be so, unless it was named. Raises ConfigurationError, SignInError,
+    TemporaryError or UnexpectedError.
     """
-    wanted = wanted_tables(connection, names, table_options)
+    named = list(names)
+    wanted = wanted_tables(connection, named, table_options, exclude)
     checked = [Options.parse(options, part) for part, options in wanted.items()]
     access = signed_in(checked[0])
     for part, given in wanted.items():
         options = Options.parse({**without_credentials(given), **access}, part)
-        count = len(descriptors(options, partitions))
-        # What does not fan out is one list that comes whole.
-        finding, reading = reader.count_requests(part, options.config()) if part.fans_out else (0, [1])
-        requests = count * finding + sum(pages or 1 for pages in reading)
-        limit = options.config()["requests_per_5_minutes"]
-        yield Cost(part.name, count, requests, None not in reading, WINDOW_MINUTES * (max(0, requests - 1) // limit))
+        try:
+            yield _cost(part, options, partitions)
+        except ConfigurationError as error:
+            if named:
+                raise
+            yield Cost(part.name, 0, 0, is_counted=True, minutes_at_least=0, refused=str(error))
+
+
+def total(found: Iterable[Cost], limit: int) -> Cost:
+    """Return the cost of reading one table after the other."""
+    found = list(found)
+    requests = sum(cost.requests for cost in found)
+    return Cost(
+        "total",
+        sum(cost.partitions for cost in found),
+        requests,
+        is_counted=all(cost.is_counted for cost in found),
+        minutes_at_least=_minutes(requests, limit),
+    )
+
+
+def _cost(part: Table, options: Options, partitions: int) -> Cost:
+    count = len(descriptors(options, partitions))
+    # What does not fan out is one list that comes whole.
+    finding, reading = reader.count_requests(part, options.config()) if part.fans_out else (0, [1])
+    requests = count * finding + sum(pages or 1 for pages in reading)
+    limit = options.config()["requests_per_5_minutes"]
+    return Cost(part.name, count, requests, None not in reading, _minutes(requests, limit))
+
+
+def _minutes(requests: int, limit: int) -> int:
+    return WINDOW_MINUTES * (max(0, requests - 1) // limit)

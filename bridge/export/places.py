@@ -33,7 +33,8 @@ class Place:
     @classmethod
     def of(cls, to: Path, file_format: str | None, tables: tuple[Table, ...]) -> Place:
         """Return a place; without a format it is duckdb for a file that is called so, else parquet."""
-        to = to.expanduser()
+        # Arrow takes a relative name with a colon for an address.
+        to = to.expanduser().absolute()
         chosen = file_format or ("duckdb" if to.suffix in DATABASES else "parquet")
         if chosen not in FORMATS:
             raise OptionError(f"Received {quoted(chosen)} for the format; expected one of: {', '.join(FORMATS)}.")

@@ -9,6 +9,7 @@ import pytest
 
 import bridge
 from bridge import cli
+from bridge.errors import ConfigurationError
 from bridge.export.estimate import Cost, costs
 from bridge.reading import reader
 from bridge.tables.catalog import Table, table, tables
@@ -91,10 +92,22 @@ def test_the_command_shows_it(
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert not ended.value.code
-    table_shown, _, as_json = capsys.readouterr().out.partition("[")
-    [cost] = json.loads("[" + as_json)
+    table_shown, _, as_json = capsys.readouterr().out.partition("{")
+    planned = json.loads("{" + as_json)
+    [cost], total = planned["tables"], planned["total"]
+    assert total == {**cost, "table": "total"}
     # The list of devices for each partition, and the vitals of each device.
     requests = 2 + len(fleet.ledger.records("devices"))
     assert cost == asdict(Cost("diagnostics", 2, requests, is_counted=True, minutes_at_least=0))
     assert "diagnostics" in table_shown
-    assert str(requests) in table_shown
+    assert f"{requests:,}" in table_shown
+
+
+def test_a_table_that_the_token_may_not_read_is_listed_unless_it_was_named(fleet: DeviceCloud) -> None:
+    fleet.reset()
+    given = {"access_token": fleet.issue_token({"devices:list"}, api_user=True), "base_url": fleet.url}
+    found = {cost.table: cost.refused for cost in costs(given)}
+    assert found["devices"] is None
+    assert "/v1/products" in str(found["product_sims"])
+    with pytest.raises(ConfigurationError, match="product_sims"):
+        list(costs(given, ["product_sims"]))

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from bridge import cli
+from bridge.cli.given import Given
 from bridge.errors import ParticleError
 from bridge.reading.streams import stream_of
 from bridge.reading.tasks import descriptors
@@ -115,27 +114,28 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_config_file_gives_texts_or_a_named_error(text: str, path: Path) -> None:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        connection, table_options = cli._read_config(path)
+        read = Given.of(path, ())
     except ParticleError:
         return
-    for values in (connection, *table_options.values()):
+    for values in (read.connection, *read.tables.values()):
         assert all(isinstance(name, str) and isinstance(value, str) for name, value in values.items())
 
 
 @given(text=st.text())
 def test_any_option_of_the_command_line_is_a_name_and_a_value_or_a_named_error(text: str) -> None:
-    connection: dict[str, str] = {}
-    table_options: dict[str, dict[str, str]] = {}
     try:
-        cli._add_option(text, connection, table_options)
+        typed = Given.of(None, [text])
     except ParticleError:
         return
-    [(name, value)] = connection.items() or [
-        (f"{part}.{own}", value) for part, of in table_options.items() for own, value in of.items()
+    [(name, value)] = typed.connection.items() or [
+        (f"{part}.{own}", value) for part, of in typed.tables.items() for own, value in of.items()
     ]
     assert f"{name}={value}" == text
 
 
-def test_a_date_of_a_config_file_is_written_as_the_api_writes_it() -> None:
-    assert cli._text(date(2026, 1, 31)) == "2026-01-31"
-    assert cli._text(datetime(2026, 1, 31, 12)) == "2026-01-31T12:00:00"  # noqa: DTZ001  (a local time of TOML)
+def test_a_date_of_a_config_file_is_written_as_the_api_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 2026-01-31\nb: 2026-01-31T12:00:00\nc:\ntables:\n  devices:\n")
+    read = Given.of(path, ())
+    assert read.connection == {"a": "2026-01-31", "b": "2026-01-31T12:00:00"}
+    assert read.tables == {"devices": {}}

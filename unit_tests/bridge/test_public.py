@@ -3,14 +3,21 @@
 import subprocess
 import sys
 
+import pytest
+
 import bridge
 
 
 def test_all_is_sorted_and_is_everything_importable() -> None:
     modules = {name for name in vars(bridge) if f"bridge.{name}" in sys.modules}
-    public = {name for name in vars(bridge) if not name.startswith("_")} - modules - {"TYPE_CHECKING"}
+    helpers = {"TYPE_CHECKING", "Any", "import_module"}
+    public = {name for name in vars(bridge) if not name.startswith("_")} - modules - helpers
     assert bridge.__all__ == sorted(bridge.__all__)
-    assert public == set(bridge.__all__)
+    # What is imported when it is asked for is not there before.
+    assert public <= set(bridge.__all__)
+    assert all(getattr(bridge, name) for name in bridge.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = bridge.nothing
 
 
 def _loaded_by(statements: str) -> set[str]:

@@ -1,8 +1,8 @@
 """Tables as files in a folder: Parquet, CSV or JSON lines.
 
 The latest snapshot is one file, `part-0.parquet`. Days are partitions, `snapshot_date=2026-01-31/part-0.parquet`. A
-window is a file that its bounds name, `19700101T000000.000Z_20260131T120000.000Z.parquet`, so that one renaming adds its
-rows and says up to where they were read.
+window is a file that its bounds name, `19700101T000000.000Z_20260131T120000.000Z.parquet`, so that one renaming adds
+its rows and says up to where they were read.
 """
 
 from __future__ import annotations
