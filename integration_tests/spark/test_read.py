@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import to_json
 
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import Table, table, tables
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
-from integration_tests.spark.sessions import assert_same, load, truth_of
+from integration_tests.spark.sessions import assert_same, load, options_for, truth_of
 
 ALL = list(tables().values())
 
@@ -43,6 +44,47 @@ def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(spark: Spa
         rows = load(spark, cloud, "product_devices").collect()
         assert len(rows) == 10_300
         assert_same(table("product_devices"), rows, truth_of(cloud, table("product_devices")))
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.1])
+def test_a_query_for_a_few_rows_asks_for_a_part_of_a_list(spark: SparkSession, latency: float) -> None:
+    size = FleetSize(products=1, devices=3_000, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(latency=latency)) as cloud:
+        frame = load(spark, cloud, "product_devices")
+        for few in (frame.first, frame.isEmpty, frame.limit(5).collect, lambda: frame.show(2)):
+            before = cloud.ledger.count("GET /v1/products/:p/devices")
+            few()
+            assert cloud.ledger.count("GET /v1/products/:p/devices") - before <= 15
+
+
+def test_a_table_with_a_map_has_distinct_rows_by_key_or_with_the_map_as_text(
+    spark: SparkSession, cloud: DeviceCloud
+) -> None:
+    frame = load(spark, cloud, "devices")
+    with pytest.raises(AnalysisException, match="(?i)map"):
+        frame.distinct().count()
+    count = len(truth_of(cloud, table("devices")))
+    assert frame.dropDuplicates(["id"]).count() == count
+    assert frame.withColumn("variables", to_json("variables")).distinct().count() == count
+
+
+def test_a_temporary_view_is_read_by_sql_and_a_table_says_why_it_is_not(
+    spark: SparkSession, cloud: DeviceCloud
+) -> None:
+    given = options_for(cloud, table("product_devices"), tableName="product_devices")
+    options = ", ".join(f"{name} '{value}'" for name, value in given.items())
+    spark.sql(f"CREATE TEMPORARY VIEW fleet USING particle OPTIONS ({options})")
+    try:
+        [(count,)] = spark.sql("SELECT count(*) FROM fleet").collect()
+        assert count == len(truth_of(cloud, table("product_devices")))
+    finally:
+        spark.catalog.dropTempView("fleet")
+    with pytest.raises(PySparkException, match=r"No table is named.*CREATE TEMPORARY VIEW"):
+        spark.read.format("particle").load()
+    with pytest.raises(PySparkException, match=r"No table is named.*CREATE TEMPORARY VIEW"):
+        spark.sql(f"CREATE TABLE fleet USING particle OPTIONS ({options})")
+        spark.sql("SELECT * FROM fleet").collect()
+    spark.sql("DROP TABLE IF EXISTS fleet")
 
 
 def test_a_value_that_does_not_fit_is_rescued(spark: SparkSession) -> None:
