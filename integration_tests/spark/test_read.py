@@ -61,7 +61,7 @@ def test_a_table_with_a_map_has_distinct_rows_by_key_or_with_the_map_as_text(
     spark: SparkSession, cloud: DeviceCloud
 ) -> None:
     frame = load(spark, cloud, "devices")
-    with pytest.raises(AnalysisException, match="(?i)map"):
+    with pytest.raises(AnalysisException, match=r"(?i)map"):
         frame.distinct().count()
     count = len(truth_of(cloud, table("devices")))
     assert frame.dropDuplicates(["id"]).count() == count
@@ -81,10 +81,19 @@ def test_a_temporary_view_is_read_by_sql_and_a_table_says_why_it_is_not(
         spark.catalog.dropTempView("fleet")
     with pytest.raises(PySparkException, match=r"No table is named.*CREATE TEMPORARY VIEW"):
         spark.read.format("particle").load()
-    with pytest.raises(PySparkException, match=r"No table is named.*CREATE TEMPORARY VIEW"):
-        spark.sql(f"CREATE TABLE fleet USING particle OPTIONS ({options})")
-        spark.sql("SELECT * FROM fleet").collect()
-    spark.sql("DROP TABLE IF EXISTS fleet")
+
+
+def test_a_table_made_by_sql_says_why_it_cannot_be_read(spark: SparkSession) -> None:
+    def create_and_read() -> None:
+        # Versions of Spark differ in when they ask for the columns.
+        spark.sql("CREATE TABLE fleet USING particle OPTIONS (tableName 'user', access_token 'a-token')")
+        spark.sql("SELECT * FROM fleet")
+
+    try:
+        with pytest.raises(PySparkException, match=r"No table is named.*CREATE TEMPORARY VIEW"):
+            create_and_read()
+    finally:
+        spark.sql("DROP TABLE IF EXISTS fleet")
 
 
 def test_a_value_that_does_not_fit_is_rescued(spark: SparkSession) -> None:
