@@ -125,35 +125,44 @@ class FleetRouter(PartitionRouter):
             yield from (self._entity_slice(name, product, found=False) for name in wanted)
             return
         seen: set[str] = set()
-        for name, found_in in self._found_entities(products, failures):
-            if name not in seen and (wanted == [EVERYTHING] or name in wanted):
-                yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
-            seen.add(name)
+        for place in self._places_to_list(products):
+            for name in self._listed(place, products, failures):
+                if name not in seen and (wanted == [EVERYTHING] or name in wanted):
+                    found_in = place.partition["product_id_or_slug"] if place else None
+                    yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
+                seen.add(name)
+            if wanted != [EVERYTHING] and seen.issuperset(wanted):
+                return
         failures.extend(self._not_found(name) for name in wanted if name != EVERYTHING and name not in seen)
 
-    def _found_entities(self, products: list[str] | None, failures: list[Refused]) -> Iterator[tuple[str, str | None]]:
-        """List entities with the product they were found in, None for the user's own list."""
-        assert self.own_entities is not None
-        assert self.product_entities is not None
-        if products is not None:
-            for product in self._product_slices():
-                name = product.partition["product_id_or_slug"]
-                try:
-                    for record in records_of(self.product_entities, product):
-                        yield _entity_name(record), name
-                except Refused as refusal:
-                    if product.extra_fields["found"] and refusal.status in REFUSALS:
-                        self.skip(f"product {name}", refusal)
-                    else:
-                        failures.append(refusal)
+    def _places_to_list(self, products: list[str] | None) -> Iterator[StreamSlice | None]:
+        """Name the lists that hold entities: those of products, and None for the user's own.
+
+        An entity that moves from a product still to be listed into one that has been is in neither list. So all
+        products but the last one are listed again when everything else has been.
+        """
+        in_products = list(self._product_slices()) if products is not None else []
+        yield from in_products
         if products is None or products == [EVERYTHING]:
-            try:
-                for record in records_of(self.own_entities):
-                    yield _entity_name(record), None
-            except Refused as refusal:
-                if products is None:
-                    raise
+            yield None
+        yield from in_products[:-1]
+
+    def _listed(self, place: StreamSlice | None, products: list[str] | None, failures: list[Refused]) -> Iterator[str]:
+        """List the entities of a product or, with None, of the user; a refusal ends the list."""
+        retriever = self.product_entities if place else self.own_entities
+        assert retriever is not None
+        try:
+            for record in records_of(retriever, place):
+                yield _entity_name(record)
+        except Refused as refusal:
+            if place is None and products is None:
+                raise
+            if place is None:
                 self.skip("the user's own list", refusal)
+            elif place.extra_fields["found"] and refusal.status in REFUSALS:
+                self.skip(f"product {place.partition['product_id_or_slug']}", refusal)
+            else:
+                failures.append(refusal)
 
     def _entity_slice(self, name: str, product: str | None, *, found: bool) -> StreamSlice:
         return StreamSlice(

@@ -127,3 +127,23 @@ def test_what_a_stream_selects_belongs_to_its_checkpoint(cloud: DeviceCloud) -> 
         rows = [(row["device_id"], row["updated_at"]) for row in made.read_partition("diagnostics", task, past)]
         consumer.arrived += [row for row in rows if row not in known]
     consumer.assert_complete()
+
+
+def test_a_device_that_moves_between_products_while_they_are_listed_loses_nothing() -> None:
+    fleet = Fleet.seeded(FleetSize(products=3, devices=4, user_devices=2, days=2, samples=False))
+    first, _, last = fleet.product_ids
+    mover = list(fleet.rows("devices", last))[-1]
+
+    def move() -> None:
+        record = fleet.rows("devices", last)[mover]
+        fleet.remove_device(mover, last)
+        fleet.add_device(first, {**record, "product_id": first})
+
+    with DeviceCloud(fleet) as cloud:
+        cloud.faults.add(Fault("GET /v1/products/:p/devices", path=f"/v1/products/{last}/devices", run=move))
+        consumer = Consumer(cloud, product_id_or_slug="*", numPartitions="1")
+        consumer.run()
+        assert mover in {device for device, _ in consumer.arrived}
+        consumer.assert_complete(product_id_or_slug="*")
+        # The products are listed once, and all but the last one once more.
+        assert cloud.ledger.count("GET /v1/products/:p/devices") == 3 + 2
