@@ -1,7 +1,7 @@
-"""How a stream over a table moves on: its offsets, and the tasks between two of them; for Spark and Lakeflow alike.
+"""The offsets of a stream over a table, and the tasks between two of them; for Spark and Lakeflow alike.
 
-One object lives as long as a query, in the process that plans it. What it learns there (the API's clock, the target of
-a run with `availableNow`) is not part of what is pickled.
+One object lives as long as a query, in the process that plans it. Its state there (the API's clock, the target of a run
+with `availableNow`) is not pickled.
 """
 
 import logging
@@ -20,46 +20,46 @@ from bridge.reading.windows import Offset, Windows
 from bridge.tables.options import Options
 
 LOGGER = logging.getLogger(__name__)
-# A query without news asks for its next offset a hundred times a second.
+# An idle query asks for its next offset a hundred times a second.
 CLOCK_KEPT = 60.0
-# A slow reply tells the time it was sent at.
+# A slow reply shows the time at which it was sent.
 IN_DOUBT = seconds(30)
 
 
 class TableStream(ABC):
-    """The offsets of one stream; `initial` is a constant, and equal offsets mean that there is nothing to read."""
+    """The offsets of one stream; `initial` is a constant, and equal offsets mean that nothing is new."""
 
     def __init__(self, options: Options, default_parts: int, *, rests: bool = False) -> None:
         self.options, self._default_parts, self._rests = options, default_parts, rests
 
     @abstractmethod
     def initial(self) -> dict[str, str]:
-        """Return the offset before anything was read; asks nobody."""
+        """Return the offset before anything was read; needs no network."""
 
     @abstractmethod
     def latest(self, start: Offset | None) -> dict[str, str]:
-        """Return the offset up to which the next batch reads, `start` itself when there is nothing new."""
+        """Return the offset up to which the next batch reads; `start` itself if there is nothing new."""
 
     @abstractmethod
     def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
-        """Return the tasks of the batch between two offsets, none when they are equal."""
+        """Return the tasks of the batch between two offsets; none if they are equal."""
 
     def freeze(self) -> None:  # noqa: B027  (most streams have nothing to do)
-        """Take what there is now for all there will be, as `availableNow` wants it."""
+        """Fix the end of the run at what exists now, as `availableNow` requires."""
 
 
 def stream_of(options: Options, default_parts: int, *, rests: bool = False) -> TableStream:
-    """Return the stream over a table: by windows where it has a cursor, else whole snapshots.
+    """Return the stream over a table: windows if it has a cursor, otherwise snapshots.
 
-    One that `rests` has nothing new once, whenever it has given what there was when it was asked: for a reader that is
-    not told when a run has to end (`freeze`).
+    With `rests`, it reports once that nothing is new whenever it has read everything up to the time it was asked. This
+    is for a reader that is not told when a run has to end (`freeze`).
     """
     kind = WindowStream if options.table.cursor_field else SnapshotStream
     return kind(options, default_parts, rests=rests)
 
 
 class SnapshotStream(TableStream):
-    """One snapshot of the whole table for each start of the query, and then nothing.
+    """One snapshot of the whole table for each start of the query.
 
     An offset names the start, by this machine's clock; it only has to differ from the ones before.
     """
@@ -88,7 +88,7 @@ class SnapshotStream(TableStream):
             return stamp
         raise ConfigurationError(
             f"The checkpoint of the stream over {self.options.table.name} holds the offset {quoted(offset)}, which "
-            "belongs to something else. Start this stream with a checkpoint of its own."
+            "belongs to another stream. Start this one with its own checkpoint."
         )
 
 
@@ -115,15 +115,15 @@ class WindowStream(TableStream):
         """
         since, now = self._start_of(start), self._clock.now()
         if start not in (None, self._resumed_at):
-            # Once for each offset: a query without news asks again and again.
+            # Once per offset, because an idle query asks repeatedly.
             self._windows.check_clock(since, now)
             self._resumed_at = start
         end = self._windows.next_end(since, self._settled(since, now), now)
-        # Spark compares the text of offsets, and one of an older version has another.
+        # Spark compares offsets as text, and older versions wrote them differently.
         return dict(start) if start and end == since else self._offset(end)
 
     def descriptors(self, start: Offset | None, end: Offset) -> list[Descriptor]:
-        """Return the tasks of a window; raises ConfigurationError when the API no longer keeps its start."""
+        """Return the tasks of a window; raises ConfigurationError if the API no longer keeps its start."""
         since, until = self._start_of(start), self._start_of(end)
         if since >= until:
             return []
@@ -131,7 +131,7 @@ class WindowStream(TableStream):
         return descriptors(self.options, self._default_parts, self._windows.narrowing(since, until))
 
     def freeze(self) -> None:
-        """Let the run end at what has settled by now."""
+        """Fix the end of the run at what has settled by now."""
         self._target = self._windows.settled(self._clock.now())
 
     def _settled(self, since: datetime, now: datetime) -> datetime:
@@ -152,10 +152,10 @@ class WindowStream(TableStream):
 
 
 class ServerClock:
-    """The API's time: asked for at most once a minute, and counted on from there.
+    """The API's clock: requested at most once a minute, and advanced by this machine's timer in between.
 
-    A reply that tells another time than expected is not believed at once: one wrong `Date` would put the end of a
-    window into the future. Of three replies the middle one counts, and what it does not agree with is warned about.
+    A reply with an unexpected time is not trusted at once, because one wrong `Date` would put the end of a window into
+    the future. The median of three replies counts, and a disagreement with the expected time is logged as a warning.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class ServerClock:
         self._told: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """Return the time at the server, a moment ago at the latest."""
+        """Return the current time at the server."""
         if self._told is None or self._monotonic() - self._told[1] > CLOCK_KEPT:
             self._told = (self._asked(), self._monotonic())
         return self._counted_on(self._told)
@@ -184,13 +184,13 @@ class ServerClock:
         if self._told is not None and told <= self._told[0]:
             LOGGER.warning(
                 "The API's clock stands still or runs backwards: it says %s, and said %s %d seconds ago. The stream "
-                "follows it and reads nothing new until it moves on.",
+                "follows it and reads nothing new until it advances.",
                 *(iso_ms(told), iso_ms(self._told[0]), self._monotonic() - self._told[1]),
             )
         elif abs(told - (machine := self._machine())) > IN_DOUBT:
             LOGGER.warning(
-                "The API's clock says %s, this machine's %s. The stream follows the API's: if that one is wrong, or "
-                "something on the way sends old replies again, the stream misses what is new.",
+                "The API's clock says %s, this machine's %s. The stream follows the API's clock. If that is wrong, or "
+                "a proxy repeats old replies, the stream misses new records.",
                 *(iso_ms(told), iso_ms(machine)),
             )
         return told
@@ -199,5 +199,5 @@ class ServerClock:
         return self._machine() if self._told is None else self._counted_on(self._told)
 
     def __reduce__(self) -> Any:
-        """Refuse to be pickled: another process has another clock."""
+        """Raise TypeError: the clock of one process is of no use in another."""
         raise TypeError("The clock of a running stream cannot be pickled.")

@@ -1,10 +1,10 @@
-"""How a stream over a table with a cursor is cut into closed windows of time; pure arithmetic, without a network.
+"""Splits a stream over a table with a cursor into closed windows of time; pure arithmetic, without a network.
 
-An offset is `{"until": "<ISO 8601, milliseconds, Z>", "selection": …}` (see `selection`), and a batch all records with
-start ≤ cursor < until. The first offset is a constant, so that a crash in the first batch replays it from the same
-start. `until` follows the clock of the API and never this machine's, stays `settle_seconds` behind it, and moves on in
-whole multiples of `min_window_seconds`, so that a stream without news rests. Every reply that a batch is read from has
-to be served when its end has settled.
+An offset is `{"until": "<ISO 8601, milliseconds, Z>", "selection": …}` (see `selection`), and a batch contains all
+records with start ≤ cursor < until. The first offset is a constant, so that a crash in the first batch replays it from
+the same start. `until` follows the API's clock, never this machine's, stays `settle_seconds` behind it, and is a
+multiple of `min_window_seconds`, so that a stream without new records is idle. Every reply that a batch is read from
+has to be served after the batch's end has settled.
 """
 
 import logging
@@ -24,11 +24,11 @@ LOGGER = logging.getLogger(__name__)
 Offset = Mapping[str, Any]
 
 EPOCH = moment_of(SINCE_EVER)
-# The 30 days that the API keeps, less the 15 minutes that a request leaves out (see the manifest).
+# The 30 days that the API keeps, less the 15 minutes that requests leave out (see the manifest).
 KEPT = timedelta(days=30) - timedelta(minutes=15)
-# The oldest day of those comes in one window, or some of it would expire while small windows catch up.
+# The oldest day is read in one window, because part of it would expire while small windows catch up.
 CUT_SINCE = timedelta(days=29)
-# Servers behind one address may differ by so much; a checkpoint further ahead than that was written by a wrong clock.
+# Clocks of servers behind one address may differ this much; a checkpoint further ahead comes from a wrong clock.
 AHEAD = timedelta(minutes=5)
 
 
@@ -47,7 +47,7 @@ class Windows:
 
     @classmethod
     def of(cls, options: Options) -> "Windows":
-        """Take what the user wrote; raises OptionError for a day that no calendar has."""
+        """Return the windows that the options describe; raises OptionError for a date that does not exist."""
         dates, spark = options.table_options, options.spark_options
         longest = spark.get("window_seconds")
         return cls(
@@ -62,7 +62,7 @@ class Windows:
         )
 
     def start_of(self, offset: Offset | None) -> datetime:
-        """Return the moment up to which a stream has read; raises ConfigurationError for an offset of another kind."""
+        """Return the time up to which a stream has read; raises ConfigurationError for an offset of another stream."""
         if not offset:
             return moment_of(iso_ms(self.first))
         try:
@@ -70,57 +70,56 @@ class Windows:
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ConfigurationError(
                 f"The checkpoint of the stream over {self.table.name} holds the offset {quoted(dict(offset))}, not one "
-                'like {"until": "2026-01-31T12:00:00.000Z"}: it belongs to something else. Start this stream with a '
-                "checkpoint of its own."
+                'like {"until": "2026-01-31T12:00:00.000Z"}: it belongs to another stream. Start this one with its '
+                "own checkpoint."
             ) from None
 
     def settled(self, now: datetime) -> datetime:
-        """Return the moment up to which everything can be read, `now` being the API's clock."""
+        """Return the time up to which everything can be read; `now` is the API's clock."""
         until = floored(now - self.settle, self.grid)
         return until if self.last is None else min(until, self.last)
 
     def next_end(self, start: datetime, settled: datetime, now: datetime) -> datetime:
-        """Return the end of the window that begins at `start`; `start` itself when there is nothing to read yet."""
+        """Return the end of the window that begins at `start`; `start` itself if there is nothing to read yet."""
         if self.longest is not None:
             settled = min(settled, max(start, now - CUT_SINCE) + self.longest)
         return max(start, settled)
 
     def narrowing(self, start: datetime, end: datetime) -> dict[str, str]:
-        """Return what tells a task its window, and when a reply has to be served to hold all of it."""
+        """Return a task's window, and the time after which a reply contains all of it."""
         settled = end + self.settle
         return {"start": iso_ms(start - self.lookback), "end": iso_ms(end), "served_after": iso_ms(settled)}
 
     def check_clock(self, start: datetime, now: datetime) -> None:
-        """Complain about a checkpoint that is ahead of the API's clock: nothing is read until that has caught up."""
+        """Raise ConfigurationError, or warn, if a checkpoint is ahead of the API's clock."""
         if start <= now + AHEAD:
             return
         if start == self.start_of(None):
-            LOGGER.warning("The stream over %s begins in the future, at %s.", self.table.name, iso_ms(start))
+            LOGGER.warning("The stream over %s starts in the future, at %s.", self.table.name, iso_ms(start))
             return
         self._lose(
             f"The checkpoint of the stream over {self.table.name} is at {iso_ms(start)}, ahead of the API's clock "
-            f"({iso_ms(now)}): it was written while that clock was wrong, and what is published in between would never "
-            "be read.",
-            "Start the stream with a checkpoint of its own and start_date set to the time before that, or set "
-            "failOnDataLoss=false to rest until then.",
+            f"({iso_ms(now)}): it was written while that clock was wrong, and records in between would never be read.",
+            "Start the stream with a new checkpoint and set start_date to a time before that, or set "
+            "failOnDataLoss=false to wait until then.",
         )
 
     def check_gap(self, start: datetime, end: datetime, now: datetime) -> None:
-        """Complain when the API no longer keeps what a batch has to read."""
+        """Raise ConfigurationError, or warn, if the API no longer keeps what a batch has to read."""
         kept_since = now - KEPT
         if start >= kept_since or not (self._had_whole(start, end) or end < kept_since):
             return
         self._lose(
             f"The stream over {self.table.name} resumes at {iso_ms(start)}, but the API keeps nothing from before "
-            f"{iso_ms(kept_since)}: what came in between is lost.",
-            "Set failOnDataLoss=false to go on after the gap.",
+            f"{iso_ms(kept_since)}: the records in between are lost.",
+            "Set failOnDataLoss=false to continue after the gap.",
         )
 
     def _had_whole(self, start: datetime, end: datetime) -> bool:
-        """Whether all of a batch was kept when it was planned: a first batch may begin before what is kept."""
+        """Return whether the API kept all of a batch when it was planned; a first batch may begin earlier."""
         if start != self.start_of(None):
             return True
-        # Where nothing but the clock has ended it, it was planned in the interval of the grid that followed.
+        # If only the clock ended the batch, it was planned in the next interval of the grid.
         if end == self.last or self.longest is not None:
             return False
         return start >= end + self.settle + seconds(self.grid) - KEPT
@@ -128,7 +127,7 @@ class Windows:
     def _lose(self, loss: str, remedy: str) -> None:
         if self.fail_on_data_loss:
             raise ConfigurationError(f"{loss} {remedy}")
-        LOGGER.warning("%s The stream goes on all the same, because failOnDataLoss is false.", loss)
+        LOGGER.warning("%s The stream continues, because failOnDataLoss is false.", loss)
 
 
 def _date(options: Mapping[str, Any], name: str) -> datetime | None:
@@ -141,13 +140,13 @@ def _date(options: Mapping[str, Any], name: str) -> datetime | None:
 def within(
     records: Iterable[Mapping[str, Any]], table: Table, descriptor: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
-    """Keep the records of a task's window."""
+    """Yield only the records in a task's window."""
     if "start" not in descriptor and "end" not in descriptor:
         yield from records
         return
     start, end = (moment_of(descriptor[name]) if name in descriptor else None for name in ("start", "end"))
     for record in records:
-        # The source lets no record through whose cursor is not a time.
+        # The source rejects records whose cursor is not a time.
         moment = moment_of(record[str(table.cursor_field)])
         if (start is None or start <= moment) and (end is None or moment < end):
             yield record

@@ -1,8 +1,8 @@
 """The Spark data source: `spark.read.format("particle").options(...).load("devices")`, and `readStream` likewise.
 
-Spark pickles the data source and its readers several times, so they hold strings and plain objects; everything of the
-CDK is built inside `read`. The reader is pickled before `partitions` runs, so what the planner learns, the access
-token, travels in the partitions.
+Spark pickles the data source and its readers several times, so they hold strings and plain objects only; everything of
+the CDK is built inside `read`. The reader is pickled before `partitions` runs, so the access token that the planner
+obtains travels in the partitions.
 """
 
 import gc
@@ -37,15 +37,15 @@ class ParticleDataSource(DataSource):
     """The tables of a Particle.io fleet as Spark data frames.
 
     The table is named by `load("devices")` or the option `tableName`. The options are those of the connection
-    (`access_token`, or `username` and `password`) and those of the table. Nothing is asked of the API before an action
-    runs; whatever is wrong with the options is raised by `load`.
+    (`access_token`, or `username` and `password`) and those of the table. No request is sent before an action runs;
+    `load` raises errors in the options.
     """
 
     default_parts = DEFAULT_PARTS
-    """Tasks of a read that does not set `numPartitions`; `register` sets it to what the session runs at once."""
+    """Tasks of a read that does not set `numPartitions`; `register` sets it to the session's parallelism."""
 
     batch_reader: "type[ParticleReader] | None" = None
-    """Reads in place of `ParticleReader`; `register` sets one that takes filters where the session offers them."""
+    """Replaces `ParticleReader`; `register` sets one with filter pushdown if the session has that on."""
 
     @classmethod
     def name(cls) -> str:
@@ -53,18 +53,18 @@ class ParticleDataSource(DataSource):
         return "particle"
 
     def schema(self) -> StructType:
-        """Return the columns of the table; raises OptionError or UnknownTableError for options that cannot work."""
+        """Return the columns of the table; raises OptionError or UnknownTableError for wrong options."""
         options = self._parsed()
         for doubt in doubtful_options(self.options, options.table):
             LOGGER.warning(doubt)
         return spark_schema(options.table)
 
     def reader(self, schema: StructType) -> DataSourceReader:
-        """Return the reader of a batch; raises ConfigurationError when the user gave the read another schema."""
+        """Return the reader of a batch; raises ConfigurationError if the user set another schema."""
         return (self.batch_reader or ParticleReader)(self._for(schema), self.default_parts)
 
     def streamReader(self, schema: StructType) -> "ParticleStreamReader":  # noqa: N802  (Spark's name)
-        """Return the reader of a stream; raises what `reader` does, and OptionError for what this Spark cannot do."""
+        """Return the reader of a stream; raises what `reader` does, and OptionError for what this Spark lacks."""
         options = self._for(schema)
         refuse_split_windows(options)
         return ParticleStreamReader(options, self.default_parts)
@@ -73,7 +73,7 @@ class ParticleDataSource(DataSource):
         options = self._parsed()
         if _types(schema) != _types(spark_schema(options.table)):
             raise ConfigurationError(
-                f"The table {options.table.name} has a schema of its own; leave out .schema(...) and select or cast "
+                f"The table {options.table.name} has a fixed schema; leave out .schema(...) and select or cast "
                 "columns after loading."
             )
         return options
@@ -82,12 +82,12 @@ class ParticleDataSource(DataSource):
         return Options.parse(self.options, table_of(self.options.get("path"), self.options.get("tableName")))
 
     def __repr__(self) -> str:
-        """Show no option, as any may be a secret."""
+        """Show no options, because any may be a secret."""
         return f"{type(self).__name__}()"
 
 
 class TablePartition(InputPartition):
-    """What one task reads, and the token that the planner signed in for."""
+    """What one task reads, and the token that the planner obtained."""
 
     def __init__(self, descriptor: Descriptor, access_token: str | None) -> None:
         super().__init__(descriptor)
@@ -95,7 +95,7 @@ class TablePartition(InputPartition):
         self.access_token = access_token
 
     def __repr__(self) -> str:
-        """Show what is read, not the token."""
+        """Show what is read, but not the token."""
         return f"TablePartition({self.descriptor}, access_token={REDACTED})"
 
 
@@ -105,23 +105,23 @@ class ParticleReader(DataSourceReader):
     def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
         self.options, self.default_parts = options, default_parts
         self.narrowing: dict[str, Any] = {}
-        """What all tasks have in common, beside their descriptors."""
+        """What all tasks have in common, in addition to their descriptors."""
 
     def partitions(self) -> list[InputPartition]:
-        """Return the tasks. Signs in here, so that not every task has to; a refused account ends the plan."""
+        """Return the tasks. Signs in, so that no task has to; raises SignInError for a refused account."""
         return _partitions(self.options, descriptors(self.options, self.default_parts))
 
     def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
-        """Give the rows of one task."""
+        """Yield the rows of one task."""
         return _read(self.options, partition, self.narrowing)
 
     def __repr__(self) -> str:
-        """Show the options without their secrets."""
+        """Show the options without secrets."""
         return f"{type(self).__name__}({self.options!r})"
 
 
 class ParticleStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
-    """Reads a table again and again: what is new, or whole snapshots; see `bridge.reading.streams`."""
+    """Reads a table repeatedly: what is new, or whole snapshots; see `bridge.reading.streams`."""
 
     def __init__(self, options: Options, default_parts: int = DEFAULT_PARTS) -> None:
         self.options, self.default_parts = options, default_parts
@@ -130,45 +130,45 @@ class ParticleStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     @property
     def stream(self) -> TableStream:
-        """The state of the running query, in the process that plans it."""
+        """The state of the running query, in the planning process."""
         if self._stream is None:
             self._stream = stream_of(self.options, self.default_parts)
         return self._stream
 
     def initialOffset(self) -> dict[str, str]:  # noqa: N802
-        """Return the constant at which every query starts."""
+        """Return the constant offset at which every query starts."""
         return self.stream.initial()
 
     def latestOffset(self, start: Mapping[str, Any] | None = None, limit: object = None) -> dict[str, str]:  # noqa: N802
-        """Return the end of the next batch; versions of Spark that give no start have planned it before."""
+        """Return the end of the next batch; versions of Spark that pass no start have planned it before."""
         return self.stream.latest(start or self._planned)
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
-        """Let the run end at what there is now."""
+        """Fix the end of the run at what exists now."""
         self.stream.freeze()
 
     def partitions(self, start: Mapping[str, Any], end: Mapping[str, Any]) -> list[InputPartition]:
         """Return the tasks of a batch; signs in like the reader of a batch."""
-        # After a restart, Spark up to 4.1 tells where it goes on by asking for the tasks between two equal offsets.
+        # After a restart, Spark up to 4.1 shows where it resumes by asking for the tasks between two equal offsets.
         self._planned = end
         tasks = self.stream.descriptors(start, end)
         return _partitions(self.options, tasks) if tasks else []
 
     def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
-        """Give the rows of one task."""
+        """Yield the rows of one task."""
         return _read(self.options, partition)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the running query behind: workers only read."""
+        """Drop the running query, because workers only read."""
         return {**self.__dict__, "_stream": None, "_planned": None}
 
     def __repr__(self) -> str:
-        """Show the options without their secrets."""
+        """Show the options without secrets."""
         return f"{type(self).__name__}({self.options!r})"
 
 
 def table_of(path: str | None, table_name: str | None) -> Table:
-    """Return the table that `load(path)` or the option `tableName` names; OptionError when they name two."""
+    """Return the table that `load(path)` or the option `tableName` names; raise OptionError if they differ."""
     if path and table_name and table(path) != table(table_name):
         raise OptionError(f"The table is named twice, {path!r} by load() and {table_name!r} by tableName; name one.")
     if not path and not table_name:
@@ -197,9 +197,9 @@ def _read(
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Let Python look for garbage in cycles less often: rows are in none, and looking is an eighth of a read's CPU.
+    """Run Python's cyclic garbage collector less often: rows form no cycles, and it takes an eighth of a read's CPU.
 
-    For a worker of Spark, which runs one task at a time and has none of the user's objects.
+    For a Spark worker, which runs one task at a time and holds none of the user's objects.
     """
     before = gc.get_threshold()
     gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])

@@ -1,8 +1,8 @@
-"""What differs between versions of PySpark, from 4.0 on; nothing else in the bridge asks for a version.
+"""Differences between versions of PySpark, from 4.0 on; nothing else in the bridge checks versions.
 
 - Up to 4.1 `latestOffset` is called without arguments, and a run with `availableNow` asks for it once. From 4.2 on it
-  gets the start offset, and a reader may split what there is into several batches.
-- From 4.1 on a reader may be told filters (`pushFilters`).
+  gets the start offset, and a reader may split the new records into several batches.
+- From 4.1 on, filters can be pushed down to a reader (`pushFilters`).
 """
 
 from typing import TYPE_CHECKING
@@ -25,12 +25,12 @@ else:
     except ImportError:
 
         class SupportsTriggerAvailableNow:
-            """Stands in for the class of that name, which this version of Spark does not have."""
+            """Replaces the class of that name, which this version of Spark lacks."""
 
         KNOWS_START = False
 
 KNOWS_FILTERS = hasattr(DataSourceReader, "pushFilters")
-"""Whether this version of Spark can tell filters at all; the setting can be switched on in any."""
+"""Whether this version of Spark can push filters down; the setting exists in any."""
 
 __all__ = [
     "KNOWS_FILTERS",
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def refuse_split_windows(options: Options) -> None:
-    """Raise OptionError for `window_seconds` where a run with `availableNow` would end after the first window."""
+    """Raise OptionError for `window_seconds` if a run with `availableNow` would end after the first window."""
     if not KNOWS_START and "window_seconds" in options.spark_options:
         raise OptionError(
             "The option window_seconds needs Spark 4.2: this version would end a run with availableNow after the first "
@@ -52,22 +52,22 @@ def refuse_split_windows(options: Options) -> None:
 
 
 def parallelism(spark: "SparkSession") -> int | None:
-    """Return how many tasks a session runs at once, None where it does not tell."""
+    """Return how many tasks a session runs in parallel, None if it does not report that."""
     try:
         return spark.sparkContext.defaultParallelism
-    # With Spark Connect there is no context on this side; how a session says so is not the same everywhere.
+    # With Spark Connect there is no context on this side, and not every session reports that in the same way.
     except Exception:  # noqa: BLE001
         told = _setting(spark, "spark.sql.leafNodeDefaultParallelism")
         return int(told) if told.isdecimal() and int(told) else None
 
 
 def pushes_filters(spark: "SparkSession") -> bool:
-    """Say whether a session tells readers its filters; it refuses one that wants them while it does not."""
+    """Return whether a session pushes filters down; if not, it rejects readers that accept them."""
     return KNOWS_FILTERS and _setting(spark, "spark.sql.python.filterPushdown.enabled").lower() == "true"
 
 
 def _setting(spark: "SparkSession", name: str) -> str:
-    """Return a setting of a session, an empty text where it does not tell."""
+    """Return a setting of a session, or an empty text if it is not available."""
     try:
         return spark.conf.get(name, None) or ""
     # Serverless compute refuses every name but a few, even with a default.

@@ -145,7 +145,7 @@ def test_a_checkpoint_with_another_spelling_of_the_time_goes_on(stream: Stream) 
 def test_a_checkpoint_of_something_else_is_refused(stream: Stream) -> None:
     stream.run(**EAGER)
     stream.rewrite_offset(0, '{"cursor": "2026-01-01T00:00:00Z"}')
-    with pytest.raises(StreamingQueryException, match=r"ConfigurationError: .*belongs to something else"):
+    with pytest.raises(StreamingQueryException, match=r"ConfigurationError: .*belongs to another stream"):
         stream.run(**EAGER)
 
 

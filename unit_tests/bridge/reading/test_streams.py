@@ -163,7 +163,7 @@ def test_each_start_of_a_query_is_another_snapshot() -> None:
 
 
 def test_an_offset_of_something_else_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"2026-01-01T00:00:00\.000Z.* belongs to something else"):
+    with pytest.raises(ConfigurationError, match=r"2026-01-01T00:00:00\.000Z.* belongs to another stream"):
         stream("devices").latest({"until": "2026-01-01T00:00:00.000Z"})
 
 

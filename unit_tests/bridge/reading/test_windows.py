@@ -73,7 +73,7 @@ def test_a_gap_is_named_unless_it_is_accepted(age: timedelta, caplog: pytest.Log
         windows().check_gap(start, NOW, NOW)
     windows(failOnDataLoss="false").check_gap(start, NOW, NOW)
     assert f"resumes at {iso_ms(start)}" in caplog.text
-    assert "The stream goes on all the same" in caplog.text
+    assert "The stream continues, because" in caplog.text
 
 
 def test_what_the_api_just_keeps_is_no_gap() -> None:
@@ -92,7 +92,7 @@ def test_a_first_batch_is_a_gap_once_nothing_of_it_is_kept(options: dict[str, st
     made = windows(**options)
     start, end = made.start_of(None), made.next_end(made.start_of(None), made.settled(NOW), NOW)
     made.check_gap(start, end, NOW)
-    with pytest.raises(ConfigurationError, match="what came in between is lost"):
+    with pytest.raises(ConfigurationError, match="the records in between are lost"):
         made.check_gap(start, end, NOW + timedelta(days=31))
     windows(failOnDataLoss="false", **options).check_gap(start, end, NOW + timedelta(days=31))
 
@@ -119,7 +119,7 @@ def test_a_checkpoint_ahead_of_the_clock_is_an_error_unless_it_is_accepted(caplo
 
 def test_a_start_date_in_the_future_is_waited_for_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
     windows(start_date="2026-07-01").check_clock(moment_of("2026-07-01"), NOW)
-    assert "begins in the future, at 2026-07-01" in caplog.text
+    assert "starts in the future, at 2026-07-01" in caplog.text
 
 
 def test_lookback_moves_only_what_is_asked_for() -> None:
@@ -133,7 +133,7 @@ def test_lookback_moves_only_what_is_asked_for() -> None:
 
 @pytest.mark.parametrize("offset", [{"cursor": "x"}, {"until": None}, {"until": "x"}, {"until": 5}, {"snapshot": "x"}])
 def test_an_offset_of_something_else_is_refused(offset: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=rf"{re.escape(repr(offset))}.* belongs to something else"):
+    with pytest.raises(ConfigurationError, match=rf"{re.escape(repr(offset))}.* belongs to another stream"):
         windows().start_of(offset)
 
 
