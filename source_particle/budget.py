@@ -39,6 +39,8 @@ class Budget:
         self._under_way = 0
         self.sent = 0
         """How many requests it has let through."""
+        self.served_at: str | None = None
+        """The `Date` of the last reply, whatever its status: the API's clock."""
         self._answered: deque[float] = deque()
 
     def acquire(self, limit: int, at_once: int) -> None:
@@ -99,7 +101,9 @@ class BudgetedAdapter(DeadlineAdapter):
         try:
             if not is_wanted():
                 raise NotWantedError
-            return super().send(*args, **kwargs)
+            response = super().send(*args, **kwargs)
+            self._budget.served_at = response.headers.get("Date")
+            return response
         finally:
             self._budget.release()
 

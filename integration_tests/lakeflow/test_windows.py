@@ -105,6 +105,16 @@ def test_a_checkpoint_in_the_future_is_told(cloud: DeviceCloud) -> None:
         consumer.run()
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_the_clock_is_read_from_a_refusal_too(cloud: DeviceCloud, status: int) -> None:
+    cloud.faults.add(Fault(CLOCK, times=None, status=status, body='{"error": "Not found"}'))
+    consumer = Consumer(cloud)
+    for _ in range(2):
+        consumer.publish()
+        consumer.run()
+    consumer.assert_complete()
+
+
 def test_what_a_stream_selects_belongs_to_its_checkpoint(cloud: DeviceCloud) -> None:
     first, second, third = cloud.fleet.rows("devices")
     consumer = Consumer(cloud, device_id=f"{first},{second}")
