@@ -1,1 +1,1 @@
-"""What a read costs, beside a plain reader in the same run: `make bench`."""
+"""What a read costs, compared with a plain reader in the same run: `make bench`."""

@@ -1,7 +1,7 @@
-"""The cases: what each measures, of this project and of the plain reader in turn, and what it should reach.
+"""The cases: what each measures, for this project and the plain reader in turn, and its target.
 
-Each gives figures by key. A ratio of speeds is above 1 where this project is the faster one, a ratio of costs below 1
-where it is the cheaper one.
+Each returns figures by key. A ratio of speeds above 1 means that this project is faster, a ratio of costs below 1 that
+it is cheaper.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure reaches its target."""
+        """Return whether the figure reaches its target."""
         return (self.at_least is None or self.value >= self.at_least) and (
             self.at_most is None or self.value <= self.at_most
         )

@@ -1,4 +1,4 @@
-"""Device Clouds in processes of their own, so that their work is not counted as a reader's."""
+"""Device Clouds in separate processes, so that their work is not counted as a reader's."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ UNLIMITED = (10**9, 300.0)
 
 @dataclass(frozen=True)
 class Served:
-    """A fleet to read: where it is, how to sign in, and what is in it."""
+    """A fleet to read: its address, credentials and contents."""
 
     url: str
     token: str
@@ -26,7 +26,7 @@ class Served:
         return int(self.questions.recv())
 
     def requests(self) -> int:
-        """Return how many requests have come."""
+        """Return how many requests have arrived."""
         self.questions.send("count")
         return int(self.questions.recv())
 

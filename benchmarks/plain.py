@@ -26,7 +26,7 @@ def session_for(token: str) -> requests.Session:
 
 
 def product_devices(session: requests.Session, url: str, product: int) -> Iterator[Json]:
-    """Give the devices of a product, page by page."""
+    """Yield the devices of a product, page by page."""
     page = 1
     while True:
         response = session.get(f"{url}/v1/products/{product}/devices", params={"page": page, "per_page": 100})
@@ -44,7 +44,7 @@ def product_devices(session: requests.Session, url: str, product: int) -> Iterat
 
 
 def diagnostics(session: requests.Session, url: str, product: int) -> Iterator[Json]:
-    """Give the vitals of a product's devices, device by device."""
+    """Yield the vitals of a product's devices, device by device."""
     for device in product_devices(session, url, product):
         response = session.get(f"{url}/v1/products/{product}/diagnostics/{device['id']}")
         response.raise_for_status()
@@ -86,7 +86,7 @@ class PlainReader(DataSourceReader):
         self.options, self.schema = options, schema
 
     def read(self, partition: InputPartition) -> Iterator[Row]:
-        """Give the records as rows."""
+        """Yield the records as rows."""
         row = Row(*self.schema.names)
         names = self.schema.names
         session = session_for(self.options["access_token"])

@@ -1,4 +1,4 @@
-"""Spark as a reader's host: a session, reads into the noop sink, and what its Python workers spend."""
+"""Spark for the benchmarks: a session, reads into the noop sink, and the CPU and memory of its Python workers."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ class Spent(NamedTuple):
 
 @contextmanager
 def session(cores: int | str = "*") -> Iterator[SparkSession]:
-    """Give a session with both formats; its workers find this checkout and stay alive between reads."""
+    """Return a session with both formats; its workers import this checkout and stay alive between reads."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     builder = SparkSession.builder.master(f"local[{cores}]").config("spark.ui.enabled", "false")
@@ -69,19 +69,19 @@ def read(frame: DataFrame) -> Spent:
 
 
 def peak_memory() -> int:
-    """Return the highest peak of resident memory that any Python worker has had, in bytes."""
+    """Return the highest peak of resident memory of any Python worker, in bytes."""
     return max(_high_water(worker) for worker in _workers())
 
 
 def _workers() -> list[psutil.Process]:
-    # Children are also the processes that serve the fleet.
+    # The processes that serve the fleet are children, too.
     children = psutil.Process().children(recursive=True)
     running = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
     return [process for process in running if "pyspark.daemon" in process.cmdline()]
 
 
 def _worker_cpu() -> float:
-    """Return the CPU seconds of all Python workers, those that have ended included."""
+    """Return the CPU seconds of all Python workers, including those that have ended."""
     return sum(sum(worker.cpu_times()[:4]) for worker in _workers())
 
 

@@ -1,7 +1,7 @@
-"""`make demo`: a made-up fleet, read into ./lake and counted against what the fleet really holds.
+"""`make demo`: reads a made-up fleet into ./lake and compares the row counts with the fleet.
 
-It needs no Particle account: a local server stands in for the Device Cloud. `particle-bridge sync` does the same with
-a real account.
+It needs no Particle account: a local server stands in for the Device Cloud. With a real account, use
+`particle-bridge sync`.
 """
 
 import shutil
@@ -22,7 +22,7 @@ SIZE = FleetSize(products=3, devices=400, sims=60, days=3, user_devices=40, user
 
 
 def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
-    """Read every table and compare; return 0 when every row count equals the fleet's, else 1."""
+    """Read every table and compare; return 0 if every row count equals the fleet's, otherwise 1."""
     console = Console()
     _forget(lake)
     with DeviceCloud(Fleet.seeded(size)) as cloud:
@@ -50,14 +50,14 @@ class _Narrator(Observer):
 
 
 def _forget(lake: Path) -> None:
-    """Remove the tables of an earlier demo: each has a fleet of its own."""
+    """Remove the tables of an earlier demo, which had another fleet."""
     check_folder(lake, tables(), "parquet")
     for name in tables():
         shutil.rmtree(lake / name, ignore_errors=True)
 
 
 def _held(cloud: DeviceCloud, result: TableResult) -> int:
-    """Count what the fleet holds, of vitals up to the moment that was read: a required option not given is `*`."""
+    """Return how many rows the fleet holds; of vitals, those before the time up to which they were read."""
     records = cloud.ledger.records(result.table, dict.fromkeys(table(result.table).required_options, "*"))
     until = result.until
     return sum(until is None or moment_of(record["updated_at"]) < moment_of(until) for record in records)

@@ -1,4 +1,4 @@
-"""Load what `particle-bridge sync` has written into a DuckDB file, one table for each folder.
+"""Load the files that `particle-bridge sync` wrote into a DuckDB file, one table per folder.
 
 python -m examples.duckdb.load FOLDER FILE
 """
@@ -10,7 +10,7 @@ import duckdb
 
 
 def load(folder: Path, file: Path) -> dict[str, int]:
-    """Replace the tables of a DuckDB file by the Parquet files of a folder; return the number of rows of each."""
+    """Replace the tables of a DuckDB file with the Parquet files in a folder; return the row count of each table."""
     rows = {}
     with duckdb.connect(str(file)) as connection:
         for table in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):

@@ -1,4 +1,4 @@
-"""Load a whole fleet into DuckDB with PyAirbyte; every further run replaces the snapshots and reads only new vitals."""
+"""Load a whole fleet into DuckDB with PyAirbyte; each further run updates the snapshots and reads only new vitals."""
 
 import os
 import sys

@@ -1,9 +1,9 @@
-"""Snapshots of product_devices → a Delta table that says since when and until when each device was as it was.
+"""Snapshots of product_devices → a Delta table with the period in which each state of a device was valid.
 
     python -m examples.snapshot_history.history FOLDER
 
-adds a snapshot to the table in FOLDER. That is a slowly changing dimension of type 2: a device that changes has its row
-closed and a new one opened, one that is gone has its row closed.
+adds a snapshot to the table in FOLDER, a slowly changing dimension of type 2. When a device changes, its row is closed
+and a new one opened; when it is removed, its row is closed.
 """
 
 import os
@@ -20,12 +20,12 @@ import bridge
 from bridge.tables.catalog import table
 
 KEY = list(table("product_devices").primary_key)
-# They change whenever a device says anything; compared, they would open a row for every device in every run.
-RESTLESS = ("last_heard", "last_handshake_at", "last_ip_address", "online", "connected", "_rescued_data")
+# These change with every message of a device; comparing them would open a row for every device in every run.
+VOLATILE = ("last_heard", "last_handshake_at", "last_ip_address", "online", "connected", "_rescued_data")
 
 
 def main(folder: str) -> None:
-    """Read a snapshot of every product that the token can see, and keep it."""
+    """Add a snapshot of all products that the token can see."""
     spark = SparkSession.builder.appName("snapshot-history").getOrCreate()
     bridge.register(spark)
     connection = {
@@ -34,18 +34,18 @@ def main(folder: str) -> None:
     }
     particle = spark.read.format("particle").options(**connection)
     at = datetime.now(timezone.utc)
-    opened, closed = keep(particle.option("product_id_or_slug", "*").load("product_devices"), folder, at)
+    opened, closed = update(particle.option("product_id_or_slug", "*").load("product_devices"), folder, at)
     print(f"{opened} rows opened, {closed} closed.")
     spark.stop()
 
 
-def keep(snapshot: DataFrame, folder: str, at: datetime) -> tuple[int, int]:
-    """Bring the history in `folder` up to a whole snapshot; return how many rows it opened and how many it closed.
+def update(snapshot: DataFrame, folder: str, at: datetime) -> tuple[int, int]:
+    """Update the history in `folder` with a snapshot; return how many rows it opened and how many it closed.
 
-    The columns of the snapshot are followed by `content`, a digest of what is compared, and by `valid_from` and
-    `valid_to`: the `at` of the snapshots that had the row first and that had it no more (null: still valid). All
-    changes are one transaction, so a run that dies leaves the history as it was. `at` must be later than in the run
-    before.
+    The columns of the snapshot are followed by `content`, a digest of the compared columns, and by `valid_from` and
+    `valid_to`: the `at` of the first snapshot with the row and of the first one without it (null: still valid). All
+    changes are one transaction, so an interrupted run leaves the history unchanged. `at` must be later than in the last
+    run.
     """
     rows = _rows(snapshot, at)
     if not DeltaTable.is_deltatable(folder):
@@ -61,8 +61,8 @@ def keep(snapshot: DataFrame, folder: str, at: datetime) -> tuple[int, int]:
 
 
 def _rows(snapshot: DataFrame, at: datetime) -> pa.Table:
-    """Return the snapshot as the rows of the history that it would open."""
-    compared = f.to_json(f.struct(*(name for name in snapshot.columns if name not in RESTLESS)))
+    """Return the rows that the snapshot would open in the history."""
+    compared = f.to_json(f.struct(*(name for name in snapshot.columns if name not in VOLATILE)))
     rows = snapshot.withColumn("content", f.sha2(compared, 256)).toArrow()
     moment = pa.timestamp("us", "UTC")
     rows = rows.append_column("valid_from", pa.array([at] * rows.num_rows, moment))
@@ -70,7 +70,7 @@ def _rows(snapshot: DataFrame, at: datetime) -> pa.Table:
 
 
 def _valid(history: DeltaTable) -> pa.Table:
-    # Not by to_pyarrow_dataset: its threads call Python, and one that still does when the process ends aborts it.
+    # Not with to_pyarrow_dataset: its threads call Python, and abort the process if they still do when it ends.
     query = f"SELECT {', '.join(KEY)}, content FROM history WHERE valid_to IS NULL"  # noqa: S608  (names of columns)
     return pa.table(QueryBuilder().register("history", history).execute(query))
 
@@ -81,7 +81,7 @@ def _digests(rows: pa.Table) -> dict[tuple[Any, ...], str]:
 
 
 def _keys(keys: list[tuple[Any, ...]], schema: pa.Schema, at: datetime) -> pa.Table:
-    """Return rows that hold nothing but a key and the time of the change."""
+    """Return rows with only a key and the time of the change."""
     rows = [{**dict(zip(KEY, key, strict=True)), "valid_from": at} for key in keys]
     return pa.Table.from_pylist(rows, schema)
 

@@ -8,7 +8,7 @@ import pyarrow  # type: ignore[import-untyped]
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
-from examples.snapshot_history.history import keep
+from examples.snapshot_history.history import update
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.spark.sessions import load
 
@@ -27,7 +27,7 @@ def test_rows_are_valid_from_the_snapshot_that_had_them_first_to_the_one_that_la
         changed, removed, restless, *others = fleet.rows("devices", product)
 
         def read(at: datetime) -> tuple[int, int]:
-            return keep(load(spark, cloud, "product_devices"), folder, at)
+            return update(load(spark, cloud, "product_devices"), folder, at)
 
         assert read(DAYS[0]) == (6, 0)
         record = fleet.rows("devices", product)[changed]

@@ -10,7 +10,7 @@ spark = SparkSession.active()
 
 
 def options_of(table: Table) -> dict[str, str]:
-    """All that the connection can see; name products, devices or SIMs here to read less."""
+    """Return options that read everything the token can see; to read less, name products, devices or SIMs here."""
     connection = spark.conf.get("particle.connection")
     assert connection
     every = dict.fromkeys(table.required_options, "*")
@@ -18,7 +18,7 @@ def options_of(table: Table) -> dict[str, str]:
 
 
 def snapshot(table: Table) -> None:
-    """Define a materialized view: each run replaces it with what the API holds."""
+    """Define a materialized view, which each run replaces with the current state."""
 
     @pipelines.materialized_view(name=table.name, comment=table.description)
     def rows() -> DataFrame:
@@ -26,7 +26,7 @@ def snapshot(table: Table) -> None:
 
 
 def history(table: Table) -> None:
-    """Define a streaming table: each run appends what is new since the last one."""
+    """Define a streaming table, to which each run appends the new rows."""
     pipelines.create_streaming_table(name=table.name, comment=table.description)
 
     @pipelines.append_flow(target=table.name, name=f"{table.name}_from_api")

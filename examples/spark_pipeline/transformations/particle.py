@@ -11,7 +11,7 @@ import bridge
 from bridge.tables.catalog import Table, tables
 
 spark = SparkSession.active()
-# The API allows 10,000 requests in 5 minutes from one address, and all flows run at once.
+# The API allows 10,000 requests in 5 minutes from one IP address, and all flows run in parallel.
 REQUESTS = 10_000 // len(tables())
 CONNECTION = {
     "access_token": os.environ["PARTICLE_ACCESS_TOKEN"],
@@ -21,12 +21,12 @@ CONNECTION = {
 
 
 def options_of(table: Table) -> dict[str, str]:
-    """All that the token can see; name products, devices or SIMs here to read less."""
+    """Return options that read everything the token can see; to read less, name products, devices or SIMs here."""
     return {**CONNECTION, **dict.fromkeys(table.required_options, "*")}
 
 
 def snapshot(table: Table) -> None:
-    """Define a materialized view: each run replaces it with what the API holds."""
+    """Define a materialized view, which each run replaces with the current state."""
 
     @pipelines.materialized_view(name=table.name, comment=table.description)
     def rows() -> DataFrame:
@@ -34,7 +34,7 @@ def snapshot(table: Table) -> None:
 
 
 def history(table: Table) -> None:
-    """Define a streaming table: each run appends what is new since the last one."""
+    """Define a streaming table, to which each run appends the new rows."""
     pipelines.create_streaming_table(name=table.name, comment=table.description)
 
     @pipelines.append_flow(target=table.name, name=f"{table.name}_from_api")
@@ -43,13 +43,13 @@ def history(table: Table) -> None:
 
 
 def tolerate_accumulators(client: Any) -> None:
-    """Let the client of Spark Connect pass over the accumulators of Python workers.
+    """Make the Spark Connect client ignore the accumulators of Python workers.
 
     PySpark 4.2 and 4.3 end every run that reads a Python data source with `[UNKNOWN_RESPONSE] Plan observed
-    (__python_accumulator__=…)` and exit code 1, although all tables are written: the server reports the accumulators
-    of its Python workers among the events of the run, and the client knows no such event. By then the client has
-    already counted them, so nothing is lost by leaving them out. Whatever else is unknown remains an error. It reaches
-    into a method that is not public; remove it once a run without it ends with 0.
+    (__python_accumulator__=…)` and exit code 1, although all tables are written: the server reports the accumulators of
+    its Python workers among the events of the run, and the client does not know that event. The client has already
+    counted them, so nothing is lost. Any other unknown event remains an error. This replaces a private method; remove
+    it once a run without it ends with 0.
     """
     fetch = client._execute_and_fetch_as_iterator
 
