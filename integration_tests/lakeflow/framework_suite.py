@@ -3,6 +3,7 @@
 Not collected by a plain run: the framework is on no package registry, and nothing of it is part of this project.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from tests.unit.sources.test_partition_suite import SupportsPartitionedStreamTes
 from tests.unit.sources.test_suite import LakeflowConnectTests
 
 from bridge import ParticleLakeflowConnect
-from bridge.tables.catalog import tables
+from bridge.tables.catalog import table, tables
 from integration_tests.device_cloud import DeviceCloud
-from integration_tests.spark.sessions import assert_same, options_for, truth_of
+from integration_tests.spark.sessions import EAGER, assert_same, options_for, truth_of
 
 ALL = list(tables().values())
 
@@ -63,3 +64,20 @@ def _registered(spark: SparkSession) -> None:
 def test_the_frameworks_row_converter_loses_nothing(spark: SparkSession, cloud: DeviceCloud, part: Any) -> None:
     given = {**options_for(cloud, part), "tableName": part.name}
     assert_same(part, spark.read.format("framework").options(**given).load().collect(), truth_of(cloud, part))
+
+
+def test_a_run_for_what_is_available_now_ends_though_windows_end_all_the_time(
+    spark: SparkSession, cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    part = table("diagnostics")
+    given = {**options_for(cloud, part), **EAGER, "tableName": part.name}
+    frame = spark.readStream.format("framework").options(**given).load()
+    writer = frame.writeStream.format("parquet").option("checkpointLocation", str(tmp_path / "checkpoint"))
+    query = writer.trigger(availableNow=True).start(str(tmp_path / "rows"))
+    try:
+        assert query.awaitTermination(120)
+    finally:
+        query.stop()
+    assert len(list((tmp_path / "checkpoint" / "commits").glob("[0-9]*"))) == 1
+    arrived = spark.read.parquet(str(tmp_path / "rows")).count()
+    assert arrived == len(truth_of(cloud, part))
