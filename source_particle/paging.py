@@ -58,7 +58,7 @@ class Page(NamedTuple):
 
     def records_up_to(self, size: int) -> int:
         """Return how many records there are at most, cut into pages of a size; 0 where the API does not count them."""
-        return self.total_records or (self.total_pages or 0) * size
+        return (self.total_pages or 0) * size if self.total_records is None else self.total_records
 
 
 # Gives a page, or None where the API says that there is no such page.
@@ -229,7 +229,7 @@ class _Ascent:
 
     def following(self, end: int) -> Iterator[Window]:
         """Yield the windows from here up to a position of the list; none while the read looks for its place."""
-        return windows_between(self.position, 0 if self.step else end, self.size)
+        return windows_between(self.position, 0 if self.step or self.is_at_end else end, self.size)
 
     def take(self, window: Window, page: Page, keys: list[str]) -> list[Record]:
         """Return what a page brings, and note where to go on."""

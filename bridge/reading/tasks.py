@@ -8,7 +8,7 @@ Spark leaves of them.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bridge.reading.times import iso_ms, moment_of, seconds
+from bridge.reading.times import iso_ms, moment_of, seconds, shifted
 from bridge.tables.catalog import Table
 from bridge.tables.options import EVERYTHING, Options, Redacted
 
@@ -76,7 +76,7 @@ def _pinned(options: Options) -> Iterator[int]:
 
 def _widened(descriptor: Mapping[str, Any]) -> dict[str, str]:
     return {
-        name: iso_ms(moment_of(descriptor[name]) + sign * MARGIN)
+        name: iso_ms(shifted(moment_of(descriptor[name]), sign * MARGIN))
         for name, sign in (("start", -1), ("end", 1))
         if name in descriptor
     }

@@ -9,6 +9,9 @@ _ISO = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+FIRST_MOMENT = datetime.min.replace(tzinfo=timezone.utc)
+LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
+
 
 def moment_of(text: str) -> datetime:
     """Return the time of an ISO 8601 text: a date, optionally with time, fraction and offset; UTC if it has no offset.
@@ -24,6 +27,14 @@ def moment_of(text: str) -> datetime:
     return datetime.fromisoformat(f"{date}T{clock or '00:00'}:{seconds or '00'}.{micros}{offset}").astimezone(
         timezone.utc
     )
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment in UTC so much later or earlier, at most the last or first one that there is."""
+    try:
+        return moment + by
+    except OverflowError:
+        return LAST_MOMENT if by > timedelta(0) else FIRST_MOMENT
 
 
 def iso_ms(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from pyspark.sql.datasource import (
     LessThanOrEqual,
 )
 
-from bridge.reading.times import iso_ms, moment_of
+from bridge.reading.times import iso_ms, moment_of, shifted
 from bridge.spark.datasource import ParticleReader
 from bridge.tables.catalog import Table
 from bridge.tables.options import Options
@@ -48,7 +48,8 @@ def narrowing_of(filters: Iterable[Filter], options: Options) -> dict[str, Any]:
         if column == table.cursor_field:
             _bound(part, bounds)
         elif values := _values(part, column, table):
-            only[column] = [value for value in values if value in only.get(column, values)]
+            before = {value.lower() for value in only.get(column, values)}
+            only[column] = [value for value in values if value.lower() in before]
     narrowing: dict[str, Any] = {"only": only} if only else {}
     return {**narrowing, **bounds} if bounds else narrowing
 
@@ -67,10 +68,10 @@ def _bound(part: Filter, bounds: dict[str, str]) -> None:
     if moment is None:
         return
     if isinstance(part, GreaterThan | GreaterThanOrEqual | EqualTo):
-        later = [moment - TEXT_AND_TIME, *_given(bounds, "start")]
+        later = [shifted(moment, -TEXT_AND_TIME), *_given(bounds, "start")]
         bounds["start"] = iso_ms(max(later))
     if isinstance(part, LessThan | LessThanOrEqual | EqualTo):
-        earlier = [moment + TEXT_AND_TIME, *_given(bounds, "end")]
+        earlier = [shifted(moment, TEXT_AND_TIME), *_given(bounds, "end")]
         bounds["end"] = iso_ms(min(earlier))
 
 

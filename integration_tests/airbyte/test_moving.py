@@ -3,9 +3,11 @@
 `test_matrix` has the same for every table and reader, one page after the other.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,13 @@ def _add_any(fleet: Fleet, product: int) -> None:
     fleet.add_device(product)
 
 
+def _swap(fleet: Fleet, product: int) -> None:
+    """Leave the totals as they are, so that nothing but the records themselves tells of it."""
+    _remove_first(fleet, product)
+    devices = fleet.rows("devices", product)
+    fleet.put("devices", "f" * 24, {**devices[max(devices)], "id": "f" * 24}, product)
+
+
 def _add_two_remove_one(fleet: Fleet, product: int) -> None:
     fleet.add_device(product)
     fleet.add_device(product)
@@ -54,6 +63,7 @@ CHANGES: dict[str, Change] = {
     "one joins at the front": _add_first,
     "one joins": _add_any,
     "two join and one leaves": _add_two_remove_one,
+    "the first is removed and one joins at the end": _swap,
 }
 
 
@@ -64,6 +74,15 @@ def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return int(request.param)
 
 
+# How large the pages are: as asked for up to a cap, of the server's own size, or too small to overlap.
+PAGE_SIZES = {
+    "as asked": Switches(),
+    "at most 10, uncounted": Switches(per_page_cap=10, total_records=False),
+    "always 10": Switches(fixed_page_size=10),
+    "at most 3": Switches(per_page_cap=3),
+}
+
+
 @contextmanager
 def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceCloud, int]]:
     size = FleetSize(products=1, devices=40, sims=40, days=0, user_devices=0, user_sims=0, samples=False)
@@ -71,13 +90,13 @@ def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceClou
         yield cloud, cloud.fleet.product_ids[0]
 
 
-@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
+@pytest.mark.parametrize("sizes", PAGE_SIZES)
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("change", CHANGES)
 def test_devices_that_come_and_go_between_pages_cost_no_other_device(
-    change: str, page: int, workers: int, counted: bool
+    change: str, page: int, workers: int, sizes: str
 ) -> None:
-    with _moving_cloud(Switches(total_records=counted)) as (cloud, product):
+    with _moving_cloud(PAGE_SIZES[sizes]) as (cloud, product):
         cloud.faults.add(Fault(ROUTES["product_devices"], page=page, run=lambda: CHANGES[change](cloud.fleet, product)))
         mark = cloud.ledger.mark()
 
@@ -138,6 +157,36 @@ def test_a_device_that_only_connects_is_no_change() -> None:
         assert not cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
         requests = cloud.ledger.requests(ROUTES["product_devices"])
         assert len(requests) == len(list(windows_between(0, 40, 10)))
+
+
+def test_sims_that_come_in_another_order_each_time_are_no_success() -> None:
+    with _moving_cloud(Switches(sims_order="random")) as (cloud, product):
+        result = sync(with_token(cloud, product_sims={"per_page": 10}), "product_sims")
+
+        assert "does not hold still" in result.errors
+        assert str(product) in result.errors
+
+
+def test_a_filter_makes_totals_of_no_account() -> None:
+    """Nobody knows whether the API counts what a filter leaves or the whole list."""
+    with _moving_cloud() as (cloud, _):
+        totals = {"meta": {"total_pages": 4, "total_records": 40}}
+        for route in ROUTES.values():
+            cloud.faults.add(
+                Fault(route, times=None, change=lambda body: json.dumps({**json.loads(body), **totals}).encode())
+            )
+        device = next(iter(cloud.fleet.rows("devices", cloud.fleet.product_ids[0])))
+        sim = next(iter(cloud.fleet.rows("sims", cloud.fleet.product_ids[0])))
+        options: dict[str, dict[str, Any]] = {
+            "product_devices": {"device_id": device, "per_page": 10},
+            "product_sims": {"iccid": sim, "per_page": 10},
+        }
+
+        result = sync(with_token(cloud, **options), *options)
+
+        assert not result.errors
+        assert [record["id"] for record in result.records["product_devices"]] == [device]
+        assert [record["iccid"] for record in result.records["product_sims"]] == [sim]
 
 
 def test_a_product_that_is_deleted_while_it_is_read_is_skipped_and_named() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ _NOT_YOURS = {
     "https://api.particle.io/v1/devices?access_token=undefined",
 }
 _NO_SIM = {"ok": False, "error": "SIM not found"}
+_NO_SUCH_PARAMETER = {"error": "bad_request", "error_description": "sortAttr is not allowed"}
 _NO_SIMS_HERE = {"ok": False, "error": "This product does not support SIM cards, not found"}
 _NO_ORG = {"ok": False, "error": "Organization not found"}
 _NO_VITALS = {"ok": False, "error": "Diagnostics not found"}
@@ -182,7 +184,8 @@ class Api:
         """`GET /v1/products/:p/devices`."""
         if self.switches.reorder:
             self.fleet.touch_some(call.product["id"] if call.product else 0)
-        return self._page("devices", call, Selection.of_devices(call.request.query))
+        selection = Selection.of_devices(call.request.query)
+        return self._page("devices", call, selection if self.switches.heeds_order else replace(selection, sort=""))
 
     # SIMs
 
@@ -194,7 +197,16 @@ class Api:
     def product_sims(self, call: Call) -> Reply:
         """`GET /v1/products/:p/sims`."""
         _needs_sims(call)
-        return self._page("sims", call, Selection.of_sims(call.request.query))
+        asked, order = call.request.query, self.switches.sims_order
+        if order == "refused" and "sortAttr" in asked:
+            return json_reply(_NO_SUCH_PARAMETER, 400)
+        if order == "random":
+            return Reply(200, self._page_body("sims", call.scope, self._cut(asked), self._shuffled_sims(call)))
+        return self._page("sims", call, Selection.of_sims(asked, sorts=order == "as asked"))
+
+    def _shuffled_sims(self, call: Call) -> list[str]:
+        keys = Selection.of_sims(call.request.query).keys(self.fleet.rows("sims", call.scope))
+        return random.sample(keys, len(keys))
 
     def sim_data_usage(self, call: Call) -> Reply:
         """`GET /v1/sims/:iccid/data_usage`, by the user's path or a product's."""
@@ -259,7 +271,7 @@ class Api:
 
     def _page(self, collection: str, call: Call, selection: Selection) -> Reply:
         switches = self.switches
-        page = Page.of(call.request.query, switches.per_page_cap)
+        page = self._cut(call.request.query)
         keys = self._selected(collection, call.scope, selection)
         if page.number > page.count(len(keys)) and switches.page_past_end == 404:
             raise _NotFoundError(_NO_ROUTE)
@@ -270,6 +282,11 @@ class Api:
             cached = (version, self._page_body(collection, call.scope, page, keys))
             self._pages[place] = cached
         return Reply(200, cached[1])
+
+    def _cut(self, query: Mapping[str, str]) -> Page:
+        """Return which page is asked for, and how large it is."""
+        page = Page.of(query, self.switches.per_page_cap)
+        return replace(page, size=self.switches.fixed_page_size or page.size)
 
     def _page_body(self, collection: str, scope: Scope, page: Page, keys: list[str]) -> bytes:
         meta: dict[str, int] = {}

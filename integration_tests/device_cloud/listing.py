@@ -24,7 +24,10 @@ SORT_KEYS: Mapping[str, Callable[[Record], Any]] = {
     "deviceName": lambda record: record.get("name"),
     "firmwareVersion": _firmware,
     "lastConnection": lambda record: record.get("last_handshake_at"),
+    "iccid": lambda record: record.get("_id", record.get("iccid")),
 }
+
+DEVICE_ORDERS = SORT_KEYS.keys() - {"iccid"}
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,17 @@ class Selection:
         return cls(
             _partial(DEVICE_FILTERS, query),
             frozenset(name.strip() for name in query.get("groups", "").split(",") if name.strip()),
-            sort if sort in SORT_KEYS else "lastConnection",
+            sort if sort in DEVICE_ORDERS else "lastConnection",
             query.get("sortDir") == "asc",
         )
 
     @classmethod
-    def of_sims(cls, query: Mapping[str, str]) -> Selection:
-        """Read the parameters of a product's SIM list; its order is not documented."""
-        return cls(_partial(SIM_FILTERS, query))
+    def of_sims(cls, query: Mapping[str, str], *, sorts: bool = False) -> Selection:
+        """Read the parameters of a product's SIM list; whether it `sorts` is not documented."""
+        sort = query.get("sortAttr", "") if sorts else ""
+        return cls(
+            _partial(SIM_FILTERS, query), sort=sort if sort == "iccid" else "", ascending=query.get("sortDir") == "asc"
+        )
 
     def admits(self, record: Record) -> bool:
         """Say whether a record passes the filters."""

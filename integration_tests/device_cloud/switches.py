@@ -27,6 +27,13 @@ class Switches:
     """Send `meta.total_pages`, as documented."""
     per_page_cap: int = 100
     """The largest page; larger requests are served this many."""
+    fixed_page_size: int | None = None
+    """Serve pages of this size whatever is asked for."""
+    heeds_order: bool = True
+    """Sort a product's devices as asked; else they come in the order in which they joined."""
+    sims_order: Literal["joined", "as asked", "refused", "random"] = "joined"
+    """What a request to sort a product's SIMs meets, which is not documented: it is ignored, heeded or refused (400).
+    `random` sorts them anew for each request, as a database does that is told to sort by what all of them share."""
     products_endpoint: bool = True
     """Serve `/v1/products`; when off it is an unknown route (404), as the current reference lists only its siblings."""
     scope_status: Literal[400, 403] = 403

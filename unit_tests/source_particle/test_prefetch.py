@@ -63,6 +63,21 @@ def test_a_list_is_read_with_the_same_requests_as_without(how: str, pages: int, 
     assert asked[0] == asked[1]
 
 
+@pytest.mark.parametrize("how", ["ascending", "unordered"])
+def test_nothing_is_fetched_beyond_an_empty_list(how: str) -> None:
+    asked = []
+
+    def fetch(window: Window) -> Page:
+        asked.append(window)
+        return Page([], total_pages=1, total_records=0)
+
+    with pages_ahead(fetch, lambda: 3) as ahead:
+        paged = PagedList(ahead.fetch, str, 10, expect=ahead.expect)
+        assert not list(paged.read_ascending() if how == "ascending" else paged.read_unordered())
+    join_threads()
+    assert asked == [Window(1, 10)]
+
+
 def test_so_many_pages_are_under_way_as_may_be() -> None:
     server = Server()
     with pages_ahead(server.fetch, lambda: 3) as ahead:

@@ -55,6 +55,11 @@ def test_named_values_alone_are_asked_for(name: str, column: str) -> None:
     assert narrowed(name, EqualTo((column,), "a"), EqualTo((column,), "b")) == {"only": {column: []}}
 
 
+def test_values_are_compared_without_case() -> None:
+    parts = [In(("device_id",), ("AA", "b")), EqualTo(("device_id",), "aa")]
+    assert narrowed("diagnostics", *parts) == {"only": {"device_id": ["aa"]}}
+
+
 @pytest.mark.parametrize(
     ("part", "bounds"),
     [
@@ -66,6 +71,22 @@ def test_named_values_alone_are_asked_for(name: str, column: str) -> None:
     ],
 )
 def test_a_time_is_asked_for_with_a_day_to_spare(part: Filter, bounds: dict[str, str]) -> None:
+    assert narrowed("diagnostics", part) == bounds
+
+
+@pytest.mark.parametrize(
+    ("part", "bounds"),
+    [
+        (GreaterThan(("updated_at",), "0001-01-01"), {"start": "0001-01-01T00:00:00.000Z"}),
+        (LessThan(("updated_at",), "0001-01-01"), {"end": "0001-01-02T00:00:00.000Z"}),
+        (GreaterThan(("updated_at",), "9999-12-31T23:59:59Z"), {"start": "9999-12-30T23:59:59.000Z"}),
+        (LessThanOrEqual(("updated_at",), "9999-12-31T23:59:59Z"), {"end": "9999-12-31T23:59:59.999Z"}),
+        (LessThan(("updated_at",), "9999-12-31T23:59:59-05:00"), {}),
+        (LessThan(("updated_at",), "10000-01-01"), {}),
+    ],
+    ids=str,
+)
+def test_bounds_at_the_edge_of_the_calendar_are_no_error(part: Filter, bounds: dict[str, str]) -> None:
     assert narrowed("diagnostics", part) == bounds
 
 
