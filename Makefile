@@ -29,7 +29,7 @@ test: $(INSTALLED) java ## Run the tests, in random order; test-all has more
 test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/matrix.md: a quarter of an hour more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
-bench: $(INSTALLED) java ## Measure what a read costs, beside a plain reader: benchmarks/README.md
+bench: $(INSTALLED) java ## Measure what a read costs, compared with a plain reader: benchmarks/README.md
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
 

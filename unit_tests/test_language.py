@@ -12,8 +12,17 @@ from unit_tests.support.paths import ROOT
 HERE = Path(__file__).relative_to(ROOT).as_posix()
 
 INSTEAD = {
-    r"everything that knows": "name the parts",
-    r"what answers there": "responses from there",
+    "doors?": "Airbyte, Spark, Lakeflow, command line",
+    "legal": "allowed, expected",
+    "slips? of the pen": "a typo",
+    "comes? to rest": "to stop changing, to be idle",
+    "knows no such": "not found",
+    "everything that knows": "the parts by their names",
+    "what answers there": "responses from there",
+    "what stands there": "the text",
+    "goes? on where": "to resume where",
+    "nothing twice": "no duplicates",
+    "beside a plain": "compared with a plain",
 }
 
 

@@ -84,7 +84,7 @@ class Given:
 def _add_option(text: str, connection: dict[str, str], table_options: dict[str, dict[str, str]]) -> None:
     name, equals, value = text.partition("=")
     if not equals:
-        # What stands there may be a secret whose name was forgotten.
+        # The text may be a secret whose name was forgotten.
         raise OptionError("An --option has no value; write TABLE.NAME=VALUE, or NAME=VALUE for the connection.")
     part, dot, own = name.partition(".")
     if dot:

@@ -1,4 +1,4 @@
-"""Vitals as a stream: nothing lost and nothing twice, whatever comes in between; and snapshots as streams."""
+"""Vitals as a stream: no loss and no duplicates, whatever happens in between; and snapshots as streams."""
 
 import json
 from datetime import timedelta
