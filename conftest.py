@@ -23,7 +23,7 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     logger.handlers[:] = handlers
     logger.propagate = propagate
-    reader._house_rules.cache_clear()
+    reader.house_rules.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -87,7 +87,8 @@ def _reference(name: str) -> Component:
 
 def _stream(stream: Component) -> Component:
     retriever = stream["retriever"]
-    own = _own_requester(retriever)
+    # Products are found in several ways; without code only the first is left.
+    own = retriever.get("all_products", retriever)
     parent = _parent(retriever.get("partition_router"))
     found: Component = {
         "type": "DeclarativeStream",
@@ -95,13 +96,13 @@ def _stream(stream: Component) -> Component:
         "primary_key": stream["primary_key"],
         "retriever": {
             "type": "SimpleRetriever",
-            "requester": _requester(retriever, own, is_fan_out=parent is not None),
-            "record_selector": _selector(own["$parameters"]),
+            "requester": _requester(own, is_fan_out=parent is not None),
+            "record_selector": own["record_selector"],
         },
         "schema_loader": {"type": "InlineSchemaLoader", "schema": {"$ref": f"#/schemas/{stream['name']}"}},
     }
-    if retriever.get("paged"):
-        found["retriever"]["paginator"] = _paginator()
+    if "paginator" in own:
+        found["retriever"]["paginator"] = _paginator(own["paginator"])
     if parent:
         found["retriever"]["partition_router"] = {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}
     if "incremental_sync" in stream:
@@ -112,34 +113,28 @@ def _stream(stream: Component) -> Component:
     return found
 
 
-def _own_requester(retriever: Component) -> Component:
-    # Products are found in several ways; without code only the first is left.
-    own: Component = retriever.get("requester") or retriever["all_products"]["requester"]
-    return own
-
-
-def _requester(retriever: Component, own: Component, *, is_fan_out: bool) -> Component:
-    url = own["url"]
+def _requester(retriever: Component, *, is_fan_out: bool) -> Component:
+    own, url = retriever["requester"], retriever["requester"]["url"]
     for name, place in PLACES.items():
         url = url.replace(name, place)
-    parameters = dict(retriever.get("ascending_parameters", {}))
-    if retriever.get("paged"):
-        parameters |= {"per_page": "100", "perPage": "100"}
+    parameters = _page_parameters(retriever["paginator"]) if "paginator" in retriever else {}
     if "start_date" in own.get("request_parameters", {}):
         parameters["start_date"] = own["request_parameters"]["start_date"].replace(PLANNED, "")
-    kept = ("type", "http_method", "use_cache", "connect_timeout_in_seconds", "read_timeout_in_seconds")
+    kept = ("http_method", "connect_timeout_in_seconds", "read_timeout_in_seconds")
     return {
+        "type": "HttpRequester",
         **{name: own[name] for name in kept},
         "url": url,
         **({"request_parameters": parameters} if parameters else {}),
+        "use_cache": False,
         "authenticator": BEARER,
-        "error_handler": _error_handler(own, is_fan_out=is_fan_out),
+        "error_handler": _error_handler(retriever, is_fan_out=is_fan_out),
     }
 
 
-def _error_handler(requester: Component, *, is_fan_out: bool) -> Component:
-    filters = [_filter(one, is_fan_out=is_fan_out) for one in requester["error_handler"]["response_filters"]]
-    shape = requester["$parameters"]
+def _error_handler(retriever: Component, *, is_fan_out: bool) -> Component:
+    stated = retriever["requester"]["error_handler"]["response_filters"]
+    filters = [_filter(one, is_fan_out=is_fan_out) for one in stated]
     return {
         "type": "DefaultErrorHandler",
         "max_retries": 5,
@@ -152,7 +147,7 @@ def _error_handler(requester: Component, *, is_fan_out: bool) -> Component:
             {
                 "type": "HttpResponseFilter",
                 "action": "RETRY",
-                "predicate": f"{{{{ {_is_malformed(shape)} }}}}",
+                "predicate": f"{{{{ {_is_malformed(retriever)} }}}}",
                 "error_message": "{{ request_url }}: the reply is not what this address promises.",
             },
         ],
@@ -169,30 +164,32 @@ def _filter(filter_of_code: Component, *, is_fan_out: bool) -> Component:
     return own
 
 
-def _is_malformed(shape: Mapping[str, Any]) -> str:
+def _is_malformed(retriever: Mapping[str, Any]) -> str:
     """Return a Jinja condition for a malformed reply; anything but JSON looks like an empty object there."""
-    if shape.get("single"):
-        absent = " and ".join(f"response.get('{name}') is none" for name in shape["identified_by"])
+    if retriever.get("single"):
+        absent = " and ".join(f"response.get('{name}') is none" for name in retriever["identified_by"])
         return f"response is not mapping or ({absent})"
-    if "records_key" not in shape:
+    path = retriever["record_selector"]["extractor"]["field_path"]
+    if not path:
         return "response is not sequence or response is mapping or response is string"
-    value = f"response.get('{shape['records_key']}')"
-    unwanted = "" if shape.get("single_allowed") else f" or {value} is mapping"
+    value = f"response.get('{path[0]}')"
+    unwanted = "" if retriever.get("single_allowed") else f" or {value} is mapping"
     return f"response is not mapping or {value} is not sequence or {value} is string{unwanted}"
 
 
-def _selector(shape: Mapping[str, Any]) -> Component:
-    path = [shape["records_key"]] if "records_key" in shape else []
-    return {"type": "RecordSelector", "extractor": {"type": "DpathExtractor", "field_path": path}}
-
-
-def _paginator() -> Component:
+def _paginator(own: Component) -> Component:
     # Without a page size it reads on to the first empty page: a server that caps its pages makes each of them short.
     return {
-        "type": "DefaultPaginator",
-        "page_token_option": {"type": "RequestOption", "inject_into": "request_parameter", "field_name": "page"},
+        "type": own["type"],
+        "page_token_option": own["page_token_option"],
         "pagination_strategy": {"type": "PageIncrement", "start_from_page": 1, "inject_on_first_request": True},
     }
+
+
+def _page_parameters(paginator: Component) -> Component:
+    strategy = paginator["pagination_strategy"]
+    names = (paginator["page_size_option"]["field_name"], strategy["page_size_alias"])
+    return {**strategy.get("sorting", {}), **dict.fromkeys(names, str(strategy["page_size"]))}
 
 
 def _parent(router: Component | None) -> Component | None:
@@ -243,11 +240,13 @@ def _spec() -> Component:
     options = whole["properties"]
     token = options["credentials"]["oneOf"][0]["properties"]["access_token"]
     shown = {"access_token": token, "num_workers": options["num_workers"], "base_url": options["base_url"]}
+    defaults = [_default(name, option) for name, option in shown.items() if "default" in option]
+    normalizing = [one for one in spec["config_normalization_rules"]["transformations"] if "class_name" not in one]
     return {
         "type": "Spec",
         "config_normalization_rules": {
             "type": "ConfigNormalizationRules",
-            "transformations": spec["config_normalization_rules"]["transformations"],
+            "transformations": [*defaults, *normalizing],
         },
         "connection_specification": {
             "$schema": whole["$schema"],
@@ -257,4 +256,14 @@ def _spec() -> Component:
             "required": ["access_token"],
             "properties": {name: {**option, "order": order} for order, (name, option) in enumerate(shown.items())},
         },
+    }
+
+
+def _default(name: str, option: Component) -> Component:
+    """Fill in an option that is unset or empty, as a component of the connector does for all of them."""
+    added = {"type": "AddedFieldDefinition", "path": [name], "value": str(option["default"])}
+    return {
+        "type": "ConfigAddFields",
+        "fields": [{**added, "value_type": option["type"]}],
+        "condition": f"{{{{ not config.get('{name}') }}}}",
     }

@@ -8,16 +8,16 @@ would collect, and fills its whole window after a single 429.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import requests
 
 from source_particle.cancellation import PATIENCE, endings, is_wanted
-from source_particle.deadline import LONGEST_REPLY, DeadlineAdapter
+from source_particle.deadline import DeadlineAdapter
 from source_particle.errors import NotWantedError
+from source_particle.settings import Settings
 
-WINDOW = 300.0
 MAX_CONNECTIONS = 32
 
 
@@ -32,7 +32,7 @@ class Budget:
         self,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
-        window: float = WINDOW,
+        window: float = 300.0,
     ) -> None:
         self._clock, self._wait, self._window = clock, wait, window
         self._changed = threading.Condition()
@@ -79,44 +79,42 @@ _BUDGETS: dict[str, Budget] = {}
 _BUDGETS_LOCK = threading.Lock()
 
 
-def budget_of(config: Mapping[str, Any]) -> Budget:
+def budget_of(settings: Settings) -> Budget:
     """Give the process's one budget for the API that a configuration names."""
     with _BUDGETS_LOCK:
-        return _BUDGETS.setdefault(config["base_url"], Budget(window=float(config.get("budget_seconds", WINDOW))))
+        return _BUDGETS.setdefault(settings.base_url, Budget(window=settings.budget_seconds))
 
 
 class BudgetedAdapter(DeadlineAdapter):
     """Sends each request within the budget: first tries, retries and redirects alike."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        longest_reply = float(config.get("longest_reply_seconds", LONGEST_REPLY))
-        super().__init__(longest_reply, pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
-        self._budget = budget_of(config)
-        self._limit = int(config.get("requests_per_5_minutes", 10_000))
-        self._at_once = int(config.get("num_workers", 8))
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.longest_reply_seconds, pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
+        self.budget = budget_of(settings)
+        self.limit, self._at_once = settings.requests_per_5_minutes, settings.num_workers
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Wait for a place in the budget, then send; raises NotWantedError where nobody waits for the answer."""
-        self._budget.acquire(self._limit, self._at_once)
+        self.budget.acquire(self.limit, self._at_once)
         try:
             if not is_wanted():
                 raise NotWantedError
             response = super().send(*args, **kwargs)
-            self._budget.served_at = response.headers.get("Date")
+            self.budget.served_at = response.headers.get("Date")
             return response
         finally:
-            self._budget.release()
+            self.budget.release()
 
 
-def budgeted_session(session: requests.Session, config: Mapping[str, Any]) -> requests.Session:
+def budgeted_session(session: requests.Session, settings: Settings) -> requests.Session:
     """Make every request of a session count.
 
     What the environment says of proxies and trusted authorities is read once; requests would read it again for each
     page, a tenth of a page's cost, and would put a password from ~/.netrc in the place of the token.
     """
-    settings = session.merge_environment_settings(config["base_url"], {}, None, None, None)
-    session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
-    adapter = BudgetedAdapter(config)
+    network = session.merge_environment_settings(settings.base_url, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = network["proxies"], network["verify"], False
+    adapter = BudgetedAdapter(settings)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

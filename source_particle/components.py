@@ -3,6 +3,8 @@
 ParticleAuthenticator    one login per process, because ten failed ones block the IP address
 ParticleErrorHandler     a 200 may hold anything but the promised body
 ParticleBackoff          a 429 comes without Retry-After
+ParticleRequester        every request counts against one budget, and none may reach the log
+SortedPages              which sorting makes pages rise by key
 ParticleRetriever        short pages prove nothing, and pages shift while they are read
 ProductsRetriever        the list of products has two homes
 TokenRetriever           an API user's token serves some tables only
@@ -10,9 +12,10 @@ FleetRouter              there is no fleet-wide endpoint, and `*` meets what a t
 RecordFields             documented names, keys of parents, no secrets
 NewDevicesFromStartDate  a device that joins later has a past of its own
 RealDate                 a date may look right and not exist
+Defaults                 a default stands in the specification alone
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -20,27 +23,36 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.interpolation.macros import str_to_datetime
 from airbyte_cdk.sources.declarative.migrations.state_migration import StateMigration
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
+from airbyte_cdk.sources.declarative.transformations.config_transformations.config_transformation import (
+    ConfigTransformation,
+)
 from airbyte_cdk.sources.declarative.validators.validation_strategy import ValidationStrategy
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
 from source_particle.login import ParticleAuthenticator, sign_in
+from source_particle.paginator import SortedPages
 from source_particle.paging import Record
 from source_particle.redaction import LONGEST_QUOTE
+from source_particle.requester import ParticleRequester
 from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
 from source_particle.router import FleetRouter
+from source_particle.settings import with_defaults
 
 __all__ = [
+    "Defaults",
     "FleetRouter",
     "NewDevicesFromStartDate",
     "ParticleAuthenticator",
     "ParticleBackoff",
     "ParticleErrorHandler",
+    "ParticleRequester",
     "ParticleRetriever",
     "ProductsRetriever",
     "RealDate",
     "RecordFields",
+    "SortedPages",
     "TokenRetriever",
     "sign_in",
 ]
@@ -127,3 +139,15 @@ class RealDate(ValidationStrategy):
                 message=f"diagnostics: {value!r} is not a date: {error}. Correct start_date or end_date.",
                 failure_type=FailureType.config_error,
             ) from error
+
+
+@dataclass
+class Defaults(ConfigTransformation):
+    """Gives each option that is unset or empty its default, so that the manifest need not repeat it."""
+
+    config: Config = field(repr=False)
+    parameters: InitVar[Mapping[str, Any]]
+
+    def transform(self, config: MutableMapping[str, Any]) -> None:
+        """Change the configuration in place."""
+        config.update({name: value for name, value in with_defaults(config).items() if value is not None})

@@ -10,9 +10,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
-# Ten minutes carry a page of 50 MB over a line of 1 Mbit/s.
-LONGEST_REPLY = 600.0
-
 
 class DeadlineAdapter(HTTPAdapter):
     """Gives a reply up that is not whole, headers and body, within so many seconds."""

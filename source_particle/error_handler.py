@@ -22,13 +22,13 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.cancellation import endings, pause
-from source_particle.errors import UNVERIFIED, MalformedBodyError, Refused
+from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, MalformedBodyError, Refused, SignInRefusedError
 from source_particle.redaction import scrubbed
 from source_particle.replies import BodyShape, api_message, remember_page
+from source_particle.settings import Settings
 
 LOGGER = logging.getLogger("airbyte.source_particle")
-# What the API answers for something that is not there or not this token's to see.
-REFUSALS = (403, 404)
+_RENEWED = "_particle_token_renewed"
 
 
 @dataclass
@@ -39,25 +39,8 @@ class ParticleErrorHandler(DefaultErrorHandler):
     sync as a success with data missing.
     """
 
-    records_key: str | None = None
-    single: bool = False
-    single_allowed: bool = False
-    bare_list_is: str | None = None
-    identified_by: list[str] = field(default_factory=list)
-    lists: list[str] = field(default_factory=list)
-    moments: list[str] = field(default_factory=list)
-
-    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        super().__post_init__(parameters)
-        self._shape = BodyShape(
-            records_key=self.records_key,
-            single=self.single,
-            single_allowed=self.single_allowed,
-            bare_list_is=self.bare_list_is,
-            identified_by=tuple(self.identified_by),
-            lists=tuple(self.lists),
-            moments=tuple(self.moments),
-        )
+    # Set by the retriever, which knows where the records are.
+    shape: BodyShape = field(default_factory=BodyShape)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """Decide what the CDK does next; raises Refused where neither a retry nor a skip can help."""
@@ -67,6 +50,8 @@ class ParticleErrorHandler(DefaultErrorHandler):
         if response_or_exception.ok:
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
+        if resolution.response_action == ResponseAction.REFRESH_TOKEN_THEN_RETRY:
+            _refuse_a_second_time(response_or_exception)
         message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
             # Raised here because the CDK's own way writes the whole body of the reply into the log.
@@ -91,7 +76,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
 
     def _interpret_body(self, response: requests.Response) -> ErrorResolution:
         try:
-            remember_page(response, self._shape)
+            remember_page(response, self.shape)
         except MalformedBodyError as error:
             return ErrorResolution(
                 response_action=ResponseAction.RETRY,
@@ -125,6 +110,14 @@ def _refuse_another_origin(response: requests.Response) -> None:
         )
 
 
+def _refuse_a_second_time(response: requests.Response) -> None:
+    """Raise SignInRefusedError where a request was refused with a new token too; the CDK gives no advice then."""
+    first = response.history[0] if response.history else response
+    if getattr(first.request, _RENEWED, False):
+        raise SignInRefusedError(REFUSED_AFRESH.format(scrubbed(response.url)))
+    setattr(first.request, _RENEWED, True)
+
+
 def _unanswered(error: Exception | None) -> ErrorResolution:
     """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
     if isinstance(error, requests.exceptions.SSLError):
@@ -155,7 +148,7 @@ class ParticleBackoff(BackoffStrategy):
     LONGEST_WAIT = 300.0
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._factor = float(self.config.get("retry_wait_factor", 1))
+        self._factor = Settings.of(self.config).retry_wait_factor
 
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int

@@ -23,6 +23,10 @@ UNVERIFIED = (
 )
 
 
+# What the API answers for something that is not there or not this token's to see.
+REFUSALS = (403, 404)
+
+
 class Refused(AirbyteTracedException):
     """The API refused one request for a reason that trying again does not change."""
 

@@ -4,6 +4,7 @@ The API blocks an IP address for 30 minutes after ten failed logins, so a refuse
 again, and a token is kept until it expires or is refused.
 """
 
+import dataclasses
 import hashlib
 import threading
 import time
@@ -23,6 +24,7 @@ from source_particle.budget import budgeted_session
 from source_particle.cancellation import pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
 from source_particle.masking import SPELLINGS, keep_secret, secrets_in
+from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
@@ -41,14 +43,10 @@ OAUTH_CLIENT = ("particle", "particle")
 class Account:
     """One account on one API, and the token this process holds for it."""
 
-    base_url: str
     username: str
     password: str = field(repr=False)
-    token_lifetime: int
-    wait_factor: float
-    request_limit: int
+    settings: Settings
     retries: int = LOGIN_RETRIES
-    cache_file: Path | None = None
     token: str | None = field(default=None, repr=False)
     _expires_at: float | None = None
     _margin: float = EXPIRY_MARGIN
@@ -78,7 +76,7 @@ class Account:
             if self.token != rejected:
                 return
             if self._renewed_at is not None and time.monotonic() < self._renewed_at + YOUNGEST_REPLACEABLE:
-                raise SignInRefusedError(REFUSED_AFRESH.format(self.base_url))
+                raise SignInRefusedError(REFUSED_AFRESH.format(self.settings.base_url))
             self._sign_in()
             self._renewed_at = time.monotonic()
 
@@ -92,6 +90,10 @@ class Account:
             if self.token is None:
                 self._keep(token, None)
                 self.retries = 0
+
+    @property
+    def _address(self) -> str:
+        return f"{self.settings.base_url}/oauth/token"
 
     def _is_expiring(self) -> bool:
         return self._expires_at is not None and time.time() > self._expires_at - self._margin
@@ -114,30 +116,30 @@ class Account:
 
     def _ask_for_token(self) -> dict[str, Any]:
         with requests.Session() as session:
-            limits = {"requests_per_5_minutes": self.request_limit, "longest_reply_seconds": LONGEST_REPLY}
-            budgeted_session(session, {"base_url": self.base_url, **limits})
+            budgeted_session(session, dataclasses.replace(self.settings, longest_reply_seconds=LONGEST_REPLY))
             return self._ask_for_token_in(session)
 
     def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:
         for attempt in range(self.retries + 1):
             if attempt:
-                pause(2 ** (attempt - 1) * self.wait_factor)
+                pause(2 ** (attempt - 1) * self.settings.retry_wait_factor)
             try:
                 response = session.post(
-                    f"{self.base_url}/oauth/token",
+                    self._address,
                     auth=OAUTH_CLIENT,
                     data={
                         "grant_type": "password",
                         "username": self.username,
                         "password": self.password,
-                        "expires_in": self.token_lifetime,
+                        "expires_in": self.settings.token_lifetime,
                     },
                     timeout=CONNECT_AND_READ_TIMEOUT,
                     allow_redirects=False,
                 )
             except requests.exceptions.SSLError as error:
                 raise AirbyteTracedException(
-                    message=UNVERIFIED.format(f"{self.base_url}/oauth/token"), failure_type=FailureType.config_error
+                    message=UNVERIFIED.format(self._address),
+                    failure_type=FailureType.config_error,
                 ) from error
             except requests.RequestException as error:
                 problem = f"no answer ({type(error).__name__})"
@@ -150,7 +152,7 @@ class Account:
                 return reply
             problem = f"status {response.status_code} without a token"
         raise AirbyteTracedException(
-            message=f"{self.base_url}/oauth/token: signing in failed {self.retries + 1} times, last with {problem}. "
+            message=f"{self._address}: signing in failed {self.retries + 1} times, last with {problem}. "
             "Check that this machine reaches the address, or try again later.",
             failure_type=FailureType.transient_error,
         )
@@ -172,17 +174,18 @@ class Account:
                 f"Signing in was refused with status {response.status_code}. Check base_url and any proxy, or "
                 "configure an access token."
             )
-        return f"{self.base_url}/oauth/token: {advice}"
+        return f"{self._address}: {advice}"
 
     # ---- the optional file that keeps the token between runs ----
 
     def _cache_key(self) -> str:
         """Another account, API or password gives another key; the slow hash keeps the password out of reach."""
-        salt = hashlib.sha256(f"{self.base_url}\0{self.username}".encode()).digest()
+        salt = hashlib.sha256(f"{self.settings.base_url}\0{self.username}".encode()).digest()
         return hashlib.scrypt(self.password.encode(), salt=salt, n=2**14, r=8, p=1).hex()
 
     def _load_cached_token(self) -> None:
-        entry = read_private_json(self.cache_file) if self.cache_file else None
+        path = self.settings.token_cache_file
+        entry = read_private_json(Path(path)) if path else None
         if not entry or entry.get("key") != self._cache_key():
             return
         token, expires_at = entry.get("access_token"), entry.get("expires_at")
@@ -190,9 +193,9 @@ class Account:
             self._keep(token, expires_at)
 
     def _store_cached_token(self) -> None:
-        if self.cache_file:
+        if path := self.settings.token_cache_file:
             entry = {"key": self._cache_key(), "access_token": self.token, "expires_at": self._expires_at}
-            write_private_json(self.cache_file, entry)
+            write_private_json(Path(path), entry)
 
 
 _ACCOUNTS: dict[tuple[str, str, str], Account] = {}
@@ -201,19 +204,13 @@ _ACCOUNTS_LOCK = threading.Lock()
 
 def account_of(config: Mapping[str, Any]) -> Account:
     """Give the process's one Account for a configuration with user name and password."""
-    credentials = config["credentials"]
-    identity = (config["base_url"], credentials["username"], credentials["password"])
+    settings, credentials = Settings.of(config), config["credentials"]
+    username, password = credentials["username"], credentials["password"]
+    identity = (settings.base_url, username, password)
     with _ACCOUNTS_LOCK:
         if identity not in _ACCOUNTS:
-            cache_file = config.get("token_cache_file")
-            _ACCOUNTS[identity] = Account(
-                *identity,
-                token_lifetime=config.get("token_lifetime", 86_400),
-                wait_factor=config.get("retry_wait_factor", 1),
-                request_limit=config.get("requests_per_5_minutes", 10_000),
-                retries=1 if config.get("plan", {}).get("checking") else LOGIN_RETRIES,
-                cache_file=Path(cache_file) if cache_file else None,
-            )
+            retries = 1 if settings.plan.checking else LOGIN_RETRIES
+            _ACCOUNTS[identity] = Account(username, password, settings, retries)
         return _ACCOUNTS[identity]
 
 
@@ -243,13 +240,13 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         mask_secrets(self.config)
+        self._settings = Settings.of(self.config)
         credentials = self.config.get("credentials", {})
         self._account = account_of(self.config) if credentials.get("auth_type") == "password" else None
         self._fixed_token = credentials.get("access_token")
         self._last_sent = threading.local()
-        planned = self.config.get("plan", {}).get("access_token")
-        if self._account and planned:
-            self._account.adopt(planned)
+        if self._account and self._settings.plan.access_token:
+            self._account.adopt(self._settings.plan.access_token)
 
     @property
     def auth_header(self) -> str:
@@ -267,11 +264,11 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
         """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
         if self._account is None:
             raise SignInRefusedError(
-                f"{self.config['base_url']}: the access token was refused (401): it is mistyped, expired or revoked. "
+                f"{self._settings.base_url}: the access token was refused (401): it is mistyped, expired or revoked. "
                 "Create one in the Particle Console and put it into the configuration."
             )
-        if self.config.get("plan", {}).get("checking"):
-            raise SignInRefusedError(REFUSED_AFRESH.format(self.config["base_url"]))
+        if self._settings.plan.checking:
+            raise SignInRefusedError(REFUSED_AFRESH.format(self._settings.base_url))
         self._account.renew(rejected=self._last_sent.token)
 
 

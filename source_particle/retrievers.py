@@ -7,28 +7,29 @@ from typing import Any, cast
 
 import requests
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.extractors.dpath_extractor import DpathExtractor
+from airbyte_cdk.sources.declarative.extractors.record_selector import RecordSelector
 from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
-from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
+from airbyte_cdk.sources.declarative.requesters.paginators.default_paginator import DefaultPaginator
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
-from airbyte_cdk.sources.declarative.transformations import RecordTransformation
-from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import budget_of, budgeted_session
-from source_particle.error_handler import REFUSALS, ParticleErrorHandler
-from source_particle.errors import REFUSED_AFRESH, Refused, SignInRefusedError, UnstableListError
-from source_particle.paging import Fetch, Page, PagedList, Record, Window, windows_between
+from source_particle.budget import budget_of
+from source_particle.errors import REFUSALS, Refused, UnstableListError
+from source_particle.paginator import ListPages
+from source_particle.paging import Page, PagedList, Record, Window, windows_between
 from source_particle.prefetch import OpenLists, pages_ahead
-from source_particle.redaction import Known, known_names, redact, withhold_from_log
-from source_particle.replies import page_of
-from source_particle.router import FleetRouter, path_segment, records_of
+from source_particle.redaction import Known, known_names, redact
+from source_particle.replies import BodyShape
+from source_particle.requester import ParticleRequester
+from source_particle.router import path_segment, records_of
+from source_particle.settings import Settings, table_options
 from source_particle.settled import settled_page
+from source_particle.skips import Skips
 from source_particle.values import Normalizer
 
 LOGGER = logging.getLogger("airbyte.source_particle")
-# What the CDK says where a request was refused again with a new token; it gives no advice.
-TWICE_REFUSED = "Refreshed OAuth access token is rejected by the API."
 
 
 @dataclass
@@ -39,31 +40,40 @@ class ParticleRetriever(Retriever):
     shift while devices come and go; see `paging`.
     """
 
-    requester: HttpRequester
+    requester: ParticleRequester
+    record_selector: RecordSelector
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
-    transformations: list[RecordTransformation] = field(default_factory=list)
     partition_router: PartitionRouter | None = None
-    paged: bool = False
-    # The field by which pages rise, and the request parameters that make the API sort by it.
-    ascending_by: str | None = None
-    ascending_parameters: Mapping[str, str] = field(default_factory=dict)
-    # The table whose options apply, and which of them become request parameters.
+    paginator: DefaultPaginator | None = None
+    # The table whose options apply.
     options: str | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
-    order: Mapping[str, str] = field(default_factory=dict)
+    # What the body of a reply promises, beside where its records are; see BodyShape.
+    identified_by: list[str] = field(default_factory=list)
+    single: bool = False
+    single_allowed: bool = False
+    bare_list_is: str | None = None
+    lists: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._options: Mapping[str, Any] = (self.config.get(self.options) or {}) if self.options else {}
-        self._router = self.partition_router if isinstance(self.partition_router, FleetRouter) else None
-        self._handler = cast(ParticleErrorHandler, self.requester.error_handler)
+        self._settings = Settings.of(self.config)
+        self._options = table_options(self.config, self.options)
         self._known: Known | None = None
         self._normalize = Normalizer({})
-        self._lists = OpenLists(int(self.config.get("num_workers", 8)))
-        # The CDK has no public way to the session that its requester sends with, nor to what it logs with.
-        client = self.requester._http_client
-        budgeted_session(client._session, self.config)
-        client._logger.addFilter(withhold_from_log)
+        self._lists = OpenLists(self._settings.num_workers)
+        # A stream that does not fan out is given a router of the CDK's, which finds nothing that could be skipped.
+        self._skips: Skips = getattr(self.partition_router, "skips", None) or Skips(self.requester.name)
+        extractor = cast(DpathExtractor, self.record_selector.extractor)
+        self.requester.handler.shape = BodyShape(
+            records_key=next((str(name) for name in extractor.field_path), None),
+            single=self.single,
+            single_allowed=self.single_allowed,
+            bare_list_is=self.bare_list_is,
+            identified_by=tuple(self.identified_by),
+            lists=tuple(self.lists),
+            moments=tuple(self.moments),
+        )
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
@@ -79,39 +89,34 @@ class ParticleRetriever(Retriever):
             self._known, self._normalize = known_names(records_schema), Normalizer(records_schema)
         try:
             # Parents are lists that have to be read to know what there is to read.
-            is_counting = bool(records_schema) and (self.config.get("plan") or {}).get("counting")
+            is_counting = bool(records_schema) and self._settings.plan.counting
             for records in self._count(stream_slice) if is_counting else self._pages(stream_slice):
                 for record in records:
-                    for transformation in self.transformations:
+                    for transformation in self.record_selector.transformations:
                         transformation.transform(record, self.config, {}, stream_slice)
                 if self._known is not None:
                     self._normalize(records)
                     redact(records, self._known)
                 yield from records
         except Refused as refusal:
-            if not self._router or not stream_slice.extra_fields["found"] or refusal.status not in REFUSALS:
+            if not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
                 raise
-            self._router.skip(next(iter(stream_slice.partition.values())), refusal)
+            self._skips.add(next(iter(stream_slice.partition.values())), refusal)
         finally:
-            if self._router:
-                self._router.finished()
+            self._skips.slice_read()
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
-        if not self.paged:
+        if not self.paginator:
             yield self._only_page(stream_slice).records
             return
+        pages_of = self._list(stream_slice, self.paginator)
         max_pages = self._options.get("max_pages")
-        with self._lists.one_more(), pages_ahead(self._page_of(stream_slice), self._lists.share) as ahead:
+        with self._lists.one_more(), pages_ahead(pages_of.fetch, self._lists.share) as ahead:
             pages = PagedList(
-                ahead.fetch,
-                self._key_of,
-                self._per_page(),
-                max_pages,
-                self._warn_of_cut(stream_slice),
-                ahead.expect,
+                ahead.fetch, self._key_of, pages_of.size, max_pages, self._warn_of_cut(stream_slice), ahead.expect
             )
             try:
-                yield from pages.read_ascending() if self._keeps_order() else pages.read_unordered()
+                yield from pages.read_ascending() if pages_of.is_sorted else pages.read_unordered()
             except UnstableListError as error:
                 raise AirbyteTracedException(
                     message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
@@ -119,55 +124,44 @@ class ParticleRetriever(Retriever):
                     failure_type=FailureType.transient_error,
                 ) from error
 
-    def _only_page(self, stream_slice: StreamSlice) -> Page:
-        def fetch() -> Page:
-            return self.fetch(stream_slice, self._filters())
-
-        served_after = (self.config.get("plan") or {}).get("served_after")
-        if not served_after:
-            return fetch()
-        return settled_page(fetch, served_after, self.requester.get_url(stream_slice=stream_slice))
-
     def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         """Give, in place of the records, how many requests they take; None where the API does not count pages."""
-        if not self.paged:
+        if not self.paginator:
             yield [{"requests": 1, "sent": 0}]
             return
-        page = self._page_of(stream_slice)(Window(1, self._per_page()))
-        yield [{"requests": self._requests_after(page) if page else 1, "sent": 1}]
+        pages_of = self._list(stream_slice, self.paginator)
+        page = pages_of.fetch(Window(1, pages_of.size))
+        yield [{"requests": self._requests_after(page, pages_of) if page else 1, "sent": 1}]
 
-    def _requests_after(self, first: Page) -> int | None:
+    def _requests_after(self, first: Page, pages_of: ListPages) -> int | None:
         if first.total_pages is None:
             return None
-        size = len(first.records) or self._per_page()
+        size = len(first.records) or pages_of.size
         records = first.records_up_to(size)
         if max_pages := self._options.get("max_pages"):
             records = min(records, max_pages * size)
-        if not self._keeps_order():
+        if not pages_of.is_sorted:
             return -(-records // size) or 1
         return sum(1 for _ in windows_between(0, records, size)) or 1
 
-    def _page_of(self, stream_slice: StreamSlice) -> Fetch:
-        """Give what fetches a page of a slice by its number."""
-        filters = self._filters()
-        parameters = {**filters, **self._order()}
+    def _only_page(self, stream_slice: StreamSlice) -> Page:
+        """Ask for what comes in one reply; raises what `ParticleRequester.page` does."""
+        url = self.requester.get_url(stream_slice=stream_slice)
 
-        def fetch(window: Window) -> Page | None:
-            # The documentation names perPage, every client that is known to work sends per_page.
-            size = {"per_page": window.size, "perPage": window.size}
-            try:
-                page = self.fetch(stream_slice, {**parameters, **size, "page": window.number})
-                # Whether the API counts what a filter leaves or the whole list is not known.
-                return page._replace(total_pages=None, total_records=None) if filters else page
-            except Refused as refusal:
-                if refusal.status == requests.codes.not_found and window.number > 1:
-                    return None
-                raise
+        def fetch() -> Page:
+            return self.requester.page(url, self.requester.get_request_params(stream_slice=stream_slice))
 
-        return fetch
+        served_after = self._settings.plan.served_after
+        return settled_page(fetch, served_after, url) if served_after else fetch()
 
-    def _per_page(self) -> int:
-        return int(self._options.get("per_page", 100))
+    def _list(self, stream_slice: StreamSlice, paginator: DefaultPaginator) -> ListPages:
+        return ListPages(
+            requester=self.requester,
+            paginator=paginator,
+            url=self.requester.get_url(stream_slice=stream_slice),
+            own=self.requester.get_request_params(stream_slice=stream_slice),
+            options=self._options,
+        )
 
     def _warn_of_cut(self, stream_slice: StreamSlice) -> Callable[[int | None], None]:
         def warn(left_out: int | None) -> None:
@@ -181,41 +175,8 @@ class ParticleRetriever(Retriever):
 
         return warn
 
-    def _filters(self) -> dict[str, Any]:
-        return {name: self._options[option] for name, option in self.filters.items() if option in self._options}
-
-    def _keeps_order(self) -> bool:
-        """Whether pages rise by key; the user's own order matters only for which rows `max_pages` keeps."""
-        wants_own_order = any(option in self._options for option in self.order.values())
-        return self.ascending_by is not None and not (wants_own_order and "max_pages" in self._options)
-
-    def _order(self) -> dict[str, Any]:
-        """The request parameters to sort by: the safe ones, or the user's over them."""
-        own = {name: self._options[option] for name, option in self.order.items() if option in self._options}
-        return {**self.ascending_parameters, **({} if self._keeps_order() else own)}
-
     def _key_of(self, record: Record) -> str:
-        return str(next(record[name] for name in self._handler.identified_by if record.get(name) is not None))
-
-    def fetch(self, stream_slice: StreamSlice, parameters: Mapping[str, Any]) -> Page:
-        """Ask for one page; raises Refused for a 403 or 404, AirbyteTracedException when retries are used up."""
-        try:
-            response = self.requester.send_request(stream_slice=stream_slice, request_params=parameters)
-        except AirbyteTracedException as error:
-            # The CDK buries the handler's message in one of its own about exhausted attempts.
-            last = error.__context__
-            if error.message == TWICE_REFUSED:
-                where = self.requester.get_url(stream_slice=stream_slice)
-                raise SignInRefusedError(REFUSED_AFRESH.format(where)) from error
-            if not isinstance(last, BaseBackoffException):
-                raise
-            where = "" if last.response is not None else f"{last.request.url}: "
-            raise AirbyteTracedException(message=f"{where}{last}", failure_type=error.failure_type) from last
-        assert response is not None
-        if not response.ok:
-            resolution = self._handler.interpret_response(response)
-            raise Refused(str(resolution.error_message), response.status_code)
-        return page_of(response)
+        return str(next(record[name] for name in self.identified_by if record.get(name) is not None))
 
 
 @dataclass
@@ -290,17 +251,17 @@ class TokenRetriever(ParticleRetriever):
     schemas: Mapping[str, Any] = field(default_factory=dict)
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
-        plan = self.config.get("plan") or {}
+        plan = self._settings.plan
         try:
-            page = self.fetch(stream_slice, {})
+            page = self._only_page(stream_slice)
         except Refused:
-            if not plan.get("clock"):
+            if not plan.clock:
                 raise
             # Any reply tells the time, also where this endpoint is not served.
-            page = Page([{}], served_at=budget_of(self.config).served_at)
+            page = Page([{}], served_at=budget_of(self._settings).served_at)
         scopes = page.records[0].get("scopes") or []
         # A stream asks for the time again and again; only a check is about what the token can serve.
-        for table, reason in self._unserved(scopes if plan.get("checking") else []):
+        for table, reason in self._unserved(scopes if plan.checking else []):
             LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
         yield [{"scopes": scopes, "served_at": page.served_at}]
 

@@ -1,7 +1,6 @@
 """Fanning out over a fleet: which products, devices and SIMs a table is read from."""
 
 import logging
-import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
@@ -14,12 +13,12 @@ from airbyte_cdk.sources.declarative.partition_routers.partition_router import P
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, StreamSlice
 
-from source_particle.error_handler import REFUSALS
-from source_particle.errors import Refused
+from source_particle.errors import REFUSALS, Refused
 from source_particle.paging import Record
+from source_particle.settings import EVERYTHING, Settings, table_options
+from source_particle.skips import Skips
 
 LOGGER = logging.getLogger("airbyte.source_particle")
-EVERYTHING = "*"
 
 
 @dataclass
@@ -42,35 +41,32 @@ class FleetRouter(PartitionRouter):
     keeps_cursors: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._plan = self.config.get("plan") or {}
-        self._lock = threading.Lock()
-        self._open = 0
-        self._named = 0
-        self._enumerated = False
-        self._skipped: dict[str, int] = {}
+        self._plan = Settings.of(self.config).plan
+        self._options = table_options(self.config, self.table)
+        self.skips = Skips(self.table)
 
     # ---- naming ----
 
     def stream_slices(self) -> Iterable[StreamSlice]:
         """Yield one slice for each thing to read, each once; raises Refused at the end for a named one."""
         failures: list[Refused] = []
+        named = 0
         try:
             for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
                 if not self._is_in_part(stream_slice):
                     continue
-                with self._lock:
-                    self._open += 1
-                    self._named += 1
-                self._warn_at_cursor_limit()
+                named += 1
+                self._warn_at_cursor_limit(named)
+                self.skips.slice_named()
                 yield stream_slice
         finally:
-            self._report_when_done(enumerated=True)
+            self.skips.all_named()
         if failures:
             raise failures[0]
 
-    def _warn_at_cursor_limit(self) -> None:
+    def _warn_at_cursor_limit(self, named: int) -> None:
         limit = ConcurrentPerPartitionCursor.SWITCH_TO_GLOBAL_LIMIT
-        if self.keeps_cursors and self._named == limit + 1 and "plan" not in self.config:
+        if self.keeps_cursors and named == limit + 1 and not self._plan.start:
             LOGGER.warning(
                 "%s: more than %d of %s: an incremental sync now keeps one cursor for all of them instead of one each, "
                 "so one that joins later starts there and not with its whole past. To keep one each, split the fleet "
@@ -82,7 +78,7 @@ class FleetRouter(PartitionRouter):
 
     def _option(self, name: str) -> list[str] | None:
         """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
-        value = (self.config.get(self.table) or {}).get(name)
+        value = self._options.get(name)
         values = [part.strip() for part in str(value).split(",")] if value else []
         named = list(dict.fromkeys(part for part in values if part))
         if EVERYTHING in named and len(named) > 1:
@@ -92,9 +88,9 @@ class FleetRouter(PartitionRouter):
     def _is_in_part(self, stream_slice: StreamSlice) -> bool:
         """Whether this task reads a slice; the plan may also know that only some of the values of a key are wanted."""
         keys = {**stream_slice.extra_fields, **stream_slice.partition}
-        if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.get("only", {}).items()):
+        if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.only.items()):
             return False
-        return self._turn_of(stream_slice) % int(self._plan.get("parts", 1)) == int(self._plan.get("part", 0))
+        return self._turn_of(stream_slice) % self._plan.parts == self._plan.part
 
     def _turn_of(self, stream_slice: StreamSlice) -> int:
         """Number a slice, the same in every process: what was named by its place, so that parts are even.
@@ -158,9 +154,9 @@ class FleetRouter(PartitionRouter):
             if place is None and products is None:
                 raise
             if place is None:
-                self.skip("the user's own list", refusal)
+                self.skips.add("the user's own list", refusal)
             elif place.extra_fields["found"] and refusal.status in REFUSALS:
-                self.skip(f"product {place.partition['product_id_or_slug']}", refusal)
+                self.skips.add(f"product {place.partition['product_id_or_slug']}", refusal)
             else:
                 failures.append(refusal)
 
@@ -179,32 +175,9 @@ class FleetRouter(PartitionRouter):
     def _not_found(self, name: str) -> Refused:
         return Refused(
             f"{self.table}: {self.entity} {name} is in none of the products "
-            f"{self.config[self.table]['product_id_or_slug']}. Correct {self.entity} or product_id_or_slug.",
+            f"{self._options['product_id_or_slug']}. Correct {self.entity} or product_id_or_slug.",
             404,
         )
-
-    # ---- counting what was skipped ----
-
-    def skip(self, name: str, refusal: Refused) -> None:
-        """Note that something which `*` found was refused."""
-        LOGGER.info("%s: skipped %s: %s", self.table, name, refusal.message)
-        with self._lock:
-            self._skipped[name] = refusal.status
-
-    def finished(self) -> None:
-        """Note that a slice has been read, skipped or given up."""
-        with self._lock:
-            self._open -= 1
-        self._report_when_done()
-
-    def _report_when_done(self, *, enumerated: bool = False) -> None:
-        with self._lock:
-            self._enumerated = self._enumerated or enumerated
-            if self._open or not self._enumerated or not self._skipped:
-                return
-            skipped, self._skipped = self._skipped, {}
-        named = ", ".join(f"{name} ({status})" for name, status in sorted(skipped.items()))
-        LOGGER.warning("%s: skipped %d that * found, because the API refused them: %s", self.table, len(skipped), named)
 
     # ---- a router also offers request options and state; this one has none ----
 

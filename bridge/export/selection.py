@@ -15,7 +15,8 @@ from bridge.tables.catalog import (
     tables,
     ways_to_sign_in,
 )
-from bridge.tables.options import EVERYTHING, Options
+from bridge.tables.options import Options
+from source_particle.settings import EVERYTHING
 
 Given = Mapping[str, str]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from bridge.errors import ConfigurationError, OptionError, ParticleError, quoted
 from bridge.tables.catalog import Option, Table, connection_options, table, ways_to_sign_in
-from bridge.tables.options import EVERYTHING, NEAR_MISS, Options
+from bridge.tables.options import NEAR_MISS, Options
+from source_particle.settings import EVERYTHING
 
 WRAPPER = "pipeline_spec"
 OBJECTS = ("objects", "object")

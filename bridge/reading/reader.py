@@ -6,7 +6,6 @@ begins and not before, may not reconfigure logging, prints nothing, and its erro
 
 import logging
 import logging.config
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from bridge.errors import ConfigurationError, ParticleError, SignInError, UnexpectedError, error_for, quoted, shortened
+from bridge.errors import ParticleError, SignInError, UnexpectedError, error_for, quoted, shortened
 from bridge.reading.tasks import SINCE_EVER, task_config
 from bridge.reading.times import http_moment
 from bridge.reading.windows import within
@@ -23,6 +22,7 @@ from bridge.tables.catalog import Table
 from bridge.tables.options import Options
 from source_particle.masking import keep_secret, masked, secrets_in
 from source_particle.redaction import visible
+from source_particle.settings import Settings
 
 Config = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
         [stream] = SourceParticle(config=config, tables=[table.name]).streams(config)
-        workers = config.get("num_workers", 8)
+        workers = Settings.of(config).num_workers
         for record in overlapped(
             stream.generate_partitions(), lambda partition: partition.read(), workers, while_wanted
         ):
@@ -105,16 +105,17 @@ def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]
     with _as_guest(f"table {table.name}", config):
         from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
 
-        before = budget_of(config).sent
+        budget = budget_of(Settings.of(config))
+        before = budget.sent
         counts = list(read_records(table, counting))
-        finding = budget_of(config).sent - before - sum(count["sent"] for count in counts)
+        finding = budget.sent - before - sum(count["sent"] for count in counts)
         return finding, [count["requests"] for count in counts]
 
 
 @contextmanager
 def _as_guest(place: str, config: Config) -> Iterator[None]:
     """Let the CDK work here, and raise what it raises as errors of the bridge that quote no secret."""
-    _house_rules()
+    house_rules()
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException  # noqa: PLC0415
 
     keep_secret(secrets_in(config))
@@ -132,18 +133,13 @@ def _as_guest(place: str, config: Config) -> Iterator[None]:
 
 
 def _mapped(error: Any, place: str) -> ParticleError:
-    kind = error_for(error.failure_type.value)
-    if kind is ConfigurationError and _is_about_signing_in(error):
-        kind = SignInError
+    from source_particle.errors import SignInRefusedError  # noqa: PLC0415  (imports the CDK)
+
+    kind = SignInError if isinstance(error, SignInRefusedError) else error_for(error.failure_type.value)
     # Where the CDK has no text for people, it quotes the whole reply.
     message, *_body = (error.message or "").split(" Response (body): ")
     text = message or shortened(error.internal_message or "")
     return kind(f"{place}: {shortened(_shown(text), LONGEST_MESSAGE)}")
-
-
-def _is_about_signing_in(error: Any) -> bool:
-    # Airbyte's protocol has one type for all that people must fix; only the text tells a refused login apart.
-    return bool(re.search(r"/oauth/token: |access token (was refused|is rejected)", error.message or ""))
 
 
 def _shown(text: str) -> str:
@@ -152,7 +148,7 @@ def _shown(text: str) -> str:
 
 
 @cache
-def _house_rules() -> None:
+def house_rules() -> None:
     """Import the CDK without letting it take over the process, once."""
     with _IMPORTING:
         configure = logging.config.dictConfig

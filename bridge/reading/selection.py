@@ -8,7 +8,8 @@ import hashlib
 import logging
 
 from bridge.errors import ConfigurationError
-from bridge.tables.options import EVERYTHING, Options
+from bridge.tables.options import Options
+from source_particle.settings import EVERYTHING
 
 LOGGER = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from bridge.reading.times import iso_ms, moment_of, seconds, shifted
 from bridge.tables.catalog import Table
-from bridge.tables.options import EVERYTHING, Options, Redacted
+from bridge.tables.options import Options, Redacted
+from source_particle.settings import EVERYTHING
 
 Descriptor = dict[str, Any]
 

@@ -14,8 +14,6 @@ from bridge.errors import OptionError, quoted
 from bridge.tables.catalog import Option, Table, connection_options, credential_names, tables, ways_to_sign_in
 from source_particle.redaction import REDACTED
 
-EVERYTHING = "*"
-"""The value of an option that stands for all that the token can see."""
 # From 0.8 on, two names of this length differ by a typo, not by meaning.
 NEAR_MISS = 0.8
 

@@ -66,7 +66,7 @@ def _places(retriever: Node) -> Iterator[Place]:
     if "entity" in router:
         yield _place("list of one product", router["product_entities"], skips="product")
     what = "entity" if "entity" in router else "product"
-    if not retriever.get("paged"):
+    if "paginator" not in retriever:
         yield _place("one of several", retriever, skips=what)
     else:
         for page, name in enumerate(("first page", "middle page", "last page"), start=1):
@@ -76,11 +76,10 @@ def _places(retriever: Node) -> Iterator[Place]:
 
 
 def _place(name: str, retriever: Node, **more: Any) -> Place:
-    requester = retriever["requester"]
-    promised = requester["$parameters"]
-    key, single = promised.get("records_key"), promised.get("single", False)
-    bare = "bare_list_is" in promised or (key is None and not single)
-    url = _path(requester["url"])
+    key = next(iter(retriever["record_selector"]["extractor"]["field_path"]), None)
+    single = retriever.get("single", False)
+    bare = "bare_list_is" in retriever or (key is None and not single)
+    url = _path(retriever["requester"]["url"])
     return Place(name, url, key=key or "usage_by_day", is_single=single, takes_bare_list=bare, **more)
 
 

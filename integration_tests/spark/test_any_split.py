@@ -17,6 +17,7 @@ from bridge.reading.times import iso_ms, moment_of
 from bridge.tables.catalog import table, tables
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from source_particle import prefetch
+from source_particle.settings import Settings
 from unit_tests.support.strategies import examples
 
 Rows = Counter[str]
@@ -115,7 +116,7 @@ def test_a_row_that_is_lost_or_doubled_by_a_split_would_be_seen(
     whole, _ = _read(fleet, "product_devices", {"product_id_or_slug": "*", "numPartitions": "1"})
     for parts in (
         lambda _router, _slice: True,
-        lambda router, _slice: router._plan["part"] == 0 and "x" in str(_slice),
+        lambda router, _slice: Settings.of(router.config).plan.part == 0 and "x" in str(_slice),
     ):
         monkeypatch.setattr("source_particle.router.FleetRouter._is_in_part", parts)
         found, _ = _read(fleet, "product_devices", {"product_id_or_slug": "*", "numPartitions": "2"})

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_particle import budget
-from source_particle.budget import WINDOW, Budget, BudgetedAdapter, budget_of, budgeted_session
+from source_particle.budget import Budget, BudgetedAdapter, budget_of, budgeted_session
+from source_particle.settings import Settings
 from unit_tests.support.built import BASE_URL, config, retrievers
+
+WINDOW = 300.0
 
 
 class Clock:
@@ -95,19 +98,19 @@ def test_threads_share_one_budget_without_losing_count() -> None:
 
 
 def test_everything_that_asks_one_api_shares_a_budget_and_another_api_has_its_own() -> None:
-    assert budget_of(config()) is budget_of(config(requests_per_5_minutes=5))
-    assert budget_of(config()) is not budget_of(config(base_url="https://api.example.com"))
+    assert budget_of(Settings.of(config())) is budget_of(Settings.of(config(requests_per_5_minutes=5)))
+    assert budget_of(Settings.of(config())) is not budget_of(Settings.of(config(base_url="https://api.example.com")))
 
 
 def test_every_stream_sends_within_the_budget() -> None:
     for name, retriever in retrievers(requests_per_5_minutes=7).items():
         parts = vars(retriever).values() if name == "products" else [retriever]
-        sessions = [part.requester._http_client._session for part in parts if hasattr(part, "requester")]
+        sessions = [part.requester.session for part in parts if hasattr(part, "requester")]
         assert sessions, name
         for session in sessions:
             adapter = session.get_adapter("https://api.particle.io")
             assert isinstance(adapter, BudgetedAdapter)
-            assert (adapter._budget, adapter._limit) == (budget_of(config()), 7)
+            assert (adapter.budget, adapter.limit) == (budget_of(Settings.of(config())), 7)
 
 
 def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,12 +119,14 @@ def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: p
 
     monkeypatch.setattr("source_particle.budget.DeadlineAdapter.send", fail)
     with requests.Session() as session:
-        budgeted_session(session, config())
+        budgeted_session(session, Settings.of(config()))
         for _ in range(3):
             with pytest.raises(requests.exceptions.ConnectionError):
                 session.get("https://api.particle.io/v1/user", timeout=1)
-    spent = budget_of(config())
-    assert (spent._under_way, len(spent._answered)) == (0, 3)
+    spent = budget_of(Settings.of(config()))
+    assert spent.sent == 3
+    # Three are counted and none is under way, or this would wait.
+    spent.acquire(4, at_once=1)
 
 
 def test_a_session_takes_proxies_and_authorities_from_the_environment_once(
@@ -133,7 +138,7 @@ def test_a_session_takes_proxies_and_authorities_from_the_environment_once(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "authorities.pem")
-    with budgeted_session(requests.Session(), config()) as session:
+    with budgeted_session(requests.Session(), Settings.of(config())) as session:
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
         settings = session.merge_environment_settings(BASE_URL, {}, None, None, None)
         assert settings["proxies"]["https"] == "http://127.0.0.1:3128"

@@ -1,6 +1,7 @@
 """Signing in: one login per process and account, a refused password sent once, and a token cache that is safe."""
 
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -57,7 +58,7 @@ def test_a_login_says_who_signs_in_and_waits_only_so_long(server: Mocker) -> Non
         "expires_in": ["86400"],
     }
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert request.headers["Authorization"] == requests.auth._basic_auth_str("particle", "particle")
+    assert request.headers["Authorization"] == f"Basic {b64encode(b'particle:particle').decode()}"
     timeout: Any = request.timeout
     assert timeout == (15, 30)
 

@@ -1,6 +1,7 @@
 """What the manifest promises: names, keys, schemas and options."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from airbyte_cdk.sources.declarative.incremental import ConcurrentPerPartitionCu
 from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 
 from source_particle.source import SourceParticle
-from unit_tests.support.built import BASE_URL, MANIFEST, config
+from unit_tests.support.built import BASE_URL, MANIFEST, config, retriever_of
 from unit_tests.support.catalogs import catalog_of
 
 Json = dict[str, Any]
@@ -104,8 +105,10 @@ def test_a_table_that_fans_out_takes_its_options_from_the_object_of_its_name() -
 
 def test_every_option_that_becomes_a_parameter_is_an_option_of_the_table() -> None:
     for name, stream in CATALOG.items():
-        used = {**stream["retriever"].get("filters", {}), **stream["retriever"].get("order", {})}
-        assert set(used.values()) <= set(OPTIONS.get(name, "").split())
+        parameters = stream["retriever"].get("requester", {}).get("request_parameters", {})
+        used = set(re.findall(r"config\['(\w+)'\]\['(\w+)'\]", " ".join(parameters.values())))
+        assert used <= {(name, option) for option in OPTIONS.get(name, "").split()}
+        assert len(used) >= 3 or not stream["retriever"].get("paginator")
 
 
 def test_checking_reads_one_stream_that_exists_only_then() -> None:
@@ -398,7 +401,7 @@ def test_the_address_of_the_api_is_filled_in_and_has_no_slash_at_its_end(given: 
     plain = {name: value for name, value in config().items() if name != "base_url"}
     source = SourceParticle({**plain, **given})
     streams: list[Any] = list(source.streams({**plain, **given}))
-    requester = streams[0]._stream_partition_generator._partition_factory._retriever.requester
+    requester = retriever_of(streams[0]).requester
     assert requester.get_url(stream_state=None, stream_slice=None, next_page_token=None) == f"{used}/v1/devices"
 
 

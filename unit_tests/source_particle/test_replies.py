@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 
 from bridge.rows.values import json_text
 from source_particle.errors import MalformedBodyError
@@ -16,19 +17,18 @@ from unit_tests.support.built import MANIFEST, reply
 
 def shapes_in(node: Any) -> Iterator[BodyShape]:
     """Every shape that the manifest promises, wherever it says so."""
-    if isinstance(node, dict):
-        parameters: dict[str, Any] = node.get("$parameters", {})
-        if "identified_by" in parameters:
-            promised: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()
-            }
-            promised.pop("name", None)
-            yield BodyShape(**promised)
+    if isinstance(node, dict) and "identified_by" in node:
+        promised: dict[str, Any] = {name: node[name] for name in vars(BodyShape()) if name in node}
+        path = node["record_selector"]["extractor"]["field_path"]
+        whole: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in promised.items()
+        }
+        yield BodyShape(records_key=path[0] if path else None, **whole)
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from shapes_in(child)
 
 
-SHAPES = list(dict.fromkeys(shapes_in(MANIFEST)))
+SHAPES = list(dict.fromkeys(shapes_in(ManifestReferenceResolver().preprocess_manifest(MANIFEST))))
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.records_key}-{shape.identified_by[0]}")
 
 # What no endpoint ever promises.

@@ -180,7 +180,7 @@ def outcome(fan: FleetRouter) -> tuple[list[str], Refused | None]:
     try:
         for piece in fan.stream_slices():
             names.append(next(iter(piece.partition.values())))
-            fan.finished()
+            fan.skips.slice_read()
     except Refused as refusal:
         return names, refusal
     return names, None
@@ -238,13 +238,13 @@ def test_what_is_skipped_is_named_once_when_the_last_slice_ends(caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         for piece in reversed(pieces):
             assert caplog.messages == []
-            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 404))
-            fan.finished()
+            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 404))
+            fan.skips.slice_read()
     assert caplog.messages == [
         "a_table: skipped 3 that * found, because the API refused them: p1 (404), p2 (404), p3 (404)"
     ]
     for _ in fan.stream_slices():
-        fan.finished()
+        fan.skips.slice_read()
     assert len(caplog.messages) == 1, "Fix: what has been named is not named again by the next read"
 
 
@@ -254,8 +254,8 @@ def test_slices_that_end_before_all_are_named_do_not_bring_the_summary_forward(
     fan = router(None, p1=[], p2=[], p3=[])
     with caplog.at_level(logging.WARNING):
         for piece in fan.stream_slices():
-            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 403))
-            fan.finished()
+            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 403))
+            fan.skips.slice_read()
             assert caplog.messages == []
     assert len(caplog.messages) == 1
     assert "skipped 3" in caplog.text
@@ -269,8 +269,8 @@ def test_threads_that_end_in_any_order_lose_no_count(caplog: pytest.LogCaptureFi
     def read(pieces: list[StreamSlice]) -> None:
         barrier.wait()
         for piece in pieces:
-            fan.skip(piece.partition["product_id_or_slug"], Refused("no", 403))
-            fan.finished()
+            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 403))
+            fan.skips.slice_read()
 
     with caplog.at_level(logging.WARNING):
         pieces = list(fan.stream_slices())

@@ -33,9 +33,13 @@ def account(password: str = PASSWORD, username: str = "user@example.com", **chan
 
 def retrievers(**changes: Any) -> dict[str, Retriever]:
     """The retriever of each stream."""
-    # The CDK offers no public way to a stream's parts; its own tests go the same way.
-    streams: list[Any] = list(SourceParticle(config(**changes)).streams(config(**changes)))
-    return {stream.name: stream._stream_partition_generator._partition_factory._retriever for stream in streams}
+    streams = SourceParticle(config(**changes)).streams(config(**changes))
+    return {stream.name: retriever_of(stream) for stream in streams}
+
+
+def retriever_of(stream: Any) -> Any:
+    """The retriever of a stream; the CDK offers no public way to it, and its own tests go the same one."""
+    return stream._stream_partition_generator._partition_factory._retriever  # noqa: SLF001  (see above)
 
 
 @functools.cache

@@ -51,14 +51,14 @@ def tolerate_accumulators(client: Any) -> None:
     counted them, so nothing is lost. Any other unknown event remains an error. This replaces a private method; remove
     it once a run without it ends with 0.
     """
-    fetch = client._execute_and_fetch_as_iterator
+    fetch = client._execute_and_fetch_as_iterator  # noqa: SLF001  (see above)
 
     def without_accumulators(*arguments: Any, **named: Any) -> Iterator[Any]:
         for response in fetch(*arguments, **named):
             if getattr(response, "name", None) != "__python_accumulator__":
                 yield response
 
-    client._execute_and_fetch_as_iterator = without_accumulators
+    client._execute_and_fetch_as_iterator = without_accumulators  # noqa: SLF001  (see above)
 
 
 tolerate_accumulators(spark.client)

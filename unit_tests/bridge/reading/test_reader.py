@@ -13,6 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
 from bridge.reading import reader
 from bridge.tables.catalog import table
+from source_particle.errors import SignInRefusedError
 
 CONFIG = {
     "credentials": {"auth_type": "access_token", "access_token": "very-secret"},
@@ -34,9 +35,6 @@ def raised_for(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ParticleErr
     ("failure_type", "message", "kind"),
     [
         (FailureType.config_error, "/v1/devices: the API rejected the request.", ConfigurationError),
-        (FailureType.config_error, "https://api.particle.io: the access token was refused (401).", SignInError),
-        (FailureType.config_error, "Refreshed OAuth access token is rejected by the API.", SignInError),
-        (FailureType.config_error, "https://api.particle.io/oauth/token: The password was refused.", SignInError),
         (FailureType.transient_error, "/v1/devices: the API failed.", TemporaryError),
         (FailureType.system_error, "/v1/devices: the reply is not what this endpoint promises.", UnexpectedError),
     ],
@@ -47,6 +45,15 @@ def test_failure_becomes_the_error_for_what_must_be_done(
     error = raised_for(AirbyteTracedException(message=message, failure_type=failure_type), monkeypatch)
     assert type(error) is kind
     assert str(error) == f"table devices: {message}"
+
+
+@pytest.mark.parametrize("message", ["The password was refused.", "An access token was refused."])
+def test_a_refused_account_is_told_apart_whatever_its_message_says(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert type(raised_for(SignInRefusedError(message), monkeypatch)) is SignInError
+    other = AirbyteTracedException(message=message, failure_type=FailureType.config_error)
+    assert type(raised_for(other, monkeypatch)) is ConfigurationError
 
 
 def test_unforeseen_error_is_to_be_reported_and_keeps_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,94 @@
+"""Pages as the manifest declares them: how they are numbered, how large they are, what makes them rise."""
+
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from typing import Any, cast
+
+import requests
+from airbyte_cdk.sources.declarative.requesters.paginators.default_paginator import DefaultPaginator
+from airbyte_cdk.sources.declarative.requesters.paginators.strategies.pagination_strategy import PaginationStrategy
+from airbyte_cdk.sources.declarative.requesters.request_option import RequestOption
+from airbyte_cdk.sources.types import Config
+
+from source_particle.errors import Refused
+from source_particle.paging import Page, Window
+from source_particle.requester import ParticleRequester
+
+
+@dataclass
+class SortedPages(PaginationStrategy):
+    """Pages by number from 1, which rise by `sorted_by` when the request parameters `sorting` are sent.
+
+    Where a list ends, and what to do when it moves, no single reply tells: `paging.PagedList` decides that.
+    """
+
+    config: Config = field(repr=False)
+    parameters: InitVar[Mapping[str, Any]]
+    page_size: int
+    # The documentation gives the page size another name than every client that is known to work.
+    page_size_alias: str
+    sorted_by: str | None = None
+    sorting: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def initial_token(self) -> int:
+        """The number of the first page."""
+        return 1
+
+    def next_page_token(
+        self, response: requests.Response, last_page_size: int, *args: Any, **kwargs: Any
+    ) -> int | None:
+        """Raise: pages are asked for by their number, in whatever order proves the end."""
+        raise NotImplementedError
+
+    def get_page_size(self) -> int:
+        """Return how many records to ask for."""
+        return self.page_size
+
+
+@dataclass(frozen=True)
+class ListPages:
+    """The pages of one list, as the manifest's paginator and the user's options ask for them."""
+
+    requester: ParticleRequester
+    paginator: DefaultPaginator
+    url: str
+    own: Mapping[str, Any]
+    """The request parameters of the user: filters and an order."""
+    options: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """How many records to ask for at once."""
+        return int(self.options.get("per_page") or self._strategy.page_size)
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether pages rise by key; the user's own order matters only for which rows `max_pages` keeps."""
+        wants_own_order = "max_pages" in self.options and self.own.keys() & self._strategy.sorting.keys()
+        return bool(self._strategy.sorted_by and not wants_own_order)
+
+    def fetch(self, window: Window) -> Page | None:
+        """Ask for a page; None where the API says that there is none of that number. Raises what `page` does."""
+        try:
+            page = self.requester.page(self.url, self._parameters(window))
+        except Refused as refusal:
+            if refusal.status == requests.codes.not_found and window.number > 1:
+                return None
+            raise
+        # Whether the API counts what a filter leaves or the whole list is not known.
+        is_filtered = self.own.keys() - self._strategy.sorting.keys()
+        return page._replace(total_pages=None, total_records=None) if is_filtered else page
+
+    @property
+    def _strategy(self) -> SortedPages:
+        return cast(SortedPages, self.paginator.pagination_strategy)
+
+    def _parameters(self, window: Window) -> Mapping[str, Any]:
+        sorting = self._strategy.sorting
+        parameters = {**self.own, **sorting} if self.is_sorted else {**sorting, **self.own}
+        parameters[self._strategy.page_size_alias] = window.size
+        number_option, size_option = self.paginator.page_token_option, self.paginator.page_size_option
+        cast(RequestOption, number_option).inject_into_request(parameters, window.number, self.requester.config)
+        cast(RequestOption, size_option).inject_into_request(parameters, window.size, self.requester.config)
+        return parameters

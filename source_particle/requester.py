@@ -1,0 +1,81 @@
+"""Sending one request within the budget: what the CDK's requester does, with a session and a log of our own."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from airbyte_cdk.sources.declarative.interpolation.interpolated_mapping import InterpolatedMapping
+from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
+from airbyte_cdk.sources.streams.http import HttpClient
+from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
+from airbyte_cdk.sources.types import StreamSlice, StreamState
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_particle.budget import budgeted_session
+from source_particle.error_handler import ParticleErrorHandler
+from source_particle.errors import Refused
+from source_particle.paging import Page
+from source_particle.redaction import withhold_from_log
+from source_particle.replies import page_of
+from source_particle.settings import Settings
+
+# The CDK reads what Jinja gives as Python, `007` or `[1]` too, where that is of one of these types; nothing is of this.
+AS_WRITTEN = (type(NotImplemented),)
+
+
+@dataclass
+class ParticleRequester(HttpRequester):
+    """An HttpRequester that counts each request against the budget and keeps requests and replies out of the log.
+
+    Address and parameters of a slice are worked out once for all of its pages.
+    """
+
+    request_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__post_init__(parameters)
+        assert isinstance(self.error_handler, ParticleErrorHandler)
+        self.handler = self.error_handler
+        self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
+        self.logger.addFilter(withhold_from_log)
+        self.session = budgeted_session(requests.Session(), Settings.of(self.config))
+        # In place of the client that the CDK's requester has made, which takes no session.
+        self._http_client = HttpClient(
+            name=self.name,
+            logger=self.logger,
+            session=self.session,
+            authenticator=self.get_authenticator(),
+            error_handler=self.handler,
+            backoff_strategy=self.handler.backoff_strategies,
+            request_timeout=(self.connect_timeout_in_seconds, self.read_timeout_in_seconds),
+        )
+
+    def get_request_params(
+        self,
+        *,
+        stream_state: StreamState | None = None,
+        stream_slice: StreamSlice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        """Return the parameters that the manifest names, without the empty ones."""
+        named = self._own_parameters.eval(self.config, stream_slice=stream_slice, valid_value_types=AS_WRITTEN)
+        return {name: value for name, value in named.items() if value}
+
+    def page(self, url: str, parameters: Mapping[str, Any]) -> Page:
+        """Ask for one page; raises Refused for a 403 or 404, AirbyteTracedException when retries are used up."""
+        try:
+            _, response = self._http_client.send_request(
+                http_method="GET", url=url, params=parameters, request_kwargs={}
+            )
+        except AirbyteTracedException as error:
+            # The CDK buries the handler's message in one of its own about exhausted attempts.
+            last = error.__context__
+            if not isinstance(last, BaseBackoffException):
+                raise
+            where = "" if last.response is not None else f"{last.request.url}: "
+            raise AirbyteTracedException(message=f"{where}{last}", failure_type=error.failure_type) from last
+        if not response.ok:
+            resolution = self.handler.interpret_response(response)
+            raise Refused(str(resolution.error_message), response.status_code)
+        return page_of(response)

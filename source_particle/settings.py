@@ -1,0 +1,73 @@
+"""The configuration as frozen objects; each default stands once, in the specification of manifest.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from source_particle import manifest
+
+EVERYTHING = "*"
+"""The value of an option that stands for all that the token can see."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the bridge adds for one task, and `check` while it runs; the specification describes each part."""
+
+    checking: bool
+    counting: bool
+    clock: bool
+    access_token: str | None
+    part: int
+    parts: int
+    only: Mapping[str, Any]
+    start: str | None
+    end: str | None
+    served_after: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What concerns the connection and not one table."""
+
+    base_url: str
+    requests_per_5_minutes: int
+    num_workers: int
+    token_cache_file: str | None
+    token_lifetime: int
+    budget_seconds: float
+    longest_reply_seconds: float
+    retry_wait_factor: float
+    plan: Plan
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Settings":
+        """Read a configuration; what it leaves out or empty has the default of the specification."""
+        options = _options()
+        given = with_defaults(config, options)
+        plan = with_defaults(given["plan"] or {}, options["plan"]["properties"])
+        own = {name: given[name] for name in _names(cls) if name != "plan"}
+        return cls(**own, plan=Plan(**{name: plan[name] for name in _names(Plan)}))
+
+
+def with_defaults(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """Return values with the default of each option that has none or an empty one; unset ones are None."""
+    described = _options() if options is None else options
+    filled = {name: given.get(name) for name in described}
+    defaults = {name: described[name].get("default") for name, value in filled.items() if value in (None, "")}
+    return {**given, **filled, **defaults}
+
+
+def table_options(config: Mapping[str, Any], table: str | None) -> Mapping[str, Any]:
+    """Return what a configuration says of one table."""
+    options: Mapping[str, Any] = (config.get(table) if table else None) or {}
+    return options
+
+
+def _options() -> Mapping[str, Mapping[str, Any]]:
+    options: Mapping[str, Mapping[str, Any]] = manifest()["spec"]["connection_specification"]["properties"]
+    return options
+
+
+def _names(kind: type[Settings] | type[Plan]) -> list[str]:
+    return [field.name for field in fields(kind)]
