@@ -51,6 +51,7 @@ class PagesAhead:
         self._fetch, self._pages = fetch, pages
         self._under_way: dict[Window, Future[Page | None]] = {}
         self._is_slow = False
+        self._read = 0
         self._closed = threading.Event()
         self._endings = (*endings(), self._closed)
 
@@ -61,7 +62,9 @@ class PagesAhead:
 
     def expect(self, windows: Iterable[Window]) -> None:
         """Begin to fetch the pages that come next, in their order, and forget all others."""
-        wanted = list(islice(windows, self._pages() if self._is_slow else 0))
+        self._read += 1
+        # Twice as many as have been read: who wants the first few records does not pay for a whole list.
+        wanted = list(islice(windows, min(self._pages(), 2 * self._read) if self._is_slow else 0))
         self._under_way = {window: self._under_way.get(window) or self._start(window) for window in wanted}
 
     def _fetch_here(self, window: Window) -> Page | None:

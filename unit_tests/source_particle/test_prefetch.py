@@ -81,15 +81,12 @@ def test_nothing_is_fetched_beyond_an_empty_list(how: str) -> None:
 def test_so_many_pages_are_under_way_as_may_be() -> None:
     server = Server()
     with pages_ahead(server.fetch, lambda: 3) as ahead:
-        ahead.fetch(Window(1, 10))
-        ahead.expect(windows(*range(2, 11)))
-        join_threads()
-        assert server.asked == Counter(windows(1, 2, 3, 4))
-
-        ahead.fetch(Window(2, 10))
-        ahead.expect(windows(*range(3, 11)))
-        join_threads()
-        assert server.asked == Counter(windows(1, 2, 3, 4, 5))
+        # Twice as many as have been read, up to three.
+        for number, asked in ((1, 3), (2, 5), (3, 6)):
+            ahead.fetch(Window(number, 10))
+            ahead.expect(windows(*range(number + 1, 11)))
+            join_threads()
+            assert server.asked == Counter(windows(*range(1, asked + 1)))
 
 
 @pytest.mark.parametrize(("work", "asked"), [(0.9, [1, 2]), (0.1, [*range(1, 6)])])
