@@ -23,7 +23,7 @@ def test_the_plot_shows_the_results() -> None:
 
 
 @pytest.mark.parametrize("key", MEASURED["figures"])
-def test_a_target_that_is_missed_is_called_so(key: str) -> None:
+def test_a_missed_target_is_marked(key: str) -> None:
     figure = MEASURED["figures"][key]
     assert figure["work"]
     assert figure["parts"] if key != "rejected_429" else figure["value"] == 0

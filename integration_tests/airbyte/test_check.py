@@ -32,7 +32,7 @@ def test_a_good_password_is_fine(cloud: DeviceCloud) -> None:
     assert cloud.ledger.count() == 2
 
 
-def test_a_bad_token_is_called_so(cloud: DeviceCloud) -> None:
+def test_a_bad_token_is_reported(cloud: DeviceCloud) -> None:
     status, message = _check(_with(with_token(cloud), access_token="mistyped"))
 
     assert status == Status.FAILED
@@ -40,7 +40,7 @@ def test_a_bad_token_is_called_so(cloud: DeviceCloud) -> None:
     assert cloud.ledger.count() <= 3
 
 
-def test_a_refused_password_is_called_so_and_sent_once(cloud: DeviceCloud) -> None:
+def test_a_refused_password_is_reported_and_sent_once(cloud: DeviceCloud) -> None:
     status, message = _check(_with(with_password(cloud), password="mistyped"))
 
     assert status == Status.FAILED
@@ -48,14 +48,14 @@ def test_a_refused_password_is_called_so_and_sent_once(cloud: DeviceCloud) -> No
     assert cloud.ledger.count() == cloud.ledger.logins() == 1
 
 
-def test_multi_factor_authentication_is_called_so(cloud: DeviceCloud) -> None:
+def test_multi_factor_authentication_is_reported(cloud: DeviceCloud) -> None:
     status, message = _check(_with(with_password(cloud), username=cloud.mfa_username))
 
     assert status == Status.FAILED
     assert "multi-factor authentication" in message
 
 
-def test_an_unreachable_host_is_called_so(cloud: DeviceCloud) -> None:
+def test_an_unreachable_host_is_reported(cloud: DeviceCloud) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
 
@@ -65,7 +65,7 @@ def test_an_unreachable_host_is_called_so(cloud: DeviceCloud) -> None:
     assert f"{nobody}/v1/access_tokens/current: No whole answer came" in message
 
 
-def test_an_unreachable_host_is_called_so_with_a_password_too(cloud: DeviceCloud) -> None:
+def test_an_unreachable_host_is_reported_with_a_password_too(cloud: DeviceCloud) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
 
@@ -117,7 +117,7 @@ def test_the_tables_that_an_api_user_cannot_have_are_named(
     assert "the table products" not in caplog.text
 
 
-def test_a_users_own_token_is_said_to_serve_everything(cloud: DeviceCloud, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_users_own_token_serves_everything(cloud: DeviceCloud, caplog: pytest.LogCaptureFixture) -> None:
     _check(with_token(cloud))
 
     assert "cannot serve" not in caplog.text

@@ -180,7 +180,7 @@ def _few_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_few_cursors")
-def test_beyond_the_limit_of_cursors_the_log_says_what_is_kept_and_names_the_way_out() -> None:
+def test_beyond_the_limit_of_cursors_the_log_says_what_is_kept_and_names_the_remedy() -> None:
     with _cloud() as cloud:
         result = sync(with_token(cloud, diagnostics=WHOLE_FLEET), "diagnostics", incremental=True)
 

@@ -115,7 +115,7 @@ CHOSEN = {(signal.SIGKILL, Point(4, VITALS)), (signal.SIGTERM, Point(2, DEVICES)
     [pytest.param(*where, marks=[] if where in CHOSEN else pytest.mark.slow) for where in EVERYWHERE],
     ids=str,
 )
-def test_the_state_of_a_sync_that_was_ended_goes_on_without_loss(
+def test_the_state_of_a_stopped_sync_resumes_without_loss(
     number: signal.Signals, point: Point, fleet: DeviceCloud, tmp_path: Path
 ) -> None:
     run = _interrupted(fleet, tmp_path, number, point)

@@ -134,7 +134,7 @@ def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim
         assert not difference, str(difference)
 
 
-def test_a_list_that_never_holds_still_is_an_error_that_names_the_product() -> None:
+def test_a_list_that_keeps_changing_is_an_error_that_names_the_product() -> None:
     with _moving_cloud() as (cloud, product):
         # One leaves before each page from the second on, so that no two replies agree.
         cloud.faults.add(

@@ -22,14 +22,14 @@ class TestConsoleScript(SourceCommandSuite):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"'])
-def test_a_configuration_that_is_no_object_is_an_error_in_words(source: Command, content: str) -> None:
+def test_a_configuration_that_is_no_object_is_a_readable_error(source: Command, content: str) -> None:
     done = source.run("check", config=content)
 
     assert done.code == 1
     assert "config.json" in done.errors
 
 
-def test_a_configuration_that_breaks_the_spec_is_an_error_in_words(source: Command, cloud: DeviceCloud) -> None:
+def test_a_configuration_that_breaks_the_spec_is_a_readable_error(source: Command, cloud: DeviceCloud) -> None:
     done = source.run("read", config=with_token(cloud, num_workers=99), catalog=catalog_file("user"))
 
     assert done.code == 1

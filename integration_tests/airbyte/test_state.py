@@ -116,7 +116,7 @@ def test_a_sync_reads_what_its_state_leaves_and_no_cursor_goes_back(small: Devic
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_state_that_tells_no_time_is_refused_in_words(small: DeviceCloud, name: str) -> None:
+def test_a_state_without_a_time_is_refused_with_a_reason(small: DeviceCloud, name: str) -> None:
     result = sync(with_token(small), "diagnostics", state=_state(BROKEN[name], ["a"]))
 
     assert "diagnostics: the state of the sync cannot be used" in result.errors
@@ -124,7 +124,7 @@ def test_a_state_that_tells_no_time_is_refused_in_words(small: DeviceCloud, name
     assert not result.records
 
 
-def test_a_sync_cut_after_any_state_goes_on_from_there(small: DeviceCloud) -> None:
+def test_a_sync_cut_after_any_state_resumes_there(small: DeviceCloud) -> None:
     config = with_token(small, diagnostics={"product_id_or_slug": "*"}, num_workers=2)
     whole = sync(config, "diagnostics", incremental=True)
     everything = _keys(small.ledger.records("diagnostics", {"product_id_or_slug": "*"}))
@@ -148,7 +148,7 @@ def _read(messages: list[AirbyteMessage]) -> set[Key]:
     return _keys([dict(message.record.data) for message in messages if message.record])
 
 
-def test_a_sync_that_is_killed_goes_on_from_its_last_state(small: DeviceCloud, tmp_path: Path) -> None:
+def test_a_sync_that_is_killed_resumes_from_its_last_state(small: DeviceCloud, tmp_path: Path) -> None:
     config = with_token(small, num_workers=2)
     # Slow, because what is printed comes when more than a tenth of a second has passed; the last device never answers.
     small.switches = Switches(latency=0.2)

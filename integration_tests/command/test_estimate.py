@@ -65,7 +65,7 @@ def test_the_first_page_of_each_list_is_enough(fleet: DeviceCloud) -> None:
     assert fleet.ledger.count() == 1 + SIZE.products
 
 
-def test_pages_that_the_api_does_not_count_are_said_to_be_more(fleet: DeviceCloud) -> None:
+def test_uncounted_pages_are_reported_as_more(fleet: DeviceCloud) -> None:
     fleet.switches = Switches(total_pages=False)
     try:
         found = cost_of(fleet, table("product_devices"))

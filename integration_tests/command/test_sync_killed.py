@@ -75,7 +75,7 @@ CHOSEN = {(signal.SIGKILL, 4), (signal.SIGTERM, 4)}
 @pytest.mark.parametrize(
     ("number", "at"), [pytest.param(*end, marks=[] if end in CHOSEN else pytest.mark.slow) for end in ENDS], ids=str
 )
-def test_a_sync_that_is_ended_leaves_whole_tables_and_a_rerun_does_the_rest(
+def test_a_stopped_sync_leaves_complete_tables_and_a_rerun_finishes_it(
     number: signal.Signals, at: int, cloud: DeviceCloud, tmp_path: Path
 ) -> None:
     run, refusals = Run(cloud, tmp_path), []

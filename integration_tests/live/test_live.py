@@ -143,7 +143,7 @@ def test_without_a_token_it_says_that_it_is_skipped(
         ("any", "http://api.particle.io", "expected a value like https://host. Address of the Particle API"),
     ],
 )
-def test_what_prevents_a_run_is_said_in_a_line(  # noqa: PLR0917  (fixtures and cases)
+def test_what_prevents_a_run_is_reported_in_one_line(  # noqa: PLR0917  (fixtures and cases)
     cloud: DeviceCloud,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

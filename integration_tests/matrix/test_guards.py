@@ -45,19 +45,19 @@ def cell_of(table: str, trouble: str, times: str = "always", place: str = "") ->
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_part_shows_all_that_the_whole_shows(reader: str) -> None:
+def test_a_subset_covers_all_aspects_of_the_whole(reader: str) -> None:
     shown = {aspect for cell in cells_of(reader, whole=False) for aspect in COVERED[reader](cell)}
     assert shown == {aspect for cell in every_cell(reader) for aspect in COVERED[reader](cell)}
 
 
-def test_a_part_lets_every_trouble_meet_every_table_that_it_can_meet() -> None:
+def test_a_subset_combines_every_trouble_with_every_possible_table() -> None:
     cells = cells_of(AIRBYTE, whole=False)
     assert {(cell.trouble, cell.table) for cell in cells} == {
         (cell.trouble, cell.table) for cell in every_cell(AIRBYTE)
     }
 
 
-def test_cells_that_share_a_sync_do_not_read_what_is_spoilt_for_another() -> None:
+def test_cells_that_share_a_sync_do_not_read_what_is_changed_for_another() -> None:
     for batch in batches(every_cell(AIRBYTE)):
         for cell in batch:
             others = [other for other in batch if other is not cell]
@@ -141,7 +141,7 @@ def test_something_that_is_skipped_in_silence_is_found(world: World) -> None:
         judged(world, cell_of("fleet_data_usage", "403", place="one of several"), with_values(reported=""))
 
 
-def test_a_trouble_that_nothing_meets_is_found(world: World) -> None:
+def test_a_trouble_that_never_occurs_is_found(world: World) -> None:
     cell = cell_of("devices", "503", "once")
     elsewhere = dataclasses.replace(cell, place=dataclasses.replace(cell.place, path="/v1/user"))
     with pytest.raises(AssertionError, match="nobody went there"):
@@ -192,7 +192,7 @@ def test_a_login_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- the sum ----
 
 
-def test_the_sum_counts_every_cell_by_door_and_end() -> None:
+def test_the_sum_counts_every_cell_by_reader_and_end() -> None:
     def report(*notes: object, when: Literal["setup", "call"] = "call") -> pytest.TestReport:
         properties = [("matrix cell", note) for note in notes]
         return pytest.TestReport(

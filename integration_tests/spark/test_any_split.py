@@ -108,7 +108,7 @@ def test_where_windows_are_cut_does_not_change_the_rows(data: st.DataObject, fle
     assert sum(whole.values()) == len(times)
 
 
-def test_a_row_that_is_lost_or_doubled_by_a_split_would_be_seen(
+def test_a_row_that_is_lost_or_duplicated_by_a_split_would_be_seen(
     fleet: DeviceCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.reset()

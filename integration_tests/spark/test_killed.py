@@ -80,7 +80,7 @@ def keys_in(folder: Path) -> Counter[Any]:
     return keys
 
 
-def test_a_killed_stream_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+def test_a_killed_stream_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     with DeviceCloud(Fleet.seeded(FleetSize(products=0, user_devices=8, samples=False))) as cloud:
         devices = list(cloud.fleet.rows("devices"))
         killed(cloud, tmp_path, at=len(devices) - 1)

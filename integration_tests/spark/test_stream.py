@@ -52,7 +52,7 @@ def test_three_runs_with_new_vitals_in_between_equal_the_ledger(stream: Stream) 
     assert_complete(stream)
 
 
-def test_a_batch_that_is_in_the_sink_and_not_committed_does_not_come_twice(stream: Stream) -> None:
+def test_a_batch_that_is_in_the_sink_but_not_committed_is_not_duplicated(stream: Stream) -> None:
     stream.run(**EAGER)
     publish(stream.cloud)
     stream.run(**EAGER)
@@ -82,7 +82,7 @@ def test_vitals_settle_and_windows_end_on_a_grid(stream: Stream) -> None:
     assert_complete(stream)
 
 
-def test_an_idle_stream_rests(stream: Stream) -> None:
+def test_an_idle_stream_reads_nothing(stream: Stream) -> None:
     # A long grid, so that no line of it is crossed while the test runs.
     query = stream.start(min_window_seconds="86400")
     try:
@@ -133,7 +133,7 @@ def test_a_second_consumer_reads_everything_for_itself(spark: SparkSession, clou
         assert_complete(consumer)
 
 
-def test_a_checkpoint_with_another_spelling_of_the_time_goes_on(stream: Stream) -> None:
+def test_a_checkpoint_with_another_spelling_of_the_time_resumes(stream: Stream) -> None:
     stream.run(**EAGER)
     until = moment_of(stream.offsets[-1]["until"])
     stream.rewrite_offset(len(stream.offsets) - 1, json.dumps({"until": until.strftime("%Y-%m-%dT%H:%M:%S+00:00")}))
@@ -251,7 +251,9 @@ def _assert_snapshots(stream: Stream, count: int) -> None:
     assert len(stream.keys()) == len(truth_of(stream.cloud, stream.part)), stream.part.name
 
 
-def test_a_running_stream_of_snapshots_rests(spark: SparkSession, cloud: DeviceCloud, tmp_path: Path) -> None:
+def test_a_running_stream_of_snapshots_reads_nothing_more(
+    spark: SparkSession, cloud: DeviceCloud, tmp_path: Path
+) -> None:
     stream = Stream(spark, cloud, tmp_path, "devices")
     query = stream.start()
     try:

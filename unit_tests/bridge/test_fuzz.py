@@ -111,7 +111,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(text="a: " + "9" * 5_000)
 @example(text="? [a]\n: b")
 @example(text="tables: {devices: {a: 2026-01-31T00:00:00Z}}")
-def test_any_config_file_gives_texts_or_a_named_error(text: str, path: Path) -> None:
+def test_any_config_file_yields_texts_or_a_named_error(text: str, path: Path) -> None:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
         read = Given.of(path, ())

@@ -238,7 +238,7 @@ def test_the_server_may_name_a_date() -> None:
 
 
 @pytest.mark.parametrize("garbage", ["", "soon", "-5", "1.5", "0x10", "Wed, 99 Foo 2020", "1e3", "7 seconds"])
-def test_a_wait_that_nobody_understands_is_not_followed(garbage: str) -> None:
+def test_an_unreadable_retry_after_is_ignored(garbage: str) -> None:
     assert wait(2, 503, garbage) == pytest.approx(2)
 
 
@@ -255,7 +255,7 @@ def test_no_answer_waits_like_a_failing_server() -> None:
 
 
 @pytest.mark.parametrize("status", [419, 425, 501, 520, 530])
-def test_a_status_that_nobody_foresaw_quotes_no_long_body(status: int) -> None:
+def test_an_unexpected_status_quotes_no_long_body(status: int) -> None:
     resolution = interpreted(reply(status, "x" * 5000))
 
     assert isinstance(resolution, ErrorResolution)

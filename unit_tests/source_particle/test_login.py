@@ -154,7 +154,7 @@ def test_a_refusal_of_a_token_that_is_already_replaced_changes_nothing(server: M
     assert server.call_count == 1
 
 
-def test_a_read_survives_a_token_revoked_in_its_midst(server: Mocker) -> None:
+def test_a_read_survives_a_token_revoked_during_it(server: Mocker) -> None:
     server.get(f"{BASE_URL}/v1/devices", status_code=401)
     server.get(f"{BASE_URL}/v1/devices", request_headers={"Authorization": "Bearer token-2"}, json=[{"id": "1"}])
     assert list(retrievers(**account())["devices"].read_records({})) == [{"id": "1"}]
@@ -253,7 +253,7 @@ def test_a_password_is_not_carried_to_where_a_redirect_points(server: Mocker) ->
 
 
 @pytest.mark.parametrize("hiccup", HICCUPS, ids=str)
-def test_a_login_overcomes_a_hiccup(server: Mocker, hiccup: dict[str, Any]) -> None:
+def test_a_login_survives_a_temporary_failure(server: Mocker, hiccup: dict[str, Any]) -> None:
     server.post(TOKEN_URL, [hiccup, hiccup, grant()])
     assert sign_in(account()) == "token-1"
 

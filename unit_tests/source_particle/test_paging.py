@@ -103,7 +103,7 @@ def page(*keys: str, pages: int | None = None, records: int | None = None) -> Pa
 @each_end
 @each_page_size
 @pytest.mark.parametrize("totals", [BOTH_TOTALS, ("total_pages",), ("total_records",), ()], ids=str)
-def test_a_still_list_is_read_whole_and_in_order(
+def test_a_stable_list_is_read_whole_and_in_order(
     how: str, past_end: str, per_page: int, totals: tuple[str, ...]
 ) -> None:
     for count in range(16):
@@ -136,7 +136,7 @@ def test_a_server_that_caps_pages_below_what_was_asked_is_read_to_its_end(how: s
     ],
     ids=str,
 )
-def test_totals_that_lie_lose_no_record(
+def test_wrong_totals_lose_no_record(
     how: str, past_end: str, per_page: int, totals: tuple[str, ...], lies: Mapping[str, int]
 ) -> None:
     for count in range(1, 16):
@@ -229,7 +229,7 @@ def test_any_history_of_changes_loses_and_repeats_nothing_or_says_so(
 
 
 @each_reader
-def test_a_list_that_never_holds_still_is_an_error_after_few_requests(how: str) -> None:
+def test_a_list_that_keeps_changing_is_an_error_after_few_requests(how: str) -> None:
     listing = Listing(names(9), 3, dict.fromkeys(range(2, 1000), ("insert", 1000)))
     with pytest.raises(UnstableListError, match=REASON):
         paged(listing.fetch, how)
@@ -309,7 +309,7 @@ def test_a_contradiction_is_an_error_after_few_requests(how: str, pages: list[Pa
 
 
 @each_reader
-def test_a_contradiction_that_passes_is_overcome(how: str) -> None:
+def test_a_temporary_contradiction_is_tolerated(how: str) -> None:
     listing = Listing(names(9), 3)
 
     def fetch(window: Window) -> Page | None:
@@ -504,7 +504,7 @@ def test_records_that_join_pages_already_read_are_not_missed_where_pages_are_not
 
 @each_reader
 @pytest.mark.parametrize("totals", [BOTH_TOTALS, ()], ids=str)
-def test_a_record_that_comes_twice_in_one_reply_is_given_once(how: str, totals: tuple[str, ...]) -> None:
+def test_a_record_that_is_twice_in_one_reply_is_returned_once(how: str, totals: tuple[str, ...]) -> None:
     for count in range(1, 9):
         listing = Listing(sorted([*names(count), names(count)[count // 2]]), 50, totals=totals)
         assert paged(listing.fetch, how) == names(count)

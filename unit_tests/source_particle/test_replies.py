@@ -270,7 +270,7 @@ def test_an_integer_of_any_length_keeps_its_digits(digits: str, before: str) -> 
     assert BodyShape(identified_by=("id",)).page(body).records == [{"id": int(digits), "more": [1, int(digits)]}]
 
 
-def test_of_a_key_that_comes_twice_the_last_counts() -> None:
+def test_the_last_of_duplicate_keys_counts() -> None:
     for number in ("1", "1" * 30):
         body = f'[{{"id":"first","number":{number},"id":"last"}}]'.encode()
 

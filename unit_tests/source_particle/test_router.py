@@ -281,7 +281,7 @@ def test_threads_that_end_in_any_order_lose_no_count(caplog: pytest.LogCaptureFi
     assert len(set(re.findall(r"p\d{3}", warning))) == 200
 
 
-def test_nothing_skipped_is_nothing_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_if_nothing_was_skipped(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert outcome(router(None, p1=[], p2=[])) == (["p1", "p2"], None)
     assert caplog.messages == []

@@ -118,7 +118,7 @@ def test_a_password_login_gives_a_working_token(cloud: DeviceCloud, in_form: boo
 
 
 @pytest.mark.parametrize(("text", "lifetime"), [("3600", 3600), ("0", 0)])
-def test_expires_in_is_kept_and_0_is_for_ever(cloud: DeviceCloud, text: str, lifetime: int) -> None:
+def test_expires_in_is_kept_and_0_means_never(cloud: DeviceCloud, text: str, lifetime: int) -> None:
     body = password_login(cloud, expires_in=text).json()
     assert body["expires_in"] == lifetime
     info = get(cloud, "/v1/access_tokens/current", token=body["access_token"]).json()

@@ -107,7 +107,7 @@ def test_a_careful_reader_is_perfect_while_devices_connect(cloud: DeviceCloud) -
     assert not difference, str(difference)
 
 
-def test_a_reader_of_the_default_order_loses_and_doubles_devices(cloud: DeviceCloud) -> None:
+def test_a_reader_of_the_default_order_loses_and_duplicates_devices(cloud: DeviceCloud) -> None:
     cloud.switches = Switches(reorder=True)
     mark = cloud.ledger.mark()
     records = [

@@ -140,7 +140,7 @@ def test_faults_count_the_requests_that_match(cloud: DeviceCloud) -> None:
     assert statuses == [200, 200, 500, 500, 200]
 
 
-def test_a_fault_can_last_for_ever_and_be_cleared(cloud: DeviceCloud) -> None:
+def test_a_fault_can_be_permanent_and_be_cleared(cloud: DeviceCloud) -> None:
     cloud.faults.add(Fault("*", times=None, status=500))
     assert {get(cloud, "/v1/user").status_code, get(cloud, "/v1/nowhere").status_code} == {500}
     cloud.faults.clear()

@@ -179,7 +179,7 @@ STEPS = ["old", "old", "old", "old", "new"]
 
 
 @pytest.mark.parametrize(("step", "left"), list(enumerate(STEPS)))
-def test_a_kill_in_the_middle_of_a_replacement_leaves_a_whole_table(step: int, left: str, tmp_path: Path) -> None:
+def test_a_kill_during_a_replacement_leaves_a_complete_table(step: int, left: str, tmp_path: Path) -> None:
     _finish(tmp_path, content="old")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL

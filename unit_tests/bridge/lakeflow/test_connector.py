@@ -178,7 +178,7 @@ def test_a_run_for_what_is_available_now_ends_without_being_told_to(
     assert run.offset["until"] == "2026-06-14T12:00:00.000Z"
 
 
-def test_a_continuous_run_goes_on_after_each_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_continuous_run_continues_after_each_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Polled(monkeypatch)
     assert [run.poll() for _ in range(6)] == [True, False] * 3
     assert run.offset["until"] == "2026-06-14T16:00:00.000Z"

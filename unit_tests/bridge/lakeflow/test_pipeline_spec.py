@@ -120,7 +120,7 @@ def test_options_of_the_source_are_where_the_managed_form_wants_them_and_nowhere
         ({"cluster_by": "id"}, r"objects\[0\]\.table: a managed pipeline has no cluster_by"),
     ],
 )
-def test_what_is_wrong_with_the_managed_form_is_said_with_its_place(entry: dict[str, Any], message: str) -> None:
+def test_an_error_in_the_managed_form_names_its_place(entry: dict[str, Any], message: str) -> None:
     given = {"source_table": "product_devices", "product_id_or_slug": "*", **entry}
     with pytest.raises(ParticleError, match=message):
         bridge.pipeline_spec(spec_of(given), managed=True)
@@ -302,7 +302,7 @@ def test_a_document_of_another_shape_is_an_error(document: Any, message: str) ->
         ({"source_table": "user"}, "list it once"),
     ],
 )
-def test_a_table_that_is_there_twice_is_refused_by_name(entry: dict[str, Any], remedy: str) -> None:
+def test_a_table_that_is_listed_twice_is_refused_by_name(entry: dict[str, Any], remedy: str) -> None:
     message = rf"objects\[2\]\.table\.source_table: {entry['source_table']} is in objects\[0\] already.*; {remedy}"
     with pytest.raises(ConfigurationError, match=message):
         bridge.pipeline_spec(spec_of(entry, {"source_table": "sims"}, entry))
@@ -330,12 +330,12 @@ ENTRIES = st.dictionaries(st.just("source_table") | WORDS, WORDS | ANYTHING, max
 
 @given(ANYTHING | st.lists(ENTRIES).map(lambda entries: spec_of(*entries)))
 @example(spec_of({"source_table": "user", "device_id": float("nan")}))
-def test_any_document_gives_a_specification_or_a_named_error(document: Any) -> None:
+def test_any_document_yields_a_specification_or_a_named_error(document: Any) -> None:
     _check(document)
 
 
 @given(st.text() | ANYTHING.map(lambda value: json.dumps(value, skipkeys=True)))
-def test_any_text_gives_a_specification_or_a_named_error(text: str) -> None:
+def test_any_text_yields_a_specification_or_a_named_error(text: str) -> None:
     _check(text)
 
 
@@ -363,4 +363,4 @@ def test_a_normaliser_that_breaks_or_changes_its_own_form_is_found(monkeypatch: 
     for seeded, error in ((breaks, TypeError), (changes, AssertionError)):
         monkeypatch.setattr(bridge, "pipeline_spec", seeded)
         with pytest.raises(error):
-            test_any_document_gives_a_specification_or_a_named_error()
+            test_any_document_yields_a_specification_or_a_named_error()

@@ -43,7 +43,7 @@ def test_a_table_with_a_cursor_is_read_by_windows_and_any_other_by_snapshots(nam
 
 
 @pytest.mark.parametrize("name", tables())
-def test_the_initial_offset_is_constant_canonical_json_and_asks_nobody(name: str) -> None:
+def test_the_initial_offset_is_constant_canonical_json_and_needs_no_network(name: str) -> None:
     first, second = stream(name).initial(), stream(name).initial()
     assert json.dumps(first) == json.dumps(second)
     assert list(first) == (["until", "selection"] if table(name).cursor_field else ["snapshot"])
@@ -141,7 +141,7 @@ def test_the_same_selection_in_another_spelling_is_no_change(server: list[dateti
         assert stream(**before).latest(None)["selection"] == stream(**after).latest(None)["selection"]
 
 
-def test_an_offset_of_an_older_version_goes_on_and_stays_as_it_is_without_news(server: list[datetime]) -> None:
+def test_an_offset_of_an_older_version_resumes_and_stays_unchanged_without_new_records(server: list[datetime]) -> None:
     old = {"until": "2026-06-15T11:45:00.000Z"}
     assert stream().latest(old) == old
     server[:] = [START + timedelta(hours=1)]

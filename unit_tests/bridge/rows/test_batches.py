@@ -205,7 +205,7 @@ def test_a_batch_takes_no_more_records_than_it_holds() -> None:
     assert len(taken) == 10
 
 
-def test_no_record_gives_no_batch() -> None:
+def test_no_record_yields_no_batch() -> None:
     assert list(record_batches([], table("devices"))) == []
 
 
