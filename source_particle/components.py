@@ -15,7 +15,7 @@ RealDate                 a date may look right and not exist
 Defaults                 a default stands in the specification alone
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -30,11 +30,11 @@ from airbyte_cdk.sources.declarative.validators.validation_strategy import Valid
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.config import is_date, shown
 from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
 from source_particle.login import ParticleAuthenticator, sign_in
 from source_particle.paginator import SortedPages
 from source_particle.paging import Record
-from source_particle.redaction import LONGEST_QUOTE
 from source_particle.requester import ParticleRequester
 from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
 from source_particle.router import FleetRouter
@@ -105,26 +105,39 @@ class NewDevicesFromStartDate(StateMigration):
     parameters: InitVar[Mapping[str, Any]]
 
     def should_migrate(self, stream_state: Mapping[str, Any]) -> bool:
-        """Whether the state holds one cursor per device."""
-        return bool(stream_state.get("states")) and not stream_state.get("use_global_cursor")
+        """Whether there is a state to look at."""
+        return bool(stream_state)
 
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) where a state tells no time."""
-        _refuse_without_times(stream_state["states"])
+        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) for what no cursor can be."""
+        for state, cursor in _cursors(stream_state):
+            _refuse_without_time(state, cursor)
+        if not stream_state.get("states") or stream_state.get("use_global_cursor"):
+            return stream_state
         return {key: value for key, value in stream_state.items() if key not in ("state", "lookback_window")}
 
 
-def _refuse_without_times(states: Any) -> None:
+def _cursors(stream_state: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield each part of a state that says where to resume, with its cursor: of a device, and of all of them."""
+    states = stream_state.get("states", [])
     for state in states if isinstance(states, list) else [states]:
-        try:
-            str_to_datetime(state["cursor"]["updated_at"])
-        except (TypeError, KeyError, ValueError) as error:
-            raise AirbyteTracedException(
-                message=f"diagnostics: the state of the sync cannot be used: {str(state)[:LONGEST_QUOTE]} tells no "
-                "time. It was changed by hand or is another source's: clear the stream, and the next sync reads all "
-                "30 days.",
-                failure_type=FailureType.config_error,
-            ) from error
+        is_named = isinstance(state, Mapping) and isinstance(state.get("partition"), Mapping)
+        yield state, state.get("cursor") if is_named else None
+    if stream_state.get("state"):
+        yield stream_state["state"], stream_state["state"]
+    if "updated_at" in stream_state:
+        yield stream_state, stream_state
+
+
+def _refuse_without_time(state: Any, cursor: Any) -> None:
+    try:
+        str_to_datetime(cursor["updated_at"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise AirbyteTracedException(
+            message=f"diagnostics: the state of the sync cannot be used: {shown(state)} has no device or no time. It "
+            "was changed by hand or is another source's: clear the stream, and the next sync reads all 30 days.",
+            failure_type=FailureType.config_error,
+        ) from error
 
 
 class RealDate(ValidationStrategy):
@@ -132,13 +145,11 @@ class RealDate(ValidationStrategy):
 
     def validate(self, value: Any) -> None:
         """Raise AirbyteTracedException (config_error) that names the value."""
-        try:
-            str_to_datetime(value)
-        except ValueError as error:
+        if value and not is_date(str(value)):
             raise AirbyteTracedException(
-                message=f"diagnostics: {value!r} is not a date: {error}. Correct start_date or end_date.",
+                message=f"diagnostics: {shown(value)} is not a date that exists. Correct start_date or end_date.",
                 failure_type=FailureType.config_error,
-            ) from error
+            )
 
 
 @dataclass

@@ -9,6 +9,8 @@ from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
 from source_particle import manifest
+from source_particle.config import cleaned
+from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.settings import Settings
 
 # For each source the CDK parses its own schema of manifests again, which takes longer than all else of building one.
@@ -32,12 +34,26 @@ class SourceParticle(ConcurrentDeclarativeSource):
         tables: Collection[str] = (),
     ) -> None:
         wanted = set(tables) or {configured.stream.name for configured in (catalog.streams if catalog else ())}
+        config = cleaned(config or {})
         super().__init__(
             catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
-            config=config or {},
+            config=config,
             state=state or [],
-            source_config={**manifest(), "streams": list(_streams(wanted, config or {}))},
+            source_config={**manifest(), "streams": list(_streams(wanted, config))},
         )
+
+    # The CDK's entry point reads the files of a command through these.
+    read_config = staticmethod(read_config)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """Return the streams to read; raises AirbyteTracedException (config_error) that names the file."""
+        return read_catalog(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """Return the last state of each stream; raises AirbyteTracedException (config_error) that names the file."""
+        return read_state(state_path)
 
     def _validate_source(self) -> None:
         """Trust the manifest: it comes with this package, and a test validates it once for all."""

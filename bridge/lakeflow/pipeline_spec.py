@@ -234,7 +234,7 @@ def _of_the_source(configuration: Mapping[str, Any]) -> dict[str, str]:
 def _with_sign_in(options: Mapping[str, str]) -> dict[str, str]:
     """Add credentials, which the connection will: the check of a table's options requires them."""
     way = next(iter(ways_to_sign_in().values()))
-    return {**dict.fromkeys(way, "from the connection"), **options}
+    return {**dict.fromkeys(way, "from-the-connection"), **options}
 
 
 # ---- errors ----

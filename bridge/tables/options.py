@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.errors import OptionError, quoted
 from bridge.tables.catalog import Option, Table, connection_options, credential_names, tables, ways_to_sign_in
+from source_particle.config import UNSET, expected, fits, shown, trimmed, unsendable
 from source_particle.redaction import REDACTED
 
 # From 0.8 on, two names of this length differ by a typo, not by meaning.
@@ -96,8 +97,9 @@ def doubtful_options(given: Mapping[str, str], table: Table) -> list[str]:
 
 def _any_case(given: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for name, value in given.items():
-        if values.setdefault(name.lower(), value) != value:
+    for name, given_value in given.items():
+        value = trimmed(name.lower(), given_value)
+        if value not in UNSET and values.setdefault(name.lower(), value) != value:
             raise OptionError(f"The option {name.lower()} is given twice with different values; give it once.")
     return values
 
@@ -109,6 +111,9 @@ def _credentials(values: Mapping[str, str], connection: Mapping[str, Option]) ->
     if not chosen:
         needed = ", or ".join(" and ".join(names) for names in ways.values())
         raise OptionError(f"Received {' and '.join(sorted(given)) or 'nothing'} to sign in with; expected {needed}.")
+    for name in given:
+        if problem := unsendable(name, values[name]):
+            raise OptionError(f"The option {name} of the connection cannot be used: {problem}")
     typed = {name: _typed(values[name], connection[name], "the connection") for name in ways[chosen[0]]}
     return {"auth_type": chosen[0], **typed}
 
@@ -117,7 +122,7 @@ def _table_options(values: Mapping[str, str], table: Table) -> dict[str, Any]:
     missing = [option for option in table.options if option.required and option.name not in values]
     if missing:
         option = missing[0]
-        raise OptionError(f"The table {table.name} needs the option {option.name}; expected {expected(option)}")
+        raise OptionError(f"The table {table.name} needs the option {option.name}; expected {expected(option.schema)}")
     return {
         option.name: _typed(values[option.name], option, f"table {table.name}")
         for option in table.options
@@ -140,13 +145,12 @@ def _defaulted() -> list[Option]:
 
 
 def _typed(text: str, option: Option, place: str) -> Any:
-    # A tenth of a second that importing the bridge need not wait for.
-    from jsonschema import Draft7Validator  # noqa: PLC0415
-
     value = _read(text, option.schema["type"])
-    if value is None or not Draft7Validator(option.schema).is_valid(value) or _ends_in_newline(value):
-        received = "a malformed value" if option.is_secret else _shown(text)
-        raise OptionError(f"Received {received} for option {option.name} of {place}; expected {expected(option)}")
+    if value is None or not fits(value, option.schema):
+        received = "a malformed value" if option.name in credential_names() else shown(text)
+        raise OptionError(
+            f"Received {received} for option {option.name} of {place}; expected {expected(option.schema)}"
+        )
     return value
 
 
@@ -157,30 +161,5 @@ def _read(text: str, json_type: str) -> Any:
     if json_type == "boolean":
         return {"true": True, "false": False}.get(text.lower())
     if json_type == "integer":
-        return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text.strip()) else None
+        return int(float(text)) if re.fullmatch(r"-?[0-9]{1,15}(\.0+)?", text.strip()) else None
     return float(text) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text.strip()) else None
-
-
-def _ends_in_newline(value: object) -> bool:
-    # `$` of a regular expression also matches before a last line break, which would end up in a URL.
-    return isinstance(value, str) and value.endswith("\n")
-
-
-def _shown(text: str) -> str:
-    # People paste addresses with user and password in them.
-    return quoted(re.sub(r"//.*@", f"//{REDACTED}@", text, flags=re.DOTALL))
-
-
-def expected(option: Option) -> str:
-    """Return which values an option takes, as the end of a sentence."""
-    schema = option.schema
-    if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}."
-    if schema["type"] == "boolean":
-        return "true or false."
-    if schema["type"] == "string":
-        form = f"a value like {schema['pattern_descriptor']}" if "pattern_descriptor" in schema else "a non-empty text"
-        return f"{form}. {option.description}".strip()
-    kind = "an integer" if schema["type"] == "integer" else "a number"
-    low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{kind} from {low} to {high}." if high is not None else f"{kind} of at least {low}."

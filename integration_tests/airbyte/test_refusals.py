@@ -90,5 +90,5 @@ def test_an_api_user_finds_the_products_of_organizations_where_there_is_no_list_
 def test_a_date_that_does_not_exist_is_refused_by_name(cloud: DeviceCloud, option: str, date: str) -> None:
     result = sync(with_token(cloud, diagnostics={option: date}), "diagnostics")
 
-    assert f"'{date}' is not a date" in result.errors
+    assert f"'{date}' is not a date that exists" in result.errors
     assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0

@@ -25,12 +25,36 @@ class TestConsoleScript(SourceCommandSuite):
 def test_a_configuration_that_is_no_object_is_a_readable_error(source: Command, content: str) -> None:
     done = source.run("check", config=content)
 
-    assert done.code == 1
-    assert "config.json" in done.errors
+    [status] = done.parts("connectionStatus")
+    assert (done.code, status.status.value) == (0, "FAILED")
+    assert "config.json cannot be used" in status.message
 
 
 def test_a_configuration_that_breaks_the_spec_is_a_readable_error(source: Command, cloud: DeviceCloud) -> None:
     done = source.run("read", config=with_token(cloud, num_workers=99), catalog=catalog_file("user"))
 
     assert done.code == 1
-    assert "99 is greater than the maximum of 32" in done.stdout
+    assert "num_workers: received 99, expected an integer from 2 to 32." in done.errors
+
+
+SECRET = "h0t\\'\"\n"
+
+
+@pytest.mark.parametrize("verb", ["check", "read"])
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"auth_type": "access_token", "access_token": f"a{SECRET}b"},
+        {"auth_type": "client", "client_secret": SECRET},
+        {"username": "me", "password": SECRET},
+        [SECRET],
+    ],
+)
+def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb: str, credentials: object) -> None:
+    files = {"catalog": catalog_file("user")} if verb == "read" else {}
+
+    done = source.run(verb, config={"credentials": credentials}, **files)
+
+    assert done.code == (1 if verb == "read" else 0)
+    assert "credentials" in done.stdout
+    assert "h0t" not in done.stdout + done.stderr

@@ -62,6 +62,10 @@ BROKEN: dict[str, dict[str, Any]] = {
     "a number": {"states": [{"partition": {"device_id": "a"}, "cursor": {"updated_at": 1_700_000_000}}]},
     "no cursor": {"states": [{"partition": {"device_id": "a"}}]},
     "no list": {"states": "none"},
+    "null in place of the list": {"states": None},
+    "no device": {"states": [{"cursor": {"updated_at": YESTERDAY}}]},
+    "a time for all that is none": {"use_global_cursor": True, "state": {"updated_at": "yesterday"}},
+    "a time of the stream that is none": {"updated_at": ""},
 }
 
 
@@ -77,7 +81,7 @@ def _state(blob: dict[str, Any], devices: list[str]) -> State:
     for_each = [
         json.loads(json.dumps(cursor).replace("{device}", device))
         for device in devices
-        for cursor in blob.get("states", ())
+        for cursor in blob.get("states") or ()
         if isinstance(blob["states"], list)
     ]
     filled = {**blob, "states": for_each} if for_each else blob

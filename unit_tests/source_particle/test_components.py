@@ -115,4 +115,5 @@ def test_a_device_that_joins_later_does_not_start_where_the_others_are() -> None
     ids=lambda state: "-".join(state) or "empty",
 )
 def test_a_state_without_a_cursor_for_each_device_is_left_as_it_is(state: dict[str, Any]) -> None:
-    assert not NewDevicesFromStartDate(config=config(), parameters={}).should_migrate(state)
+    migration = NewDevicesFromStartDate(config=config(), parameters={})
+    assert not migration.should_migrate(state) or migration.migrate(state) == state

@@ -7,8 +7,9 @@ import pytest
 
 from bridge.errors import OptionError
 from bridge.tables.catalog import Option, connection_options, table, tables
-from bridge.tables.options import Options, doubtful_options, expected
+from bridge.tables.options import Options, doubtful_options
 from source_particle import manifest
+from source_particle.config import expected
 
 TOKEN = {"access_token": "a-token"}
 PASSWORD = {"username": "user@example.com", "password": "a-password"}
@@ -96,15 +97,20 @@ def test_missing_required_option_is_an_error_that_names_it(part: Any) -> None:
         ("product_devices", "per_page", "101", "Received '101' for option per_page of table product_devices; "
          "expected an integer from 1 to 100."),
         ("product_devices", "per_page", "abc", "expected an integer from 1 to 100."),
-        ("product_devices", "per_page", "10.0", "expected an integer from 1 to 100."),
-        ("product_devices", "per_page", "", "Received '' for option per_page"),
+        ("product_devices", "per_page", "10.5", "expected an integer from 1 to 100."),
         ("product_devices", "max_pages", "0", "expected an integer of at least 1."),
         ("product_devices", "max_pages", "-1", "expected an integer of at least 1."),
         ("product_devices", "sort_dir", "up", "expected one of asc, desc."),
-        ("product_devices", "groups", "", "expected a non-empty text."),
+        ("product_devices", "groups", "a\nb", r"Received 'a\nb' for option groups"),
         ("product_devices", "product_id_or_slug", "a/../b", "several separated by commas, or *"),
         ("product_devices", "product_id_or_slug", "a\n", "several separated by commas, or *"),
-        ("diagnostics", "start_date", "yesterday", "ISO 8601"),
+        ("diagnostics", "start_date", "yesterday", "expected a value like 2026-01-31T00:00:00Z. "),
+        ("diagnostics", "start_date", "2026-02-30", "expected a value like 2026-01-31T00:00:00Z. "),
+        ("diagnostics", "end_date", "0001-01-01", "expected a value like 2026-01-31T00:00:00Z. "),
+        ("diagnostics", "settle_seconds", "9" * 15, "expected an integer from 0 to 2592000."),
+        ("diagnostics", "lookback_seconds", "9" * 15, "expected an integer from 0 to 2592000."),
+        ("diagnostics", "min_window_seconds", "9" * 15, "expected an integer from 1 to 2592000."),
+        ("diagnostics", "window_seconds", "9" * 15, "expected an integer from 1 to 2592000."),
         ("devices", "num_workers", "1", "for option num_workers of the connection; expected an integer from 2 to 32."),
         ("devices", "num_workers", "٤", "expected an integer from 2 to 32."),
         ("devices", "base_url", "http://api.particle.io", "must be https"),
@@ -124,15 +130,39 @@ def test_malformed_value_is_an_error_that_says_what_is_expected(
 def test_every_option_can_say_what_is_expected() -> None:
     options: list[Option] = [*connection_options(), *(option for part in tables().values() for option in part.options)]
     for option in options:
-        assert expected(option).endswith("."), option.name
+        assert expected(option.schema).endswith("."), option.name
 
 
-def test_no_message_quotes_a_secret() -> None:
+@pytest.mark.parametrize("unset", ["", None])
+def test_a_cleared_option_is_unset(unset: Any) -> None:
+    options = {"username": unset, "password": unset, "num_workers": unset, "groups": unset, "per_page": unset}
+    assert parse("product_devices", **options) == parse("product_devices")
+    with pytest.raises(OptionError, match="needs the option device_id"):
+        Options.parse({**TOKEN, "device_id": unset}, table("diagnostics"))
+
+
+def test_8_0_is_8() -> None:
+    assert parse("product_devices", per_page="50.0").config()["product_devices"]["per_page"] == 50
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\u200b", "\ufeff"])
+def test_a_token_loses_what_copying_adds_around_it(around: str) -> None:
+    assert parse(access_token=f"{around}a-token{around}") == parse()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"access_token": f"secret{inside}secret"} for inside in ("\n", "\u200b", "\u2019", " ")),
+        *({"username": "me", "password": f"secret{inside}secret"} for inside in ("\n", "\x00")),
+        *({**TOKEN, "base_url": address} for address in (
+            "https://user:secret@api.particle.io", "user:secret@host", "https://host?access_token=secret",
+        )),
+    ],
+)  # fmt: skip
+def test_no_message_quotes_a_secret(options: dict[str, str]) -> None:
     with pytest.raises(OptionError) as caught:
-        Options.parse({"access_token": "secret\n"}, table("devices"))
-    assert "secret" not in str(caught.value)
-    with pytest.raises(OptionError) as caught:
-        parse(base_url="https://user:secret@api.particle.io")
+        Options.parse(options, table("devices"))
     assert "secret" not in str(caught.value)
 
 
