@@ -102,7 +102,7 @@ def test_nothing_under_credentials_is_ever_quoted(credentials: Any) -> None:
 def test_an_address_with_a_typo_is_quoted_without_the_secrets_in_it(address: str) -> None:
     text = said({"credentials": TOKEN, "base_url": address})
     assert text.startswith("base_url: received '")
-    assert "Must be https" in text
+    assert "must be https" in text
     assert "h0t" not in text
     assert "0a0a" not in text
 
