@@ -22,7 +22,7 @@ MAX_CONNECTIONS = 32
 
 
 class Budget:
-    """Counts the requests of the last five minutes, exactly and thread-safe.
+    """Counts the requests of the last five minutes, exactly and thread-safely.
 
     A request counts from before it is sent until five minutes after its answer came. The server sees it somewhere in
     between, so that no window of the server's holds more than the limit, however slow the network is.
@@ -38,15 +38,15 @@ class Budget:
         self._changed = threading.Condition()
         self._under_way = 0
         self.sent = 0
-        """How many requests it has let through."""
+        """Number of requests let through."""
         self.served_at: str | None = None
         """The `Date` of the last reply, whatever its status: the API's clock."""
         self._answered: deque[float] = deque()
 
     def acquire(self, limit: int, at_once: int) -> None:
-        """Wait until one more request keeps the last five minutes within `limit` and `at_once` under way.
+        """Wait until one more request keeps within `limit` in five minutes and `at_once` in flight.
 
-        Raises NotWantedError as soon as nobody wants the answer any more.
+        Raises NotWantedError as soon as the reader has gone.
         """
         with self._changed:
             while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
@@ -57,7 +57,7 @@ class Budget:
             self.sent += 1
 
     def release(self) -> None:
-        """Note that a request was answered, or that none came."""
+        """Note that a request was answered, or that no answer arrived."""
         with self._changed:
             self._under_way -= 1
             self._answered.append(self._clock())
@@ -68,7 +68,7 @@ class Budget:
         while self._answered and self._answered[0] <= oldest_counted:
             self._answered.popleft()
         if self._under_way >= at_once or (self._under_way and self._under_way >= limit):
-            # An answer wakes whoever waits; the second is for one that another waiter was woken for.
+            # An answer wakes one waiter; a second is for the case that it woke another one.
             return 1.0
         if self._under_way + len(self._answered) >= limit:
             return self._answered[0] - oldest_counted
@@ -80,7 +80,7 @@ _BUDGETS_LOCK = threading.Lock()
 
 
 def budget_of(settings: Settings) -> Budget:
-    """Give the process's one budget for the API that a configuration names."""
+    """Return the process's only budget for the API that a configuration names."""
     with _BUDGETS_LOCK:
         return _BUDGETS.setdefault(settings.base_url, Budget(window=settings.budget_seconds))
 
@@ -94,7 +94,7 @@ class BudgetedAdapter(DeadlineAdapter):
         self.limit, self._at_once = settings.requests_per_5_minutes, settings.num_workers
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Wait for a place in the budget, then send; raises NotWantedError where nobody waits for the answer."""
+        """Wait for room in the budget, then send; raises NotWantedError if the reader has gone."""
         self.budget.acquire(self.limit, self._at_once)
         try:
             if not is_wanted():
@@ -107,7 +107,7 @@ class BudgetedAdapter(DeadlineAdapter):
 
 
 def budgeted_session(session: requests.Session, settings: Settings) -> requests.Session:
-    """Make every request of a session count.
+    """Return a session whose requests all count against the budget.
 
     What the environment says of proxies and trusted authorities is read once; requests would read it again for each
     page, a tenth of a page's cost, and would put a password from ~/.netrc in the place of the token.

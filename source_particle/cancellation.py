@@ -1,11 +1,11 @@
-"""Whether anyone still wants what a thread fetches: a reader that goes away stops its threads wherever they wait."""
+"""Cancellation: a reader that goes away stops its threads, wherever they wait."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# How often a thread that waits looks whether it still has to, in seconds.
+# How often a waiting thread checks whether it is still wanted, in seconds.
 PATIENCE = 0.5
 
 
@@ -14,7 +14,7 @@ _THREAD = threading.local()
 
 @contextmanager
 def while_wanted(*ended: threading.Event) -> Iterator[None]:
-    """Let this thread ask only until one of the events is set, or one that was named around this block."""
+    """Stop the requests of this thread once one of the events is set, or one of an enclosing block."""
     before = endings()
     _THREAD.endings = (*before, *ended)
     try:
@@ -24,18 +24,18 @@ def while_wanted(*ended: threading.Event) -> Iterator[None]:
 
 
 def endings() -> tuple[threading.Event, ...]:
-    """Return the events that end what this thread does; a thread that it starts needs to be told of them."""
+    """Return the events that stop this thread; pass them on to threads that it starts."""
     ended: tuple[threading.Event, ...] = getattr(_THREAD, "endings", ())
     return ended
 
 
 def is_wanted() -> bool:
-    """Whether anyone still wants what this thread fetches."""
+    """Return whether the reader of this thread's results is still there."""
     return not any(ended.is_set() for ended in endings())
 
 
 def pause(seconds: float) -> None:
-    """Wait so long, or until nobody wants what comes next."""
+    """Wait for some seconds, or until the reader has gone."""
     until = time.monotonic() + seconds
     while is_wanted() and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, PATIENCE) if endings() else left)

@@ -1,4 +1,4 @@
-"""A bound on how long one reply may take: the timeouts of a connection bound only the silence between two bytes."""
+"""A deadline for a whole reply; the timeouts of a connection only limit the silence between two bytes."""
 
 import io
 import time
@@ -12,24 +12,24 @@ from urllib3 import PoolManager
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Gives a reply up that is not whole, headers and body, within so many seconds."""
+    """Abandons a reply that is not complete, headers and body, within a number of seconds."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
         self._seconds = seconds
         super().__init__(**options)
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request with silences no longer than the whole may take; raises requests.RequestException."""
+        """Send a request, with a read timeout no longer than the deadline; raises requests.RequestException."""
         connect, read = kwargs["timeout"]
         return super().send(*args, **{**kwargs, "timeout": (connect, min(read, self._seconds))})
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections, as `requests` does."""
+        """Create the connection pools, as `requests` does."""
         super().init_poolmanager(*args, **kwargs)
         self._bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy, once for each."""
+        """Return the connection pools of a proxy, created once for each."""
         is_new = proxy not in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
         if is_new:
@@ -37,7 +37,7 @@ class DeadlineAdapter(HTTPAdapter):
         return manager
 
     def _bound(self, manager: PoolManager) -> None:
-        # The name under which http.client makes what reads a reply; neither requests nor urllib3 has a total limit.
+        # http.client creates the reader of a reply by this name; neither requests nor urllib3 has a total limit.
         bound = {"response_class": staticmethod(partial(_Reply, seconds=self._seconds))}
         pools: dict[str, Any] = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {
@@ -47,7 +47,7 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 class _Reply(HTTPResponse):
-    """A reply that is read up to a deadline, which begins when the first of it is waited for."""
+    """A reply with a deadline, which starts when its first byte is awaited."""
 
     def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What it means for the CDK when an answer goes wrong: a retry, a wait, a skip or an end."""
+"""Decides what to do about a failed request: retry, wait, skip or fail."""
 
 import dataclasses
 import logging
@@ -33,17 +33,17 @@ _RENEWED = "_particle_token_renewed"
 
 @dataclass
 class ParticleErrorHandler(DefaultErrorHandler):
-    """Tells what every reply means; a 200 is only good if its body is what the endpoint promises.
+    """Interprets replies; a 200 is only good if its body is what the endpoint promises.
 
-    The CDK takes a 200 with HTML, cut or empty JSON, `null` or an error object for "no records", which would end a
-    sync as a success with data missing.
+    The CDK takes a 200 with HTML, truncated or empty JSON, `null` or an error object for "no records", which would end
+    a sync as a success with data missing.
     """
 
     # Set by the retriever, which knows where the records are.
     shape: BodyShape = field(default_factory=BodyShape)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
-        """Decide what the CDK does next; raises Refused where neither a retry nor a skip can help."""
+        """Return what the CDK does next; raises Refused if neither a retry nor a skip can help."""
         if not isinstance(response_or_exception, requests.Response):
             return _unanswered(response_or_exception)
         _refuse_another_origin(response_or_exception)
@@ -54,23 +54,23 @@ class ParticleErrorHandler(DefaultErrorHandler):
             _refuse_a_second_time(response_or_exception)
         message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
-            # Raised here because the CDK's own way writes the whole body of the reply into the log.
+            # Raised here, because the CDK would write the whole body of the reply to the log.
             raise Refused(message, response_or_exception.status_code)
         return dataclasses.replace(resolution, error_message=message)
 
     def _foreseen(self, response: requests.Response) -> ErrorResolution:
-        """Find what the manifest says of a status; the CDK's own texts for the others quote whole bodies."""
+        """Return what the manifest says about a status; the CDK's texts for other statuses quote whole bodies."""
         resolutions = (response_filter.matches(response) for response_filter in self.response_filters or ())
         resolution = next((found for found in resolutions if found), None)
         if resolution is None:
             return ErrorResolution(
                 response_action=ResponseAction.RETRY,
                 failure_type=FailureType.transient_error if response.status_code >= 500 else FailureType.system_error,
-                error_message=f"The API answered with status {response.status_code}, which it is not known to do. "
-                "Start the sync again later, and report it if it goes on.",
+                error_message=f"The API answered with the unexpected status {response.status_code}. "
+                "Start the sync again later, and report this if it persists.",
             )
         if resolution.response_action in (ResponseAction.RETRY, ResponseAction.RATE_LIMITED):
-            # The CDK heeds a filter's failure_type only where the action is FAIL.
+            # The CDK uses a filter's failure_type only if the action is FAIL.
             return dataclasses.replace(resolution, failure_type=FailureType.transient_error)
         return resolution
 
@@ -83,35 +83,35 @@ class ParticleErrorHandler(DefaultErrorHandler):
                 failure_type=FailureType.system_error,
                 error_message=_at(
                     response,
-                    f"The reply (status {response.status_code}) is not what this endpoint promises: {error}. If it "
-                    "goes on, something between answers in the API's place, or the API has changed: please report it.",
+                    f"The reply (status {response.status_code}) is not what this endpoint promises: {error}. If this "
+                    "persists, a proxy answers instead of the API, or the API has changed: please report it.",
                 ),
             )
         return SUCCESS_RESOLUTION
 
 
 def _at(response: requests.Response, message: str) -> str:
-    """Say where it happened and what the API said about it."""
-    # Of an address that a redirect led to, anything may be a part.
+    """Return a message with the address in front and the API's own words at the end."""
+    # The address of a redirect may contain anything.
     return f"{scrubbed(response.url)}: {message} {api_message(response)}".strip()
 
 
 def _refuse_another_origin(response: requests.Response) -> None:
-    """Take no answer from where the API has not been configured to be, nor one that came in the clear."""
+    """Raise Refused for an answer from another host, or one that was not encrypted."""
     asked = response.history[0].url if response.history else response.url
     origin, asked_origin = (urlsplit(url)[:2] for url in (response.url, asked))
     if origin != asked_origin:
-        # The host alone: whoever wrote the address chose the rest.
+        # Only the host: the rest of the address may contain anything.
         shown = f"{origin[0]}://{urlsplit(response.url).hostname}"
         raise Refused(
-            f"{asked}: The request was sent on to {shown}, whose answers are not the API's. Check base_url, and what "
-            "stands between this machine and the API.",
+            f"{asked}: The request was redirected to {shown}, and responses from there are rejected. Check base_url, "
+            "and any proxy between this machine and the API.",
             response.history[0].status_code,
         )
 
 
 def _refuse_a_second_time(response: requests.Response) -> None:
-    """Raise SignInRefusedError where a request was refused with a new token too; the CDK gives no advice then."""
+    """Raise SignInRefusedError if a request was refused with a new token, too; the CDK's error gives no advice."""
     first = response.history[0] if response.history else response
     if getattr(first.request, _RENEWED, False):
         raise SignInRefusedError(REFUSED_AFRESH.format(scrubbed(response.url)))
@@ -119,7 +119,7 @@ def _refuse_a_second_time(response: requests.Response) -> None:
 
 
 def _unanswered(error: Exception | None) -> ErrorResolution:
-    """Decide on a request without an answer; whoever sent it adds where, which not every such error knows."""
+    """Return what to do about a request without an answer; the sender adds the address."""
     if isinstance(error, requests.exceptions.SSLError):
         raise AirbyteTracedException(
             message=UNVERIFIED.format(error.request.url if error.request else "The API"),
@@ -128,16 +128,16 @@ def _unanswered(error: Exception | None) -> ErrorResolution:
     return ErrorResolution(
         response_action=ResponseAction.RETRY,
         failure_type=FailureType.transient_error,
-        error_message=f"No whole answer came ({type(error).__name__}). Check base_url and that this machine reaches "
-        "it; if it does, start the sync again later.",
+        error_message=f"No complete answer arrived ({type(error).__name__}). Check base_url, and whether this machine "
+        "can reach it; if it can, start the sync again later.",
     )
 
 
 @dataclass
 class ParticleBackoff(BackoffStrategy):
-    """Waits before a retry: as long as the API asks, else 1, 2, 4 … seconds, and longer after a 429.
+    """Waits before a retry: as long as the API asks, otherwise 1, 2, 4 … seconds, and longer after a 429.
 
-    A 429 comes without Retry-After as far as is known, and means that a window of five minutes is used up.
+    As far as is known, a 429 has no Retry-After. It means that the limit of a five-minute window is used up.
     """
 
     config: Config = field(repr=False)
@@ -153,19 +153,19 @@ class ParticleBackoff(BackoffStrategy):
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        """Give the seconds to wait, less the one that the CDK adds to every wait of a strategy."""
+        """Return the seconds to wait, minus the one second that the CDK adds to every wait."""
         response = response_or_exception if isinstance(response_or_exception, requests.Response) else None
         limited = response is not None and response.status_code == requests.codes.too_many_requests
         first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
         asked = _retry_after(response) if response is not None else None
         wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
         if endings():
-            # The CDK's sleep would go on after whoever waits for the answer has gone.
+            # The CDK's sleep would continue after the reader has gone.
             if wait >= 1:
-                LOGGER.info("Waiting %.0f seconds before asking again.", wait)
+                LOGGER.info("Waiting %.0f seconds before the next try.", wait)
             pause(wait)
             wait = 0.0
-        # Exactly 0 would count as "no opinion" and bring the CDK's own waits back.
+        # Exactly 0 would count as "no opinion" and trigger the CDK's own waits.
         return (max(wait, 0.01) - 1) or 0.01
 
 

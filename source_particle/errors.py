@@ -1,13 +1,13 @@
-"""Everything the source raises of its own.
+"""The exceptions of the source.
 
     AirbyteTracedException      what Airbyte reports; its failure type says who has to act
-    ├── Refused                 the API refused one request, and asking again does not change that
+    ├── Refused                 the API refused one request, and a retry would not change that
     └── SignInRefusedError      the account or the access token was refused
-    MalformedBodyError          a reply is not what its endpoint promises: it is asked for again
-    UnstableListError           a list kept changing, so that nothing proves it was read whole
-    NotWantedError              whoever wanted an answer has gone
+    MalformedBodyError          a reply is not what its endpoint promises: it is requested again
+    UnstableListError           a list kept changing, so it may not have been read completely
+    NotWantedError              the reader of an answer has gone
 
-What the network, the budget or the API's own failures end in is an AirbyteTracedException with a failure type.
+Failures of the network, the budget or the API become an AirbyteTracedException with a failure type.
 """
 
 from airbyte_cdk.models import FailureType
@@ -18,24 +18,24 @@ REFUSED_AFRESH = (
     "access token."
 )
 UNVERIFIED = (
-    "{}: the server's certificate could not be verified, so nothing was sent to it. Check base_url, and this machine's "
-    "clock and trusted authorities."
+    "{}: the server's certificate could not be verified, so nothing was sent to it. Check base_url, and the clock and "
+    "trusted authorities of this machine."
 )
 
 
-# What the API answers for something that is not there or not this token's to see.
+# The API's answers for something that does not exist or that this token may not see.
 REFUSALS = (403, 404)
 
 
 class Refused(AirbyteTracedException):
-    """The API refused one request for a reason that trying again does not change."""
+    """The API refused one request, and a retry would not change that."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
         self.status = status
 
     def __reduce__(self) -> tuple[type["Refused"], tuple[str, int]]:
-        """Survive pickling, which an exception does by its positional arguments."""
+        """Pickle by the positional arguments, as exceptions require."""
         return Refused, (str(self.message), self.status)
 
 
@@ -51,8 +51,8 @@ class MalformedBodyError(Exception):
 
 
 class UnstableListError(Exception):
-    """A list kept changing, repeating or contradicting itself, so that nothing proves it was read whole."""
+    """A list kept changing, repeating or contradicting itself, so it may not have been read completely."""
 
 
 class NotWantedError(Exception):
-    """Whoever wanted an answer has gone; nothing more is sent on their behalf."""
+    """The reader of an answer has gone; nothing more is sent for it."""

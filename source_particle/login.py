@@ -1,4 +1,4 @@
-"""Signing in with user name and password: one login per process and account, shared by all streams and threads.
+"""Signs in with user name and password: one login per process and account, shared by all streams and threads.
 
 The API blocks an IP address for 30 minutes after ten failed logins, so a refused password is remembered and never sent
 again, and a token is kept until it expires or is refused.
@@ -28,12 +28,12 @@ from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
 
 CONNECT_AND_READ_TIMEOUT = (15, 30)
-# A reply of a few hundred bytes, which all else waits for.
+# A reply of a few hundred bytes, for which everything else waits.
 LONGEST_REPLY = 60.0
 LOGIN_RETRIES = 3
 # A token that is refused this soon after it was issued as a replacement is not replaced again.
 YOUNGEST_REPLACEABLE = 60.0
-# A token is renewed this long before it expires, so that none dies on its way to the server.
+# A token is renewed this long before it expires, so that none expires on its way to the server.
 EXPIRY_MARGIN = 60.0
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
@@ -41,7 +41,7 @@ OAUTH_CLIENT = ("particle", "particle")
 
 @dataclass
 class Account:
-    """One account on one API, and the token this process holds for it."""
+    """One account on one API, and this process's token for it."""
 
     username: str
     password: str = field(repr=False)
@@ -55,9 +55,9 @@ class Account:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def valid_token(self) -> str:
-        """Give a token that is not known to be bad, signing in only when there is none.
+        """Return a token that is not known to be bad, signing in only if there is none.
 
-        Raises AirbyteTracedException: config_error when the account refuses, transient_error when no answer comes.
+        Raises AirbyteTracedException: config_error if the account is refused, transient_error if there is no answer.
         """
         with self._lock:
             if self.token is None or self._is_expiring():
@@ -68,9 +68,9 @@ class Account:
             return self.token
 
     def renew(self, rejected: str | None) -> None:
-        """Replace a token that the API has rejected, once, however many threads met the rejection.
+        """Replace a token that the API rejected, once, however many threads noticed.
 
-        Raises SignInRefusedError where that token had itself just been issued in place of a rejected one.
+        Raises SignInRefusedError if that token had just replaced a rejected one.
         """
         with self._lock:
             if self.token != rejected:
@@ -81,7 +81,7 @@ class Account:
             self._renewed_at = time.monotonic()
 
     def adopt(self, token: str) -> None:
-        """Start with a token that another process has signed in for.
+        """Start with a token that another process obtained.
 
         Where that is refused later, the password may have been changed, and every task of the read finds out for
         itself: each signs in once and without retries, or together they would get the IP address blocked.
@@ -109,7 +109,7 @@ class Account:
         reply = self._ask_for_token()
         # 0, like no value at all, means that the token never expires.
         lifetime = _seconds(reply.get("expires_in"))
-        # With the whole margin, a token that lives shortly would count as expired from the start.
+        # With the full margin, a short-lived token would count as expired from the start.
         margin = min(EXPIRY_MARGIN, lifetime / 2)
         self._keep(reply["access_token"], time.time() + lifetime if lifetime else None, margin)
         self._store_cached_token()
@@ -153,7 +153,7 @@ class Account:
             problem = f"status {response.status_code} without a token"
         raise AirbyteTracedException(
             message=f"{self._address}: signing in failed {self.retries + 1} times, last with {problem}. "
-            "Check that this machine reaches the address, or try again later.",
+            "Check whether this machine can reach the address, or try again later.",
             failure_type=FailureType.transient_error,
         )
 
@@ -162,12 +162,12 @@ class Account:
         if error == "mfa_required":
             advice = (
                 "The account uses multi-factor authentication, which a scheduled read cannot answer: configure an "
-                "access token instead, best that of an API user."
+                "access token instead, preferably an API user's."
             )
         elif error == "invalid_grant":
             advice = (
                 "The user name or password was refused. It is not tried again in this run, because ten failures block "
-                "this IP address for 30 minutes: correct it, or configure an access token."
+                "this IP address for 30 minutes. Correct it, or configure an access token."
             )
         else:
             advice = (
@@ -179,7 +179,7 @@ class Account:
     # ---- the optional file that keeps the token between runs ----
 
     def _cache_key(self) -> str:
-        """Another account, API or password gives another key; the slow hash keeps the password out of reach."""
+        """Return a key for account, API and password; the slow hash protects the password."""
         salt = hashlib.sha256(f"{self.settings.base_url}\0{self.username}".encode()).digest()
         return hashlib.scrypt(self.password.encode(), salt=salt, n=2**14, r=8, p=1).hex()
 
@@ -203,7 +203,7 @@ _ACCOUNTS_LOCK = threading.Lock()
 
 
 def account_of(config: Mapping[str, Any]) -> Account:
-    """Give the process's one Account for a configuration with user name and password."""
+    """Return the process's only Account for a configuration with user name and password."""
     settings, credentials = Settings.of(config), config["credentials"]
     username, password = credentials["username"], credentials["password"]
     identity = (settings.base_url, username, password)
@@ -215,21 +215,21 @@ def account_of(config: Mapping[str, Any]) -> Account:
 
 
 def forget_accounts() -> None:
-    """Forget every token and refusal of this process, as a new process would know none."""
+    """Forget all tokens and refusals of this process, as if it were new."""
     with _ACCOUNTS_LOCK:
         _ACCOUNTS.clear()
 
 
 def mask_secrets(config: Mapping[str, Any]) -> None:
-    """Mask what a configuration holds of secrets, in every spelling, in all that the CDK writes from now on."""
+    """Mask the secrets in a configuration, in every spelling, in everything the CDK writes from now on."""
     keep_secret(secrets_in(config))
-    # The CDK's entry point has a list of its own, of the literal spellings.
+    # The CDK's entry point has its own list, of literal spellings.
     update_secrets(SPELLINGS)
 
 
 @dataclass
 class ParticleAuthenticator(DeclarativeAuthenticator):
-    """Sends an access token: the configured one, or one signed in for with user name and password.
+    """Sends an access token: the configured one, or one obtained with user name and password.
 
     The CDK's OAuthAuthenticator has no timeout, signs in once per stream, alters passwords that look like numbers and
     takes `expires_in: 0`, which means never here, for expired.
@@ -255,17 +255,17 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
     @property
     def token(self) -> str:
-        """The header's value; signs in first where that is needed."""
+        """The header's value; signs in first if necessary."""
         token = self._account.valid_token() if self._account else self._fixed_token
         self._last_sent.token = token
         return f"Bearer {token}"
 
     def refresh_and_set_access_token(self) -> None:
-        """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
+        """Replace a token that the API refused (401); the CDK calls this and then retries once."""
         if self._account is None:
             raise SignInRefusedError(
                 f"{self._settings.base_url}: the access token was refused (401): it is mistyped, expired or revoked. "
-                "Create one in the Particle Console and put it into the configuration."
+                "Create a new one in the Particle Console and enter it in the configuration."
             )
         if self._settings.plan.checking:
             raise SignInRefusedError(REFUSED_AFRESH.format(self._settings.base_url))
@@ -273,16 +273,16 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
 
 def sign_in(config: Mapping[str, Any]) -> str:
-    """Give the access token that a configuration stands for, signing in if it names a user and password.
+    """Return the access token of a configuration, signing in if it has a user name and password.
 
-    Raises AirbyteTracedException when the account refuses (config_error) or does not answer (transient_error).
+    Raises AirbyteTracedException if the account is refused (config_error) or nothing answers (transient_error).
     """
     authenticator = ParticleAuthenticator(config=config, parameters={})
     return authenticator.token.removeprefix("Bearer ")
 
 
 def _seconds(value: Any) -> float:
-    """Read a number of seconds, which some servers send as text; anything else counts as none."""
+    """Return a number of seconds, which some servers send as text; 0 for anything else."""
     try:
         return float(value)
     except (TypeError, ValueError):

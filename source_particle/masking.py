@@ -1,4 +1,4 @@
-"""Secrets that this process knows: masked in every spelling in which a log or an error could print them.
+"""Masks the secrets that this process knows, in every spelling that a log or an error could print.
 
 A secret rarely shows as it was typed: an exception quotes it with backslashes, a URL with percent signs, a header in
 base64. So each secret is kept together with all of its spellings, and masked as any of them.
@@ -14,15 +14,15 @@ from urllib.parse import quote, quote_plus
 
 from source_particle.redaction import REDACTED, SECRET_NAME
 
-# How often one text is quoted within another: a value in JSON, which is a string in JSON, which an error quotes.
+# How deep texts are quoted within each other: a value in JSON, within a string in JSON, within an error.
 DEEPEST_QUOTE = 3
-# Fewer characters of base64 would be found by chance.
+# Fewer characters of base64 would match by chance.
 SHORTEST_BASE64 = 8
-# Options that are about secrets, and are none.
+# Options about secrets that are not secrets.
 NO_SECRETS = ("username", "auth_type", "token_cache_file", "token_lifetime")
 
 SPELLINGS: list[str] = []
-"""Every spelling of every known secret, the longest first, so that none leaves the rest of another one behind.
+"""Every spelling of every known secret, longest first, so that none leaves part of another one visible.
 
 One list for the life of the process: whoever masks by it, as the CDK does, also masks what becomes known later.
 """
@@ -33,7 +33,7 @@ def keep_secret(secrets: Iterable[str]) -> None:
     known = set(SPELLINGS)
     for secret in set(filter(None, secrets)) - known:
         for spelling in spellings(secret) - known:
-            # Never sorted in place: another thread would meanwhile find the list empty.
+            # Not sorted in place: another thread would see an empty list meanwhile.
             insort(SPELLINGS, spelling, key=lambda other: -len(other))
 
 
@@ -45,7 +45,7 @@ def masked(text: str) -> str:
 
 
 def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a configuration holds of secrets, however malformed it is."""
+    """Yield the secrets in a configuration, however malformed it is."""
     for name, value in config.items():
         if name == "plan" and isinstance(value, Mapping):
             yield from secrets_in(value)
@@ -54,10 +54,10 @@ def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """Return a secret as Python, JSON, URLs, HTML, bytes and base64 spell it, and as they quote one another."""
+    """Return a secret as Python, JSON, URLs, HTML, bytes and base64 write it, and nested in each other."""
     once = {secret, *(escape(secret) for escape in ESCAPES)}
     in_urls = {spelling for text in once for spelling in _in_urls(text)}
-    # An address within an address, such as where to go after signing in, is encoded twice.
+    # An address within an address, such as a redirect after signing in, is encoded twice.
     in_urls |= {spelling for text in _in_urls(secret) for spelling in _in_urls(text)}
     found = once | in_urls | {html.escape(secret), html.escape(secret, quote=False)}
     latest = found
@@ -68,7 +68,7 @@ def spellings(secret: str) -> set[str]:
 
 
 def _each(spell: Callable[[str], str], quoting: str = "") -> Callable[[str], str]:
-    """Return what spells a text character by character, with a backslash before one of the quotation marks."""
+    """Return spellings of a text character by character, with a backslash before one of the quotation marks."""
     marks = str.maketrans({quoting: f"\\{quoting}"} if quoting else {})
     return lambda text: "".join(map(spell, text)).translate(marks)
 
@@ -82,7 +82,7 @@ def _python_ascii(character: str) -> str:
 
 
 def _python_bytes(character: str) -> str:
-    # Half a surrogate pair has no bytes of its own.
+    # Half a surrogate pair cannot be encoded.
     return "".join(repr(bytes([byte]))[2:-1] for byte in character.encode("utf-8", "surrogatepass"))
 
 
@@ -95,7 +95,7 @@ ESCAPES: tuple[Callable[[str], str], ...] = (
 
 def _in_urls(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "surrogatepass")
-    # What `requests` leaves as it is goes beyond what the standard library does.
+    # `requests` leaves more characters unencoded than the standard library.
     for spelling in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="!#$%&'()*+,/:;=?@[]~")):
         yield spelling
         yield _lower_hex(spelling)
@@ -107,10 +107,10 @@ def _lower_hex(spelling: str) -> str:
 
 
 def _in_base64(secret: str) -> Iterator[str]:
-    """Yield what base64 of any text around the secret has of it, which depends on where in three bytes it begins."""
+    """Yield the part of base64 text that belongs to the secret, for each position within three bytes."""
     raw = secret.encode("utf-8", "surrogatepass")
     for before in range(3):
-        # The characters at both ends also hold bits of what is around.
+        # The characters at both ends also contain bits of the surrounding text.
         own = slice(-(-before * 8 // 6), (before + len(raw)) * 8 // 6)
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             spelling = encode(b" " * before + raw).decode()[own]

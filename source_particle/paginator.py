@@ -1,4 +1,4 @@
-"""Pages as the manifest declares them: how they are numbered, how large they are, what makes them rise."""
+"""Pages as the manifest declares them: their numbers, size and sorting."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -17,15 +17,15 @@ from source_particle.requester import ParticleRequester
 
 @dataclass
 class SortedPages(PaginationStrategy):
-    """Pages by number from 1, which rise by `sorted_by` when the request parameters `sorting` are sent.
+    """Pages with numbers from 1, sorted by `sorted_by` if the request parameters `sorting` are sent.
 
-    Where a list ends, and what to do when it moves, no single reply tells: `paging.PagedList` decides that.
+    No single reply shows where a list ends or that it has moved: `paging.PagedList` decides that.
     """
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     page_size: int
-    # The documentation gives the page size another name than every client that is known to work.
+    # The documented name of the page size differs from the one that all clients known to work use.
     page_size_alias: str
     sorted_by: str | None = None
     sorting: Mapping[str, str] = field(default_factory=dict)
@@ -38,45 +38,45 @@ class SortedPages(PaginationStrategy):
     def next_page_token(
         self, response: requests.Response, last_page_size: int, *args: Any, **kwargs: Any
     ) -> int | None:
-        """Raise: pages are asked for by their number, in whatever order proves the end."""
+        """Raise NotImplementedError: `PagedList` requests pages by number, in its own order."""
         raise NotImplementedError
 
     def get_page_size(self) -> int:
-        """Return how many records to ask for."""
+        """Return how many records to request."""
         return self.page_size
 
 
 @dataclass(frozen=True)
 class ListPages:
-    """The pages of one list, as the manifest's paginator and the user's options ask for them."""
+    """The pages of one list, according to the manifest's paginator and the user's options."""
 
     requester: ParticleRequester
     paginator: DefaultPaginator
     url: str
     own: Mapping[str, Any]
-    """The request parameters of the user: filters and an order."""
+    """The user's request parameters: filters and an order."""
     options: Mapping[str, Any]
 
     @property
     def size(self) -> int:
-        """How many records to ask for at once."""
+        """How many records to request at once."""
         return int(self.options.get("per_page") or self._strategy.page_size)
 
     @property
     def is_sorted(self) -> bool:
-        """Whether pages rise by key; the user's own order matters only for which rows `max_pages` keeps."""
+        """Whether pages are sorted by key; the user's own order only matters for which rows `max_pages` keeps."""
         wants_own_order = "max_pages" in self.options and self.own.keys() & self._strategy.sorting.keys()
         return bool(self._strategy.sorted_by and not wants_own_order)
 
     def fetch(self, window: Window) -> Page | None:
-        """Ask for a page; None where the API says that there is none of that number. Raises what `page` does."""
+        """Return a page, None if the API says that it does not exist. Raises what `ParticleRequester.page` does."""
         try:
             page = self.requester.page(self.url, self._parameters(window))
         except Refused as refusal:
             if refusal.status == requests.codes.not_found and window.number > 1:
                 return None
             raise
-        # Whether the API counts what a filter leaves or the whole list is not known.
+        # It is unknown whether the API counts the filtered or the whole list.
         is_filtered = self.own.keys() - self._strategy.sorting.keys()
         return page._replace(total_pages=None, total_records=None) if is_filtered else page
 

@@ -1,7 +1,7 @@
-"""Reading a paged list to its proven end, each record once, while records come and go.
+"""Reads a paged list to its proven end, each record once, while records are added and removed.
 
-The API counts pages anew for each request, so a record that joins or leaves shifts all that follow it. Pure logic:
-what fetches a page is handed in.
+The API computes pages anew for each request, so a record that is added or removed shifts all following ones. Pure
+logic: the function that fetches a page is passed in.
 """
 
 import itertools
@@ -16,14 +16,14 @@ from source_particle.errors import UnstableListError
 
 Record = dict[str, Any]
 
-# How many replies in a row may bring nothing new, beyond one for each page that was read, before a read gives up.
+# How many replies in a row may bring nothing new, in addition to one per page read, before a read gives up.
 PATIENCE = 12
-# How often a list without a promised order is read again, until two readings in a row agree.
+# How often a list without a documented order is read again, until two passes in a row agree.
 REREADS = 4
 
 
 class Window(NamedTuple):
-    """What one request asks for: the page with a number, from 1, of a list that is cut into pages of a size."""
+    """What one request asks for: the page with a number, from 1, of a list divided into pages of a size."""
 
     number: int
     size: int
@@ -35,12 +35,12 @@ class Window(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The position after its last record, if it comes full."""
+        """The position after its last record, if the page is full."""
         return self.number * self.size
 
 
 class Page(NamedTuple):
-    """What one reply holds: its records, the totals of its `meta` where the API sends them, and the server's clock."""
+    """The contents of one reply: records, the totals in `meta` if the API sends them, and the server's time."""
 
     records: list[Record]
     total_pages: int | None = None
@@ -48,27 +48,27 @@ class Page(NamedTuple):
     served_at: str | None = None
 
     def promises_more(self, number: int, position: int) -> bool:
-        """Whether its totals count anything after it, the page with that number, which ends at that position."""
+        """Return whether its totals count records after it; it has this number and ends at this position."""
         last_page = number if self.records else max(number - 1, 1)
         return (self.total_pages or 0) > last_page or (self.total_records or 0) > position
 
     def is_last(self, number: int, position: int) -> bool:
-        """Whether its totals say that nothing comes after it."""
+        """Return whether its totals say that it is the last page."""
         return self.total_pages is not None and not self.promises_more(number, position)
 
     def records_up_to(self, size: int) -> int:
-        """Return how many records there are at most, cut into pages of a size; 0 where the API does not count them."""
+        """Return the maximum number of records in pages of a size; 0 if the API does not count them."""
         return (self.total_pages or 0) * size if self.total_records is None else self.total_records
 
 
-# Gives a page, or None where the API says that there is no such page.
+# Returns a page, or None if the API says that it does not exist.
 Fetch = Callable[[Window], Page | None]
 
 
 def window_after(position: int, size: int) -> Window | None:
-    """Return the window, of at most a size, that holds the record before a position and reaches furthest beyond it.
+    """Return the window of at most `size` that contains the record before a position and reaches furthest.
 
-    None where no window does, because each ends at a common multiple of all sizes: every 60 records for a size of 5.
+    None if there is none, because all end at a common multiple of all sizes: every 60 records for a size of 5.
     """
     if position == 0:
         return Window(1, size)
@@ -77,7 +77,7 @@ def window_after(position: int, size: int) -> Window | None:
 
 
 def windows_between(position: int, end: int, size: int) -> Iterator[Window]:
-    """Yield the windows that are asked for from one position of a list to another, as long as each comes full."""
+    """Yield the windows requested from one position of a list to another, provided that all pages are full."""
     while position < end and (window := window_after(position, size)):
         yield window
         position = window.end
@@ -91,9 +91,9 @@ def _end(window: Window) -> int:
 class PagedList:
     """One list of the API, read page by page.
 
-    `fetch` gives a page, `key_of` a record's key, `size` is how many records to ask for at once. With `max_pages` the
-    read ends early and tells `on_cut` how many records it left out (None: unknown). `expect` is told which windows come
-    next, as far as they are known.
+    `fetch` returns a page, `key_of` a record's key, and `size` is the number of records per request. With `max_pages`
+    the read ends early and calls `on_cut` with the number of records left out (None: unknown). `expect` is called with
+    the next windows, as far as they are known.
     """
 
     fetch: Fetch
@@ -106,9 +106,8 @@ class PagedList:
     def read_ascending(self) -> Iterator[list[Record]]:
         """Yield the records of a list that the API sorts by key, page by page.
 
-        Each window begins with the last record that was read, or before it, so that nothing can lie between the two. A
-        list that turns out not to be sorted, or whose pages cannot overlap, is read by `read_unordered`. Raises
-        UnstableListError.
+        Each window starts at the last record read, or before it, so that there is no gap. A list that turns out not to
+        be sorted, or whose pages cannot overlap, is read by `read_unordered`. Raises UnstableListError.
         """
         ascent = _Ascent(self.size)
         while window := ascent.next_window():
@@ -131,10 +130,10 @@ class PagedList:
         yield from self.read_unordered(ascent.taken())
 
     def read_unordered(self, given: Collection[str] = ()) -> Iterator[list[Record]]:
-        """Yield the records of a list without a promised order, page by page, but for those whose keys are given.
+        """Yield the records of a list without a documented order, page by page, except for the keys in `given`.
 
-        One page that holds the whole list is enough. Otherwise it is read again until two readings in a row agree,
-        neither of them with a record on two pages: one that moves to a page already read is seen in no other way.
+        One page with the whole list is enough. Otherwise the list is read again until two passes in a row agree and
+        neither has a record on two pages: there is no other way to notice a record that moved to a page already read.
         Raises UnstableListError.
         """
         seen = set(given)
@@ -149,16 +148,16 @@ class PagedList:
             if is_proven or keys == earlier:
                 return
             earlier = keys
-        raise UnstableListError(problem or f"it changed during each of {1 + REREADS} readings")
+        raise UnstableListError(problem or f"it changed during each of {1 + REREADS} passes")
 
     def _read_pass(self, seen: set[str]) -> Generator[list[Record], None, tuple[set[str], bool]]:
-        """Read all pages once and yield what is not in `seen`; return its keys and whether they prove to be all.
+        """Read all pages once and yield what is not in `seen`; return its keys and whether they are proven to be all.
 
         Raises UnstableListError as soon as the pass contradicts itself.
         """
         keys: set[str] = set()
         received, served = 0, 0
-        # What was fetched ahead for an earlier pass shows the list as it was then.
+        # Pages prefetched in an earlier pass show the list as it was then.
         self.expect(())
         before = Page([])
         for number in itertools.count(1):
@@ -188,7 +187,7 @@ class PagedList:
         return (Window(following, self.size) for following in range(number + 1, last + 1))
 
     def _limit(self, size: int) -> int:
-        """Return how many records are wanted of pages of a size."""
+        """Return the maximum number of records for pages of a size."""
         return sys.maxsize if self.max_pages is None else self.max_pages * size
 
     def _tell_of_cut(self, page: Page, count: int) -> None:
@@ -197,10 +196,10 @@ class PagedList:
 
 @dataclass
 class _Ascent:
-    """How far the reading of a sorted list has come.
+    """The progress of reading a sorted list.
 
-    `size` is the largest page that the server is known to serve, `position` where in the list, as the last reply showed
-    it, the read goes on, `count` how many records were wanted.
+    `size` is the largest page that the server is known to serve, `position` is where the read continues, in the list as
+    the last reply showed it, and `count` is the number of records yielded.
     """
 
     size: int
@@ -208,19 +207,19 @@ class _Ascent:
     count: int = 0
     is_at_end: bool = False
     last: str = ""
-    """The last key that was read."""
+    """The last key read."""
     tail: str = ""
-    """The last key of the window before."""
+    """The last key of the previous window."""
     step: int = 0
-    """By how many records the read has stepped back last."""
+    """Number of records of the last step back."""
     in_vain: int = 0
-    """How many replies in a row have brought nothing new."""
+    """Number of replies in a row without anything new."""
     problem: str = ""
     has_overlapped: bool = False
     packed: list[bytes] = field(default_factory=list)
 
     def next_window(self) -> Window | None:
-        """Return what to ask for, None where windows do not overlap; raises UnstableListError when it cannot win."""
+        """Return the next window, None if windows do not overlap; raises UnstableListError if there is no progress."""
         if self.in_vain > (PATIENCE + self.count // self.size if self.has_overlapped else REREADS):
             if self.has_overlapped:
                 raise UnstableListError(self.problem)
@@ -228,11 +227,11 @@ class _Ascent:
         return window_after(self.position, self.size)
 
     def following(self, end: int) -> Iterator[Window]:
-        """Yield the windows from here up to a position of the list; none while the read looks for its place."""
+        """Yield the windows from here to a position of the list; none while the read is stepping back."""
         return windows_between(self.position, 0 if self.step or self.is_at_end else end, self.size)
 
     def take(self, window: Window, page: Page, keys: list[str]) -> list[Record]:
-        """Return what a page brings, and note where to go on."""
+        """Return the new records of a page, and note where to continue."""
         if not self.packed and 0 < len(keys) < self.size:
             self.size = len(keys)
         if window.number > 1 and (not keys or keys[0] > self.last):
@@ -252,30 +251,31 @@ class _Ascent:
         return list(new.values())
 
     def _shows_end(self, window: Window, page: Page, keys: list[str]) -> bool:
-        """Whether a window that brings nothing new is where the list ends."""
+        """Return whether a window without anything new is the end of the list."""
         if page.promises_more(window.number, self.position):
             self.problem = f"the API counts {page.records_up_to(window.size)} records and gave {self.count}"
             return False
         self.problem = f"page {window.number} of {window.size} brings nothing new"
-        # Once more where the last record has gone: a server that has begun to send smaller pages looks the same.
+        # Asked once more if the last record has gone, because a server that starts to send smaller pages looks the
+        # same.
         return len(keys) < window.size and (keys[-1] if keys else "") == self.tail
 
     def _step_back(self, window: Window) -> None:
-        """Go on further ahead in the list, by twice as much each time: what was read has moved there."""
-        self.problem = f"page {window.number} of {window.size} lies behind what was read"
+        """Continue nearer to the start of the list, by twice as much each time, because records have moved there."""
+        self.problem = f"page {window.number} of {window.size} starts beyond the last record read"
         self.step = 2 * self.step or max(1, self.size // 8)
         self.position = max(0, window.start - self.step)
         self.in_vain += 1
 
     def taken(self) -> set[str]:
-        """Return the keys of all records that were given, which are kept small until then."""
+        """Return the keys of all records yielded, which are kept in a compact form."""
         return set(itertools.chain.from_iterable(map(orjson.loads, self.packed)))
 
 
 def _check_pass(page: Page, number: int, received: int, repeated: set[str]) -> None:
-    """Raise UnstableListError where a page contradicts those before it."""
+    """Raise UnstableListError if a page contradicts the earlier ones."""
     if repeated:
-        raise UnstableListError(f"page {number} repeats {len(repeated)} records of the pages before it")
+        raise UnstableListError(f"page {number} repeats {len(repeated)} records of earlier pages")
     if not page.records and page.promises_more(number, received):
         raise UnstableListError(
             f"page {number} is empty, but the API counts {page.total_records or page.total_pages} "

@@ -1,4 +1,4 @@
-"""Fetching pages ahead of the one that is read, so that a long list takes a fraction of its round trips' time."""
+"""Fetches pages ahead of the one being read, so that a long list takes a fraction of its round trips' time."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,13 +11,13 @@ from source_particle.cancellation import endings, while_wanted
 from source_particle.paging import Fetch, Page, Window
 from source_particle.threads import in_background
 
-# Seconds for which a page is waited for while this process has nothing to do. Below it, one page after the other is
-# more than the 10,000 requests in 5 minutes that the API allows.
+# Seconds of waiting for a page while this process is idle. Below this, even one page after the other exceeds the 10,000
+# requests in 5 minutes that the API allows.
 SLOW = 0.02
 
 
 class OpenLists:
-    """The lists that are read at this moment, which share the pages that may be fetched ahead and wait in memory."""
+    """The lists being read, which share the number of pages that may be prefetched and kept in memory."""
 
     def __init__(self, pages: int) -> None:
         self._pages, self._count, self._lock = pages, 0, threading.Lock()
@@ -32,7 +32,7 @@ class OpenLists:
             self._add(-1)
 
     def share(self) -> int:
-        """Return how many pages one list may fetch ahead."""
+        """Return how many pages one list may prefetch."""
         return max(1, self._pages // max(1, self._count))
 
     def _add(self, number: int) -> None:
@@ -41,10 +41,10 @@ class OpenLists:
 
 
 class PagesAhead:
-    """Answers like the fetch it wraps; behind a slow network, mostly with pages that are there or under way.
+    """Returns the same pages as the fetch it wraps; on a slow network, most are already there or in flight.
 
-    Where the processor is the limit, fetching ahead would only cost more of it: threads take turns on the interpreter,
-    and pages that wait are no longer in the processor's caches when their turn comes.
+    If the CPU is the limit, prefetching would only cost more of it: threads take turns on the interpreter, and waiting
+    pages drop out of the processor's caches.
     """
 
     def __init__(self, fetch: Fetch, pages: Callable[[], int]) -> None:
@@ -56,14 +56,14 @@ class PagesAhead:
         self._endings = (*endings(), self._closed)
 
     def fetch(self, window: Window) -> Page | None:
-        """Give a page; one that is asked for again is fetched again."""
+        """Return a page; one that is requested again is fetched again."""
         future = self._under_way.pop(window, None)
         return future.result() if future else self._fetch_here(window)
 
     def expect(self, windows: Iterable[Window]) -> None:
-        """Begin to fetch the pages that come next, in their order, and forget all others."""
+        """Start to fetch the next pages in order, and drop all others."""
         self._read += 1
-        # Twice as many as have been read: who wants the first few records does not pay for a whole list.
+        # At most twice as many as were read, so that a reader of a few records does not pay for a whole list.
         wanted = list(islice(windows, min(self._pages(), 2 * self._read) if self._is_slow else 0))
         self._under_way = {window: self._under_way.get(window) or self._start(window) for window in wanted}
 
@@ -79,19 +79,19 @@ class PagesAhead:
             with while_wanted(*self._endings):
                 return self._fetch(window)
 
-        # A thread for a page of a hundred records costs nothing that shows.
+        # The cost of a thread for a page of a hundred records is negligible.
         return in_background(fetch, "pages-ahead")
 
     def close(self) -> None:
-        """Send nothing more; a request that has been sent ends by itself."""
+        """Send nothing more; requests in flight end by themselves."""
         self._closed.set()
 
 
 @contextmanager
 def pages_ahead(fetch: Fetch, pages: Callable[[], int]) -> Iterator[PagesAhead]:
-    """Give a fetch that keeps up to `pages()` of the pages under way that it is told to expect.
+    """Yield a fetch that keeps up to `pages()` of its expected pages in flight.
 
-    It begins to as soon as a page is waited for by a process that has nothing else to do.
+    It starts to do so once the process has waited idly for a page.
     """
     ahead = PagesAhead(fetch, pages)
     try:

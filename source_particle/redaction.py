@@ -1,4 +1,4 @@
-"""Secrets that the API was never seen to send, and might: withheld by what their names say.
+"""Masks secrets that the API was never seen to send but might, by their names.
 
 What the API is known to send (`mobile_secret`, secrets of clients) is removed by the manifest. This is for the rest: a
 field that no schema knows keeps its name and loses its value when its name says that it is a secret, and so does what
@@ -29,7 +29,7 @@ _IN_TEXT = re.compile(
 
 # The map of a device's cloud variables holds the type of each, which is no secret whatever the variable is called.
 _TYPES_OF_VARIABLES = frozenset({"int32", "double", "string", "bool"})
-# Maps whose keys hardly repeat, one per object, are looked at by themselves.
+# Maps whose keys hardly repeat are checked one by one.
 MOSTLY_ABSENT = 4
 
 Known = Mapping[str, Any]
@@ -37,13 +37,13 @@ Known = Mapping[str, Any]
 
 
 def known_names(schema: Mapping[str, Any]) -> Known:
-    """Give the names that a table's JSON schema knows, at every depth."""
+    """Return the names that a table's JSON schema knows, at every depth."""
     items = schema.get("items", schema)
     return {name: known_names(inner) for name, inner in items.get("properties", {}).items()}
 
 
 def redact(records: Sequence[dict[str, Any]], known: Known) -> None:
-    """Replace the values of unknown fields with secret names in place, at every depth; null and booleans stay.
+    """Mask the values of unknown fields with secret-like names in place, at every depth; null and booleans stay.
 
     Objects of one place are looked at together, name by name, which costs a fraction of looking at each by itself.
     """
@@ -73,7 +73,7 @@ def _is_harmless(value: Any) -> bool:
 
 
 def _objects_in(values: list[Any]) -> list[dict[str, Any]]:
-    """Give the objects among values, and among the items of lists, however deep lists hold lists."""
+    """Return the objects among values and in lists, however deeply lists are nested."""
     objects: list[dict[str, Any]] = []
     while values:
         types = set(map(type, values))
@@ -84,7 +84,7 @@ def _objects_in(values: list[Any]) -> list[dict[str, Any]]:
 
 
 def scrubbed(text: str) -> str:
-    """Withhold what looks like a secret in a text that somebody else wrote; takes time in proportion to its length."""
+    """Return foreign text with everything that looks like a secret masked, in time proportional to its length."""
     return _IN_TEXT.sub(_without_value, text)
 
 
@@ -93,7 +93,7 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Spell out what is not printable in a text that somebody else wrote, such as \n and \x1b.
+    r"""Return foreign text with unprintable characters, such as \n and \x1b, spelled out.
 
     A line break would forge a line of a log, and a terminal obeys what follows an escape character.
     """
@@ -101,7 +101,7 @@ def visible(text: str) -> str:
 
 
 def withhold_from_log(record: logging.LogRecord) -> bool:
-    """Keep what requests and replies hold out of the log, as a filter of a logger that quotes both whole."""
+    """Mask requests and replies in the log, as a filter of a logger that quotes both completely."""
     for name in ("headers", "body", "request_body"):
         if vars(record).get(name) is not None:
             setattr(record, name, REDACTED)

@@ -1,4 +1,4 @@
-"""Bodies of replies: what an endpoint promises, and what the API says in an error."""
+"""Bodies of replies: what an endpoint promises, and the API's words in an error."""
 
 import json
 import math
@@ -17,8 +17,8 @@ from source_particle.paging import Page, Record
 from source_particle.redaction import LONGEST_QUOTE, scrubbed, visible
 
 _PAGE = "_particle_page"
-# Finds a number of 19 digits or more at a fraction of a parser's cost: all digits become 0, all that may stand before a
-# number becomes a colon.
+# Finds a number of 19 digits or more at a fraction of a parser's cost: all digits become 0, and all characters that may
+# precede a number become a colon.
 SHAPE = bytes.maketrans(b"123456789,[- \t\r\n", b"000000000:::::::")
 LONG_INTEGER = b":" + b"0" * 19
 # The API's own replies have at most ten levels.
@@ -30,7 +30,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)",
 
 @dataclass(frozen=True)
 class BodyShape:
-    """What the body of a good reply looks like.
+    """The form of a good reply's body.
 
     A list of records, bare or under `records_key`; with `single` one record; with `single_allowed` either. Each record
     holds at least one of `identified_by`, `lists` of objects or nothing under those names, and under each of `moments`
@@ -46,7 +46,7 @@ class BodyShape:
     moments: tuple[str, ...] = ()
 
     def page(self, content: bytes) -> Page:
-        """Turn a body into a page; raises MalformedBodyError, saying what is wrong, for any other body."""
+        """Return the page in a body; raises MalformedBodyError, which says what is wrong, for any other body."""
         body = _parsed(content)
         if self.bare_list_is and isinstance(body, list):
             body = {self.bare_list_is: body}
@@ -84,13 +84,13 @@ def remember_page(response: requests.Response, shape: BodyShape) -> None:
 
 
 def page_of(response: requests.Response) -> Page:
-    """Give the page that `remember_page` kept."""
+    """Return the page that `remember_page` kept."""
     page: Page = getattr(response, _PAGE)
     return page
 
 
 def api_message(response: requests.Response) -> str:
-    """Quote what the API says of an error, cut and without secrets; empty when it says nothing readable.
+    """Return the API's own words about an error, cut and without secrets; empty if there are none.
 
     The API has at least seven shapes of error; the order of keys is that of Particle's own command line tool.
     """
@@ -106,12 +106,12 @@ def api_message(response: requests.Response) -> str:
 
 
 def _quoted(said: str) -> str:
-    """Quote what the API sent on one line, cut and without secrets."""
+    """Return text of the API on one line, cut and without secrets."""
     return visible(scrubbed(masked(said)))[:LONGEST_QUOTE]
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Give the texts in an error, which may be a string, a list of strings, pairs of text and code, or objects."""
+    """Yield the texts in an error, which may be a string, a list of strings, pairs of text and code, or objects."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -122,7 +122,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _parsed(content: bytes) -> Any:
-    """Parse JSON; where an object has a key twice, the last one counts."""
+    """Return parsed JSON; if an object has a key twice, the last one counts."""
     _refuse_deep_nesting(content)
     if LONG_INTEGER in content.translate(SHAPE):
         return _parsed_exactly(content)
@@ -133,7 +133,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def _parsed_exactly(content: bytes) -> Any:
-    """Accept what orjson refuses, half a surrogate pair, and keep what it rounds, an integer beyond 64 bits.
+    """Return parsed JSON with what orjson rejects (half a surrogate pair) or rounds (an integer beyond 64 bits).
 
     A number that Python cannot hold, 1e400 or one of more than 4,300 digits, becomes its text.
     """
@@ -162,7 +162,7 @@ def _integer(text: str) -> int | str:
 
 
 def _refuse_deep_nesting(content: bytes) -> None:
-    """Raise MalformedBodyError for a body so deep that it cannot be written again: orjson writes 254 levels.
+    """Raise MalformedBodyError for a body too deep to be written again: orjson writes 254 levels.
 
     Taking away innermost pairs of brackets, again and again, costs a fraction of parsing. Each round takes away one
     level, or two where lists and objects alternate.
@@ -173,7 +173,7 @@ def _refuse_deep_nesting(content: bytes) -> None:
             return
         outer = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if len(outer) == len(brackets):
-            # Only a text can hold a bracket without its twin.
+            # Only text can contain an unmatched bracket.
             outer = TEXT.sub(b"", content).translate(None, NO_BRACKETS)
             if len(outer) == len(brackets):
                 return
@@ -191,7 +191,7 @@ def _is_list_of_objects(value: Any) -> bool:
 
 
 def _is_moment(value: Any) -> bool:
-    """Say whether it is a time in UTC, on a day that exists; the CDK's cursors forget any other offset."""
+    """Return whether it is a time in UTC on an existing day; the CDK's cursors ignore any other offset."""
     if not isinstance(value, str) or not MOMENT.fullmatch(value):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Sending one request within the budget: what the CDK's requester does, with a session and a log of our own."""
+"""Sends requests within the budget: the CDK's requester with our own session and log filter."""
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -20,7 +20,8 @@ from source_particle.redaction import withhold_from_log
 from source_particle.replies import page_of
 from source_particle.settings import Settings
 
-# The CDK reads what Jinja gives as Python, `007` or `[1]` too, where that is of one of these types; nothing is of this.
+# The CDK evaluates Jinja results such as `007` or `[1]` as Python if they have one of these types; nothing has this
+# one.
 AS_WRITTEN = (type(NotImplemented),)
 
 
@@ -28,7 +29,7 @@ AS_WRITTEN = (type(NotImplemented),)
 class ParticleRequester(HttpRequester):
     """An HttpRequester that counts each request against the budget and keeps requests and replies out of the log.
 
-    Address and parameters of a slice are worked out once for all of its pages.
+    The address and parameters of a slice are computed once for all of its pages.
     """
 
     request_parameters: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class ParticleRequester(HttpRequester):
         self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
         self.logger.addFilter(withhold_from_log)
         self.session = budgeted_session(requests.Session(), Settings.of(self.config))
-        # In place of the client that the CDK's requester has made, which takes no session.
+        # Replaces the client of the CDK's requester, which does not accept a session.
         self._http_client = HttpClient(
             name=self.name,
             logger=self.logger,
@@ -58,18 +59,18 @@ class ParticleRequester(HttpRequester):
         stream_slice: StreamSlice | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> MutableMapping[str, Any]:
-        """Return the parameters that the manifest names, without the empty ones."""
+        """Return the parameters that the manifest declares, without empty ones."""
         named = self._own_parameters.eval(self.config, stream_slice=stream_slice, valid_value_types=AS_WRITTEN)
         return {name: value for name, value in named.items() if value}
 
     def page(self, url: str, parameters: Mapping[str, Any]) -> Page:
-        """Ask for one page; raises Refused for a 403 or 404, AirbyteTracedException when retries are used up."""
+        """Return one page; raises Refused for a 403 or 404, and AirbyteTracedException when retries are used up."""
         try:
             _, response = self._http_client.send_request(
                 http_method="GET", url=url, params=parameters, request_kwargs={}
             )
         except AirbyteTracedException as error:
-            # The CDK buries the handler's message in one of its own about exhausted attempts.
+            # The CDK hides the handler's message in its own one about exhausted attempts.
             last = error.__context__
             if not isinstance(last, BaseBackoffException):
                 raise

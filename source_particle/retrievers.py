@@ -1,4 +1,4 @@
-"""Reading the endpoints: one page or many, the list of products, the token itself."""
+"""Reads the endpoints: one page or many, the list of products, the token itself."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,8 +36,8 @@ LOGGER = logging.getLogger("airbyte.source_particle")
 class ParticleRetriever(Retriever):
     """Reads an endpoint to its proven end.
 
-    The CDK's pagination ends at the first short page, which a server that caps pages makes of every page, and pages
-    shift while devices come and go; see `paging`.
+    The CDK's pagination ends at the first short page, but a server that caps pages makes every page short, and pages
+    shift while devices are added and removed; see `paging`.
     """
 
     requester: ParticleRequester
@@ -48,7 +48,7 @@ class ParticleRetriever(Retriever):
     paginator: DefaultPaginator | None = None
     # The table whose options apply.
     options: str | None = None
-    # What the body of a reply promises, beside where its records are; see BodyShape.
+    # What the body of a reply promises, in addition to where its records are; see BodyShape.
     identified_by: list[str] = field(default_factory=list)
     single: bool = False
     single_allowed: bool = False
@@ -62,7 +62,7 @@ class ParticleRetriever(Retriever):
         self._known: Known | None = None
         self._normalize = Normalizer({})
         self._lists = OpenLists(self._settings.num_workers)
-        # A stream that does not fan out is given a router of the CDK's, which finds nothing that could be skipped.
+        # A stream that does not fan out gets one of the CDK's routers, which lists nothing that could be skipped.
         self._skips: Skips = getattr(self.partition_router, "skips", None) or Skips(self.requester.name)
         extractor = cast(DpathExtractor, self.record_selector.extractor)
         self.requester.handler.shape = BodyShape(
@@ -80,15 +80,15 @@ class ParticleRetriever(Retriever):
     ) -> Iterable[Record]:
         """Yield a slice's records.
 
-        Raises Refused for what the user named; AirbyteTracedException (transient_error, system_error) when retries or
-        rereads are used up.
+        Raises Refused for an item that the user named, and AirbyteTracedException (transient_error, system_error) when
+        retries or rereads are used up.
         """
         stream_slice = stream_slice or StreamSlice(partition={}, cursor_slice={})
-        # Parents have no schema here, and of their records only ids are used.
+        # Parents have no schema here, and only the ids of their records are used.
         if records_schema and self._known is None:
             self._known, self._normalize = known_names(records_schema), Normalizer(records_schema)
         try:
-            # Parents are lists that have to be read to know what there is to read.
+            # Parents have to be read to know what to count.
             is_counting = bool(records_schema) and self._settings.plan.counting
             for records in self._count(stream_slice) if is_counting else self._pages(stream_slice):
                 for record in records:
@@ -119,13 +119,13 @@ class ParticleRetriever(Retriever):
                 yield from pages.read_ascending() if pages_of.is_sorted else pages.read_unordered()
             except UnstableListError as error:
                 raise AirbyteTracedException(
-                    message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list does not hold still: "
-                    f"{error}. Nothing proves that all of it was read: start the sync again, when less comes and goes.",
+                    message=f"{self.requester.name} of {dict(stream_slice.partition)}: the list keeps changing: "
+                    f"{error}. It may not have been read completely. Start the sync again when fewer items change.",
                     failure_type=FailureType.transient_error,
                 ) from error
 
     def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
-        """Give, in place of the records, how many requests they take; None where the API does not count pages."""
+        """Yield the number of requests instead of the records; None if the API does not count pages."""
         if not self.paginator:
             yield [{"requests": 1, "sent": 0}]
             return
@@ -145,7 +145,7 @@ class ParticleRetriever(Retriever):
         return sum(1 for _ in windows_between(0, records, size)) or 1
 
     def _only_page(self, stream_slice: StreamSlice) -> Page:
-        """Ask for what comes in one reply; raises what `ParticleRequester.page` does."""
+        """Return the page of an endpoint without pagination; raises what `ParticleRequester.page` does."""
         url = self.requester.get_url(stream_slice=stream_slice)
 
         def fetch() -> Page:
@@ -183,8 +183,8 @@ class ParticleRetriever(Retriever):
 class ProductsRetriever(Retriever):
     """Lists the products that the token can see.
 
-    `/v1/products` is what every client calls, but the current reference no longer names it: where it answers 404, the
-    user's products and those of each organization are read instead, each once.
+    Every client calls `/v1/products`, but the current reference no longer lists it: if it answers 404, the user's
+    products and those of each organization are read instead, each once.
     """
 
     config: Config = field(repr=False)
@@ -197,7 +197,7 @@ class ProductsRetriever(Retriever):
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
     ) -> Iterable[Record]:
-        """Yield one record for each product; raises Refused where the token may not list products at all."""
+        """Yield one record per product; raises Refused if the token may not list products at all."""
         seen: set[str] = set()
         known, normalize = known_names(records_schema), Normalizer(records_schema)
         for record in self._records():
@@ -227,13 +227,13 @@ class ProductsRetriever(Retriever):
         if len(refused) == 2:
             raise refused[0]
         for refused_list in refused:
-            LOGGER.warning("products: skipped a list that the API refuses: %s", refused_list.message)
+            LOGGER.warning("products: skipped a list that the API refused: %s", refused_list.message)
         for organization in organizations:
             name = str(organization.get("slug") or organization["id"])
             try:
                 yield from records_of(self.organization_products, _organization_slice(name))
             except Refused as refusal:
-                LOGGER.warning("products: skipped those of organization %s: %s", name, refusal.message)
+                LOGGER.warning("products: skipped the products of organization %s: %s", name, refusal.message)
 
 
 def _organization_slice(name: str) -> StreamSlice:
@@ -242,10 +242,10 @@ def _organization_slice(name: str) -> StreamSlice:
 
 @dataclass
 class TokenRetriever(ParticleRetriever):
-    """Asks the API about the token itself and tells which tables it cannot serve.
+    """Requests information about the token, and warns about tables that it cannot read.
 
-    An API user's token lists its scopes, and may not read what belongs to a user; a user's own token lists none. The
-    one record holds the `scopes` and, as `served_at`, the server's clock: the `Date` header.
+    An API user's token lists its scopes and cannot read a user's tables; a user's own token lists none. The only record
+    holds the `scopes` and, as `served_at`, the server's clock: the `Date` header.
     """
 
     schemas: Mapping[str, Any] = field(default_factory=dict)
@@ -257,17 +257,17 @@ class TokenRetriever(ParticleRetriever):
         except Refused:
             if not plan.clock:
                 raise
-            # Any reply tells the time, also where this endpoint is not served.
+            # Any reply shows the time, even if this endpoint is not served.
             page = Page([{}], served_at=budget_of(self._settings).served_at)
         scopes = page.records[0].get("scopes") or []
-        # A stream asks for the time again and again; only a check is about what the token can serve.
+        # A stream asks for the time repeatedly; only a check is about what the token can read.
         for table, reason in self._unserved(scopes if plan.checking else []):
-            LOGGER.warning("The token cannot serve the table %s: %s", table, reason)
+            LOGGER.warning("The token cannot read the table %s: %s", table, reason)
         yield [{"scopes": scopes, "served_at": page.served_at}]
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():
             if not any("product" in endpoint for endpoint in schema["x-endpoint"]):
-                yield table, "it belongs to an API user, and only a user's own token may read it."
+                yield table, "it belongs to an API user, and only a user's own token can read this table."
             elif schema.get("x-scope", scopes[0]) not in scopes:
                 yield table, f"it lacks the scope {schema['x-scope']}."

@@ -1,4 +1,4 @@
-"""Fanning out over a fleet: which products, devices and SIMs a table is read from."""
+"""Lists what to read: the products, devices and SIMs of a table."""
 
 import logging
 import zlib
@@ -23,11 +23,11 @@ LOGGER = logging.getLogger("airbyte.source_particle")
 
 @dataclass
 class FleetRouter(PartitionRouter):
-    """Names what to read one by one: products, or the devices or SIMs (`entity`) of products or of the user.
+    """Yields slices: one per product, or per device or SIM (`entity`) of products or of the user.
 
-    Options take one value, several separated by commas, or `*` for everything that the token can see. What the user
-    named and the API refuses is an error, after the rest has been read; what `*` found and the API then refuses is
-    skipped, counted and named at the end. No stock router tells the two apart, and a parent's refusal would end them.
+    Options take one value, several separated by commas, or `*` for everything the token can see. If the API refuses
+    what the user named, that is an error after the rest has been read. If it refuses what `*` found, that is skipped,
+    counted and named at the end. The CDK's routers do not make that difference, and stop at a parent's refusal.
     """
 
     config: Config = field(repr=False)
@@ -45,10 +45,10 @@ class FleetRouter(PartitionRouter):
         self._options = table_options(self.config, self.table)
         self.skips = Skips(self.table)
 
-    # ---- naming ----
+    # ---- listing ----
 
     def stream_slices(self) -> Iterable[StreamSlice]:
-        """Yield one slice for each thing to read, each once; raises Refused at the end for a named one."""
+        """Yield one slice per item, each once; raises Refused at the end for an item that the user named."""
         failures: list[Refused] = []
         named = 0
         try:
@@ -69,15 +69,15 @@ class FleetRouter(PartitionRouter):
         if self.keeps_cursors and named == limit + 1 and not self._plan.start:
             LOGGER.warning(
                 "%s: more than %d of %s: an incremental sync now keeps one cursor for all of them instead of one each, "
-                "so one that joins later starts there and not with its whole past. To keep one each, split the fleet "
-                "into several sources by product_id_or_slug.",
+                "so one that joins later starts at that cursor and not with its whole past. To keep one each, split "
+                "the fleet into several sources by product_id_or_slug.",
                 self.table,
                 limit,
                 self.entity,
             )
 
     def _option(self, name: str) -> list[str] | None:
-        """The values of an option in order and without repetition, [`*`] for everything, None when it is not set."""
+        """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""
         value = self._options.get(name)
         values = [part.strip() for part in str(value).split(",")] if value else []
         named = list(dict.fromkeys(part for part in values if part))
@@ -86,16 +86,16 @@ class FleetRouter(PartitionRouter):
         return named or None
 
     def _is_in_part(self, stream_slice: StreamSlice) -> bool:
-        """Whether this task reads a slice; the plan may also know that only some of the values of a key are wanted."""
+        """Return whether this task reads a slice: it is in the task's part, and in the values the plan asks for."""
         keys = {**stream_slice.extra_fields, **stream_slice.partition}
         if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.only.items()):
             return False
         return self._turn_of(stream_slice) % self._plan.parts == self._plan.part
 
     def _turn_of(self, stream_slice: StreamSlice) -> int:
-        """Number a slice, the same in every process: what was named by its place, so that parts are even.
+        """Return a slice's number, the same in every process: the position of a named item, so that parts are even.
 
-        What `*` finds has no place that holds still, so it is numbered by a hash.
+        The position of an item that `*` found can change, so its number is a hash.
         """
         name = str(next(iter(stream_slice.partition.values())))
         return zlib.crc32(name.encode()) if stream_slice.extra_fields["found"] else self._places[name]
@@ -132,10 +132,10 @@ class FleetRouter(PartitionRouter):
         failures.extend(self._not_found(name) for name in wanted if name != EVERYTHING and name not in seen)
 
     def _places_to_list(self, products: list[str] | None) -> Iterator[StreamSlice | None]:
-        """Name the lists that hold entities: those of products, and None for the user's own.
+        """Yield the lists that contain entities: the slices of products, and None for the user's own list.
 
-        An entity that moves from a product still to be listed into one that has been is in neither list. So all
-        products but the last one are listed again when everything else has been.
+        An entity that moves from a product not yet listed to one already listed would be missed. So all products but
+        the last one are listed again at the end.
         """
         in_products = list(self._product_slices()) if products is not None else []
         yield from in_products
@@ -144,7 +144,7 @@ class FleetRouter(PartitionRouter):
         yield from in_products[:-1]
 
     def _listed(self, place: StreamSlice | None, products: list[str] | None, failures: list[Refused]) -> Iterator[str]:
-        """List the entities of a product or, with None, of the user; a refusal ends the list."""
+        """Yield the entities of a product or, with None, of the user; a refusal ends the list."""
         retriever = self.product_entities if place else self.own_entities
         assert retriever is not None
         try:
@@ -179,25 +179,25 @@ class FleetRouter(PartitionRouter):
             404,
         )
 
-    # ---- a router also offers request options and state; this one has none ----
+    # ---- request options and state, which every router has; this one needs none ----
 
     def get_stream_state(self) -> None:
-        """Parents are read in full each time: they keep no state."""
+        """Return None: parents are read completely each time and keep no state."""
 
     def get_request_params(self, **_: Any) -> Mapping[str, Any]:
-        """Everything goes into the path."""
+        """Return no parameters: everything is in the path."""
         return {}
 
     get_request_headers = get_request_body_data = get_request_body_json = get_request_params
 
 
 def records_of(retriever: Retriever, stream_slice: StreamSlice | None = None) -> Iterator[Record]:
-    """Read through one of this package's retrievers, which give plain dictionaries."""
+    """Yield the records of one of this package's retrievers, which are plain dictionaries."""
     return cast(Iterator[Record], iter(retriever.read_records({}, stream_slice)))
 
 
 def path_segment(name: str) -> str:
-    """Encode a name so that it stays one segment of the path; dots alone would climb to another endpoint."""
+    """Return a name encoded as one segment of the path; raises Refused for dots alone, which would change the path."""
     if not name.strip(".") or not name.isprintable():
         raise Refused(f"{name!r} cannot be the id or name of a product, device or SIM. Correct the option.", 400)
     return quote(name, safe="")

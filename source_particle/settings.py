@@ -1,4 +1,4 @@
-"""The configuration as frozen objects; each default stands once, in the specification of manifest.yaml."""
+"""The configuration as frozen objects; the defaults are in the specification of manifest.yaml only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -7,12 +7,12 @@ from typing import Any
 from source_particle import manifest
 
 EVERYTHING = "*"
-"""The value of an option that stands for all that the token can see."""
+"""The value of an option that stands for everything the token can see."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the bridge adds for one task, and `check` while it runs; the specification describes each part."""
+    """Internal settings of one task of the bridge, or of `check`; the specification describes each."""
 
     checking: bool
     counting: bool
@@ -28,7 +28,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Settings:
-    """What concerns the connection and not one table."""
+    """The settings of the connection."""
 
     base_url: str
     requests_per_5_minutes: int
@@ -42,7 +42,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Settings":
-        """Read a configuration; what it leaves out or empty has the default of the specification."""
+        """Return the settings of a configuration; missing or empty ones get the specification's default."""
         options = _options()
         given = with_defaults(config, options)
         plan = with_defaults(given["plan"] or {}, options["plan"]["properties"])
@@ -51,7 +51,7 @@ class Settings:
 
 
 def with_defaults(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """Return values with the default of each option that has none or an empty one; unset ones are None."""
+    """Return values with defaults for missing or empty options, or None if an option has no default."""
     described = _options() if options is None else options
     filled = {name: given.get(name) for name in described}
     defaults = {name: described[name].get("default") for name, value in filled.items() if value in (None, "")}
@@ -59,7 +59,7 @@ def with_defaults(given: Mapping[str, Any], options: Mapping[str, Mapping[str, A
 
 
 def table_options(config: Mapping[str, Any], table: str | None) -> Mapping[str, Any]:
-    """Return what a configuration says of one table."""
+    """Return the options of one table in a configuration."""
     options: Mapping[str, Any] = (config.get(table) if table else None) or {}
     return options
 

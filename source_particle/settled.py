@@ -1,7 +1,7 @@
-"""Reading a closed window of time only when it is closed by the clock of whoever answers.
+"""Reads a closed window of time only if it is closed by the clock of the server that answers.
 
-The end of a window was planned by the `Date` of one reply. If that was wrong, more records come into the window after
-it has been read, and nobody would ever read them.
+The end of a window was planned with the `Date` of one reply. If that was wrong, records that enter the window after it
+was read would never be read.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.cancellation import pause
 from source_particle.paging import Page
 
-# Seconds that a reply is waited for which is served late enough; servers behind one address may differ by some.
+# Seconds to wait for a reply that is served late enough; the clocks of servers behind one address may differ.
 PATIENCE = 30.0
 
 
 def settled_page(fetch: Callable[[], Page], served_after: str, where: str) -> Page:
-    """Return the first page that is served at or after a moment (ISO 8601), asking again for a while.
+    """Return the first page that is served at or after a time (ISO 8601), repeating the request for a while.
 
-    Raises AirbyteTracedException (transient_error) where the API's clock is far from that moment, and (system_error)
-    where a reply does not tell when it was served.
+    Raises AirbyteTracedException (transient_error) if the API's clock is far from that time, and (system_error) if a
+    reply does not say when it was served.
     """
     page = fetch()
     moment = datetime.fromisoformat(served_after.replace("Z", "+00:00"))
@@ -30,9 +30,9 @@ def settled_page(fetch: Callable[[], Page], served_after: str, where: str) -> Pa
     while (early := (moment - served_at(page, where)).total_seconds()) > 0:
         if early > patience:
             raise AirbyteTracedException(
-                message=f"{where}: the reply was served at {page.served_at}, by the API's clock, and the end of this "
-                f"window needs one of {served_after} or later: when the window was planned, a reply told a later "
-                "time. Nothing is lost: start again, and the window is read as soon as that clock has passed it.",
+                message=f"{where}: the reply was served at {page.served_at} by the API's clock, but this window needs "
+                f"one of {served_after} or later: a reply had a later time when the window was planned. Nothing is "
+                "lost: start again, and the window is read as soon as that clock has passed it.",
                 failure_type=FailureType.transient_error,
             )
         patience -= early
@@ -42,12 +42,12 @@ def settled_page(fetch: Callable[[], Page], served_after: str, where: str) -> Pa
 
 
 def served_at(page: Page, where: str) -> datetime:
-    """Return when a page was served; raises AirbyteTracedException (system_error) where it does not tell."""
+    """Return when a page was served; raises AirbyteTracedException (system_error) if it does not say."""
     try:
         moment = parsedate_to_datetime(page.served_at or "")
     except ValueError:
         raise AirbyteTracedException(
-            message=f"{where}: replies tell no time: the header Date is {(page.served_at or '')[:40]!r}. The windows "
+            message=f"{where}: replies have no time: the header Date is {(page.served_at or '')[:40]!r}. The windows "
             "of a stream follow the API's clock. If a proxy removes the header, let it pass.",
             failure_type=FailureType.system_error,
         ) from None

@@ -9,7 +9,7 @@ LOGGER = logging.getLogger("airbyte.source_particle")
 
 
 class Skips:
-    """The skips of one table: whoever names slices and whoever reads them tell it how far they are."""
+    """The skipped items of one table; router and retriever report their progress to it."""
 
     def __init__(self, table: str) -> None:
         self._table = table
@@ -19,7 +19,7 @@ class Skips:
         self._skipped: dict[str, int] = {}
 
     def add(self, name: str, refusal: Refused) -> None:
-        """Note that something which `*` found was refused."""
+        """Note that the API refused an item that `*` found."""
         LOGGER.info("%s: skipped %s: %s", self._table, name, refusal.message)
         with self._lock:
             self._skipped[name] = refusal.status
@@ -30,13 +30,13 @@ class Skips:
             self._open += 1
 
     def slice_read(self) -> None:
-        """Note that a slice has been read, skipped or given up."""
+        """Note that a slice was read, skipped or abandoned."""
         with self._lock:
             self._open -= 1
         self._report_when_done()
 
     def all_named(self) -> None:
-        """Note that no further slice will be named."""
+        """Note that there will be no further slices."""
         with self._lock:
             self._enumerated = True
         self._report_when_done()
@@ -48,5 +48,8 @@ class Skips:
             skipped, self._skipped = self._skipped, {}
         named = ", ".join(f"{name} ({status})" for name, status in sorted(skipped.items()))
         LOGGER.warning(
-            "%s: skipped %d that * found, because the API refused them: %s", self._table, len(skipped), named
+            "%s: skipped %d that this token may not read or that no longer exist (403, 404): %s",
+            self._table,
+            len(skipped),
+            named,
         )

@@ -11,13 +11,13 @@ Result = TypeVar("Result")
 def in_background(
     work: Callable[[], Result], name: str, on_end: "Callable[[Future[Result]], None] | None" = None
 ) -> "Future[Result]":
-    """Start a daemon thread; the future gives what `work` returns, or raises what it raises.
+    """Start a daemon thread; the future returns what `work` returns, or raises what it raises.
 
     At the end of the thread it calls `on_end` with the future.
     """
     future: Future[Result] = Future()
     if on_end:
-        # Before the start: on a future that is done already, a callback runs in the thread that adds it.
+        # Added before the start: on a future that is already done, a callback runs in the thread that adds it.
         future.add_done_callback(on_end)
 
     def run() -> None:

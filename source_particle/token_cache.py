@@ -13,9 +13,9 @@ LARGEST_FILE = 65_536
 
 
 def read_private_json(path: Path) -> dict[str, Any] | None:
-    """Return what a file holds that only this user can have written; None for a foreign, shared or damaged one."""
+    """Return the content of a file that only this user can have written; None for any other or a damaged one."""
     try:
-        # Without O_NONBLOCK a named pipe would wait for its other end for ever.
+        # Without O_NONBLOCK, opening a named pipe would block until its other end is opened.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
@@ -32,7 +32,7 @@ def read_private_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_private_json(path: Path, entry: dict[str, Any]) -> None:
-    """Write aside and rename, so that no reader meets half a file; a folder that is missing is made.
+    """Write a temporary file and rename it, so that no reader sees half a file; create a missing folder.
 
     Where that is not possible, a warning says so, and each run signs in.
     """

@@ -1,4 +1,4 @@
-"""Values in the form that the schema declares: one spelling of a time, one type per column.
+"""Brings values into the form that the schema declares: one form for times, one type per column.
 
 The API spells times in six ways and sends some numbers as text, and destinations type a column by what the schema says.
 Whatever cannot be converted without a loss is passed on as sent.
@@ -15,12 +15,12 @@ import orjson
 Record = dict[str, Any]
 Convert = Callable[[Any], Any]
 
-# The form that times are brought to has the length, the point and the letter of 2026-10-31T19:54:39.000Z.
+# Times in the final form have the length, the point and the letter of 2026-10-31T19:54:39.000Z.
 _CANONICAL_LENGTH = 24
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(?:([Zz])|([+-])(\d\d):?(\d\d))", re.ASCII
 )
-# Numbers as JSON writes them, so that "007", "+7" and "" stay the texts they are.
+# Numbers as JSON writes them, so that "007", "+7" and "" remain text.
 JSON_INTEGER = re.compile(r"-?[1-9][0-9]{0,18}|0")
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
@@ -47,14 +47,14 @@ def rfc3339(value: Any) -> Any:
 
 
 def integer_of(value: Any) -> Any:
-    """Return a whole number for a float or a text that is one, else the value as it is."""
+    """Return the integer for a float or text that is one, otherwise the value unchanged."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return int(value) if isinstance(value, str) and JSON_INTEGER.fullmatch(value) else value
 
 
 def number_of(value: Any) -> Any:
-    """Return the number that a text holds, if no digit of it is lost, else the value as it is."""
+    """Return the number in a text if no digit is lost, otherwise the value unchanged."""
     if isinstance(value, str) and JSON_NUMBER.fullmatch(value):
         number = float(value)
         if Decimal(repr(number)) == Decimal(value):
@@ -63,7 +63,7 @@ def number_of(value: Any) -> Any:
 
 
 def text_of(value: Any) -> Any:
-    """Return JSON for a number, a boolean, an object or a list, else the value as it is."""
+    """Return JSON for a number, a boolean, an object or a list, otherwise the value unchanged."""
     try:
         return value if isinstance(value, str) else orjson.dumps(value).decode()
     except orjson.JSONEncodeError:

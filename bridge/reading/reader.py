@@ -89,7 +89,7 @@ def server_time(config: Config) -> datetime:
             return http_moment(record["served_at"] or "")
         except ValueError:
             raise UnexpectedError(
-                f"{config['base_url']}: replies tell no time: the header Date is {quoted(record['served_at'])}. A "
+                f"{config['base_url']}: replies have no time: the header Date is {quoted(record['served_at'])}. A "
                 "stream follows the API's clock, so that this machine's does not matter. If a proxy removes the "
                 "header, let it pass."
             ) from None

@@ -20,7 +20,7 @@ def test_a_list_whose_middle_page_is_empty_is_not_taken_for_its_end(cloud: Devic
 
     result = sync(with_token(cloud, product_devices=options), "product_devices")
 
-    assert "does not hold still" in result.errors
+    assert "the list keeps changing" in result.errors
 
 
 def test_a_reply_that_says_200_and_means_a_refused_date_names_what_the_api_said(cloud: DeviceCloud) -> None:

@@ -62,7 +62,7 @@ def test_an_unreachable_host_is_reported(cloud: DeviceCloud) -> None:
     status, message = _check({**with_token(cloud), "base_url": nobody})
 
     assert status == Status.FAILED
-    assert f"{nobody}/v1/access_tokens/current: No whole answer came" in message
+    assert f"{nobody}/v1/access_tokens/current: No complete answer arrived" in message
 
 
 def test_an_unreachable_host_is_reported_with_a_password_too(cloud: DeviceCloud) -> None:
@@ -72,7 +72,7 @@ def test_an_unreachable_host_is_reported_with_a_password_too(cloud: DeviceCloud)
     status, message = _check({**with_password(cloud), "base_url": nobody})
 
     assert status == Status.FAILED
-    assert "Check that this machine reaches the address" in message
+    assert "Check whether this machine can reach the address" in message
 
 
 def test_a_failing_server_costs_at_most_three_requests(cloud: DeviceCloud) -> None:
@@ -111,8 +111,8 @@ def test_the_tables_that_an_api_user_cannot_have_are_named(
 
     assert status == Status.SUCCEEDED
     for table in ("devices", "sims", "user", "oauth_clients"):
-        assert f"cannot serve the table {table}: it belongs to an API user" in caplog.text
-    assert "cannot serve the table product_sims: it lacks the scope sims:list" in caplog.text
+        assert f"cannot read the table {table}: it belongs to an API user" in caplog.text
+    assert "cannot read the table product_sims: it lacks the scope sims:list" in caplog.text
     assert "the table product_devices" not in caplog.text
     assert "the table products" not in caplog.text
 

@@ -96,7 +96,7 @@ def test_replies_that_tell_no_time_are_a_named_error(
     cloud: DeviceCloud, headers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cloud, "_headers", lambda: headers)
-    with pytest.raises(UnexpectedError, match="replies tell no time"):
+    with pytest.raises(UnexpectedError, match="replies have no time"):
         reader.server_time(config_of(cloud))
 
 

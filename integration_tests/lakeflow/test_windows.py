@@ -94,7 +94,7 @@ def test_a_reply_in_a_batch_that_is_older_than_the_windows_end_fails_the_batch(c
         consumer.run()
     cloud.faults.clear()
     cloud.faults.add(Fault(VITALS, headers={"Date": "soon"}))
-    with pytest.raises(UnexpectedError, match="replies tell no time: the header Date is 'soon'"):
+    with pytest.raises(UnexpectedError, match="replies have no time: the header Date is 'soon'"):
         consumer.run()
 
 

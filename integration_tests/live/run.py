@@ -83,7 +83,9 @@ def run(connection: Mapping[str, str]) -> Report:
         except requests.RequestException as error:
             raise TemporaryError(f"{base_url}: no answer came ({type(error).__name__}).") from None
         if token.status == requests.codes.unauthorized:
-            raise SignInError(f"{base_url}: the access token was refused (401). Create one in the Particle Console.")
+            raise SignInError(
+                f"{base_url}: the access token was refused (401). Create a new one in the Particle Console."
+            )
         reports = _read_tables({**connection, "num_workers": "2"})
         answers = [(question, *_answer(question, wire)) for question in QUESTIONS]
         return Report(base_url, wire.sent, reports, answers)

@@ -108,7 +108,7 @@ def test_an_answer_from_elsewhere_is_not_the_apis(place: str, shown: str | None)
         outcome = interpreted(requests.get(URL, timeout=5))
     assert isinstance(outcome, Refused) == (shown is not None)
     if isinstance(outcome, Refused):
-        assert str(outcome.message).startswith(f"{URL}: The request was sent on to {shown}, whose answers")
+        assert str(outcome.message).startswith(f"{URL}: The request was redirected to {shown}, and responses")
 
 
 def test_a_long_refusal_is_cut() -> None:
@@ -159,7 +159,7 @@ def test_when_tries_are_used_up_the_error_says_where_and_what_to_do(error: type[
         with pytest.raises(AirbyteTracedException) as caught:
             read_devices()
         assert server.call_count == 6
-    assert str(caught.value.message).startswith(f"{BASE_URL}/v1/devices: No whole answer came ({error.__name__})")
+    assert str(caught.value.message).startswith(f"{BASE_URL}/v1/devices: No complete answer arrived ({error.__name__})")
     assert caught.value.failure_type == FailureType.transient_error
 
 
@@ -195,7 +195,7 @@ def test_a_refusal_is_not_asked_for_twice(status: int) -> None:
 def test_a_refused_token_that_was_configured_is_an_error_at_once() -> None:
     with requests_mock.Mocker() as server:
         server.get(f"{BASE_URL}/v1/devices", status_code=401)
-        with pytest.raises(AirbyteTracedException, match="Create one in the Particle Console") as caught:
+        with pytest.raises(AirbyteTracedException, match="Create a new one in the Particle Console") as caught:
             read_devices()
         assert server.call_count == 1
     assert caught.value.failure_type == FailureType.config_error

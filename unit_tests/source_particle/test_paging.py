@@ -20,7 +20,7 @@ Edit = tuple[str, int]
 BOTH_TOTALS = ("total_pages", "total_records")
 
 # Every error says which page, or how often, or how many.
-REASON = r"^(page \d+ (of \d+ (brings|lies)|repeats|is)|it changed during each of 5 readings|the API counts \d+)"
+REASON = r"^(page \d+ (of \d+ (brings|starts)|repeats|is)|it changed during each of 5 passes|the API counts \d+)"
 
 each_reader = pytest.mark.parametrize("how", ["ascending", "unordered"])
 each_page_size = pytest.mark.parametrize("per_page", range(1, 8))
@@ -96,7 +96,7 @@ def page(*keys: str, pages: int | None = None, records: int | None = None) -> Pa
     return Page([{"id": key} for key in keys], pages, records)
 
 
-# ---- lists that hold still ----
+# ---- lists that do not change ----
 
 
 @each_reader

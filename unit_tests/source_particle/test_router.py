@@ -211,7 +211,10 @@ def test_a_found_product_that_is_refused_is_skipped_and_named_once(
     with caplog.at_level(logging.WARNING):
         assert outcome(fan) == (["a", "c", "o"], None)
     (warning,) = caplog.messages
-    assert warning == f"a_table: skipped 1 that * found, because the API refused them: product p2 ({status})"
+    assert (
+        warning
+        == f"a_table: skipped 1 that this token may not read or that no longer exist (403, 404): product p2 ({status})"
+    )
 
 
 def test_a_found_product_that_is_refused_for_another_reason_is_an_error() -> None:
@@ -241,7 +244,8 @@ def test_what_is_skipped_is_named_once_when_the_last_slice_ends(caplog: pytest.L
             fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 404))
             fan.skips.slice_read()
     assert caplog.messages == [
-        "a_table: skipped 3 that * found, because the API refused them: p1 (404), p2 (404), p3 (404)"
+        "a_table: skipped 3 that this token may not read or that no longer exist (403, 404): "
+        "p1 (404), p2 (404), p3 (404)"
     ]
     for _ in fan.stream_slices():
         fan.skips.slice_read()
