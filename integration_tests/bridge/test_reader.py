@@ -1,5 +1,7 @@
 """A table read by the bridge's reader, in this process: closed, broken off, task by task, and at which time."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -130,3 +132,31 @@ def test_a_window_that_starts_after_this_machines_clock_is_read(cloud: DeviceClo
 def config_of(cloud: DeviceCloud, name: str = "devices", **options: str) -> dict[str, Any]:
     given = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
     return Options.parse({**given, **options}, table(name)).config()
+
+
+GUEST = """
+import logging, sys, tempfile
+handler = logging.StreamHandler(sys.stderr)
+logging.basicConfig(handlers=[handler], level=logging.INFO)
+from bridge.reading import reader
+from bridge.tables.catalog import table
+from bridge.errors import ParticleError
+config = {"credentials": {"auth_type": "access_token", "access_token": "very-secret"},
+          "base_url": "http://127.0.0.1:9", "retry_wait_factor": 0.0}
+try:
+    list(reader.read_records(table("devices"), config))
+except ParticleError as error:
+    print(type(error).__name__)
+assert logging.getLogger().handlers == [handler]
+"""
+
+
+def test_a_program_keeps_its_own_logging_and_standard_output() -> None:
+    run = subprocess.run([sys.executable, "-c", GUEST], capture_output=True, text=True, check=False)
+    assert run.stdout == "TemporaryError\n", run.stderr
+    assert "INFO:bridge.airbyte:" in run.stderr or "WARNING:bridge.airbyte:" in run.stderr
+    assert '"type":' not in run.stderr
+    # Each message once: under our name, not again under the CDK's.
+    assert "INFO:airbyte" not in run.stderr
+    assert "WARNING:airbyte" not in run.stderr
+    assert "very-secret" not in run.stderr

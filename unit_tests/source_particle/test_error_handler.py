@@ -147,7 +147,7 @@ def test_a_server_that_cannot_prove_itself_is_not_asked_again() -> None:
 
 
 def read_devices(**changes: object) -> list[object]:
-    retriever = retrievers(**changes)["devices"]
+    retriever = retrievers("devices", **changes)["devices"]
     assert isinstance(retriever, ParticleRetriever)
     return list(retriever.read_records({}))
 

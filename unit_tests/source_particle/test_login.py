@@ -73,7 +73,7 @@ def test_the_lifetime_of_a_token_can_be_chosen(server: Mocker) -> None:
 )
 def test_a_password_arrives_exactly_as_typed(server: Mocker, password: str) -> None:
     server.get(f"{BASE_URL}/v1/devices", json=[])
-    list(retrievers(**account(password))["devices"].read_records({}))
+    list(retrievers("devices", **account(password))["devices"].read_records({}))
     login_request, _ = server.request_history
     assert parse_qs(login_request.text, strict_parsing=True)["password"] == [password]
 
@@ -157,7 +157,7 @@ def test_a_refusal_of_a_token_that_is_already_replaced_changes_nothing(server: M
 def test_a_read_survives_a_token_revoked_during_it(server: Mocker) -> None:
     server.get(f"{BASE_URL}/v1/devices", status_code=401)
     server.get(f"{BASE_URL}/v1/devices", request_headers={"Authorization": "Bearer token-2"}, json=[{"id": "1"}])
-    assert list(retrievers(**account())["devices"].read_records({})) == [{"id": "1"}]
+    assert list(retrievers("devices", **account())["devices"].read_records({})) == [{"id": "1"}]
     assert [request.method for request in server.request_history] == ["POST", "GET", "POST", "GET"]
 
 

@@ -31,9 +31,9 @@ def account(password: str = PASSWORD, username: str = "user@example.com", **chan
     return config(**{"credentials": credentials, **changes})
 
 
-def retrievers(**changes: Any) -> dict[str, Retriever]:
-    """The retriever of each stream."""
-    streams = SourceParticle(config(**changes)).streams(config(**changes))
+def retrievers(*tables: str, **changes: Any) -> dict[str, Retriever]:
+    """The retriever of each stream, or of those that are named, which takes less time."""
+    streams = SourceParticle(config(**changes), tables=tables).streams(config(**changes))
     return {stream.name: retriever_of(stream) for stream in streams}
 
 

@@ -1,8 +1,6 @@
 """The CDK as a guest: its errors, its logs and its prints."""
 
 import logging
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -134,31 +132,3 @@ def test_the_cdk_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     raised_for(RuntimeError(), monkeypatch)
     vars(http_client)["print"]("a status message for Airbyte's platform")
     assert capsys.readouterr().out == ""
-
-
-GUEST = """
-import logging, sys, tempfile
-handler = logging.StreamHandler(sys.stderr)
-logging.basicConfig(handlers=[handler], level=logging.INFO)
-from bridge.reading import reader
-from bridge.tables.catalog import table
-from bridge.errors import ParticleError
-config = {"credentials": {"auth_type": "access_token", "access_token": "very-secret"},
-          "base_url": "http://127.0.0.1:9", "retry_wait_factor": 0.0}
-try:
-    list(reader.read_records(table("devices"), config))
-except ParticleError as error:
-    print(type(error).__name__)
-assert logging.getLogger().handlers == [handler]
-"""
-
-
-def test_a_program_keeps_its_own_logging_and_standard_output() -> None:
-    run = subprocess.run([sys.executable, "-c", GUEST], capture_output=True, text=True, check=False)
-    assert run.stdout == "TemporaryError\n", run.stderr
-    assert "INFO:bridge.airbyte:" in run.stderr or "WARNING:bridge.airbyte:" in run.stderr
-    assert '"type":' not in run.stderr
-    # Each message once: under our name, not again under the CDK's.
-    assert "INFO:airbyte" not in run.stderr
-    assert "WARNING:airbyte" not in run.stderr
-    assert "very-secret" not in run.stderr
