@@ -3,8 +3,10 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+INSTALLED_FOR_DEMO := $(VENV)/.installed-for-demo
 OLDEST_PYSPARK := 4.0.0
 PYAIRBYTE := .venv-pyairbyte
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Mutants that were looked at and change nothing that matters.
 SURVIVORS := 48
 
@@ -14,24 +16,40 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 export SPARK_LOCAL_IP := 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-oldest test-framework acceptance test-pyairbyte test-live image test-image test-versions mutants \
-  bench check docs clean java container-tools
+.DELETE_ON_ERROR:
+.PHONY: help demo unit test test-all check format docs acceptance mutants bench test-oldest test-versions test-pyairbyte test-framework \
+  test-live image test-image clean java container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) java ## Read a made-up fleet through Spark into ./lake; needs no Particle account
+demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a Particle account nor Spark
 	@$(BIN)/python -m examples.demo
 
-test: $(INSTALLED) java ## Run the tests, in random order; test-all has more
+unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: half a minute
+	$(BIN)/python -m pytest -q -n 2 unit_tests --hypothesis-profile=quick
+
+test: java $(INSTALLED) ## Run the tests, in random order: 8 minutes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: $(INSTALLED) java ## Run all tests, slow ones, more made-up values and the whole matrix of docs/matrix.md: a quarter of an hour more
+test-all: java $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: half an hour
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
-bench: $(INSTALLED) java ## Measure what a read costs, compared with a plain reader: benchmarks/README.md
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks
+check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m docs.generate --check
+
+format: $(INSTALLED) ## Format the code, and fix what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## Generate the documentation that is derived from the manifest
+	$(BIN)/python -m docs.generate
+
+acceptance: $(INSTALLED) ## Run Airbyte's acceptance tests by Airbyte's own command
+	$(BIN)/python -m integration_tests.airbyte.acceptance
 
 mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit by bit, and see that a unit test notices
 	$(BIN)/mutmut run
@@ -39,21 +57,25 @@ mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit b
 	  print left " live, more than the $(SURVIVORS) that docs/decisions/0006-mutants-that-live.md explains" > "/dev/stderr"; \
 	  exit 1 } }'
 
+bench: java $(INSTALLED) ## Measure what a read costs, compared with a plain reader: benchmarks/README.md
+	@$(PIP) -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
 test-oldest: java ## Run the tests of Spark with the oldest PySpark that works
 	$(MAKE) --no-print-directory run-test-oldest VENV=.venv-oldest
 
-test-framework: $(INSTALLED) java ## Run the Lakeflow framework's own tests on our connector: FRAMEWORK=<its checkout>
+test-versions: $(INSTALLED) ## Read with the wheel on every Python and with the oldest and newest CDK that it may meet
+	$(BIN)/python -m integration_tests.project.versions
+
+test-pyairbyte: $(PYAIRBYTE)/.installed ## Let PyAirbyte read all tables into DuckDB, in an environment of its own
+	$(PYAIRBYTE)/bin/python -m pytest -q integration_tests/airbyte/pyairbyte_suite.py
+
+test-framework: java $(INSTALLED) ## Run the Lakeflow framework's own tests on our connector: FRAMEWORK=<its checkout>
 ifeq ($(FRAMEWORK),)
 	@echo "Skipped: the Lakeflow framework is on no package registry. Name a checkout of it: make $@ FRAMEWORK=<folder>"
 else
 	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/lakeflow/framework_suite.py
 endif
-
-acceptance: $(INSTALLED) ## Run Airbyte's acceptance tests by Airbyte's own command
-	$(BIN)/python -m integration_tests.airbyte.acceptance
-
-test-pyairbyte: $(PYAIRBYTE)/.installed ## Let PyAirbyte read all tables into DuckDB, in an environment of its own
-	$(PYAIRBYTE)/bin/python -m pytest -q integration_tests/airbyte/pyairbyte_suite.py
 
 test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
 	@$(BIN)/python -m integration_tests.live
@@ -64,18 +86,6 @@ image: $(INSTALLED) container-tools ## Build the image of the source without Doc
 test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
 	$(BIN)/python -m pytest -q -m image_tests integration_tests/project/test_image.py
 
-test-versions: $(INSTALLED) ## Read with the wheel on every Python and with the oldest and newest CDK that it may meet
-	$(BIN)/python -m integration_tests.project.versions
-
-check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/python -m docs.generate --check
-
-docs: $(INSTALLED) ## Generate the documentation that is derived from the manifest
-	$(BIN)/python -m docs.generate
-
 clean: ## Remove what was built and read; the virtual environment stays
 	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
@@ -84,21 +94,28 @@ clean: ## Remove what was built and read; the virtual environment stays
 SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 SUITABLE_FOR_PYAIRBYTE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@if [ ! -x $(BIN)/python ]; then \
-	  for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10); do \
-	    if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
-	  done; \
-	  if [ -z "$${found:-}" ]; then \
-	    echo "No Python 3.10 to 3.13 with venv was found$(if $(PYTHON), as $(PYTHON)). Install one (Debian, Ubuntu:" \
-	      "apt-get install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
-	    exit 1; \
-	  fi; \
-	  echo "Creating $(VENV) with $$found"; \
-	  $$found -m venv $(VENV); \
-	fi
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[spark,cli,dev]'
+# Both stand in one environment. pip's warnings are about the settings of the machine; its errors show.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV): two minutes"
+	@$(PIP) -e '.[spark,cli,demo,dev]'
+	@touch $@ $(INSTALLED_FOR_DEMO)
+
+$(INSTALLED_FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the demo needs into $(VENV): a minute"
+	@$(PIP) -e '.[cli,demo]'
 	@touch $@
+
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10); do \
+	  if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "No Python 3.10 to 3.13 with venv was found$(if $(PYTHON), as $(PYTHON)). Install one (Debian, Ubuntu:" \
+	    "apt-get install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Creating $(VENV) with $$found"; \
+	$$found -m venv $(VENV)
 
 $(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
 	@for python in $(or $(PYTHON),python3.12 python3.11 python3); do \
@@ -109,7 +126,7 @@ $(PYAIRBYTE)/.installed: pyproject.toml examples/pyairbyte/constraints.txt
 	  exit 1; \
 	fi; \
 	[ -x $(PYAIRBYTE)/bin/python ] || $$found -m venv $(PYAIRBYTE)
-	$(PYAIRBYTE)/bin/python -m pip install -q --disable-pip-version-check -c examples/pyairbyte/constraints.txt \
+	$(PYAIRBYTE)/bin/python -m pip install -qq --disable-pip-version-check -c examples/pyairbyte/constraints.txt \
 	  -e . airbyte duckdb httptools hypothesis jsonschema pytest trustme
 	@touch $@
 
@@ -120,8 +137,8 @@ run-test-oldest:
 	  set -e; \
 	  $(or $(PYTHON),python3) -m venv $(VENV); \
 	  grep -vE '^(pyspark|py4j)==' constraints.txt > $(VENV)/constraints.txt; \
-	  $(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt \
-	    -e '.[spark,cli,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(VENV)/constraints.txt \
+	    -e '.[spark,cli,demo,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
 	  touch $(INSTALLED); \
 	fi
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -W "ignore::pytest.PytestUnraisableExceptionWarning" \
@@ -138,12 +155,16 @@ java:
 	    "apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one." >&2; \
 	  exit 1; \
 	fi; \
-	echo "Installing a Java runtime for Spark"; \
-	$$as_root apt-get update -q; \
-	for package in openjdk-17-jre-headless openjdk-21-jre-headless default-jre-headless; do \
-	  if $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$package; then break; fi; \
-	done; \
-	if [ "$$(version)" -lt 17 ]; then echo "apt-get has no Java 17 or newer: install one and set JAVA_HOME." >&2; exit 1; fi
+	echo "Installing a Java runtime for Spark: a minute"; \
+	said=$$($$as_root apt-get update -q 2>&1; \
+	  for package in openjdk-17-jre-headless openjdk-21-jre-headless default-jre-headless; do \
+	    $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$package 2>&1 && break; \
+	  done); \
+	if [ "$$(version)" -lt 17 ]; then \
+	  echo "$$said" >&2; \
+	  echo "apt-get has no Java 17 or newer: install one and set JAVA_HOME." >&2; \
+	  exit 1; \
+	fi
 
 # buildah makes and runs an image without a daemon; debootstrap makes what it stands on.
 container-tools:

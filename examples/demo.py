@@ -4,6 +4,7 @@ It needs no Particle account: a local server stands in for the Device Cloud. Wit
 `particle-bridge sync`.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -38,6 +39,9 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
         return 1
     rows = sum(result.rows for result in results)
     console.print(f"All {len(results)} tables hold exactly what the fleet holds: {rows} rows, as Parquet in {lake}/.")
+    command = Path(os.path.relpath(sys.prefix)) / "bin" / "particle-bridge"
+    console.print("Next, read your own fleet (create a token with `particle token create`):")
+    console.print(f"  PARTICLE_ACCESS_TOKEN=<your token> {command} sync --to my-fleet", markup=False, soft_wrap=True)
     return 0
 
 
