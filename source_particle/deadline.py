@@ -21,7 +21,7 @@ class DeadlineAdapter(HTTPAdapter):
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request, with a read timeout no longer than the deadline; raises requests.RequestException."""
         connect, read = kwargs["timeout"]
-        return super().send(*args, **{**kwargs, "timeout": (connect, min(read, self._seconds))})
+        return super().send(*args, **{**kwargs, "timeout": tuple(min(part, self._seconds) for part in (connect, read))})
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the connection pools, as `requests` does."""

@@ -27,7 +27,7 @@ from source_particle.masking import SPELLINGS, keep_secret, secrets_in
 from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
 
-CONNECT_AND_READ_TIMEOUT = (15, 30)
+CONNECT_AND_READ_TIMEOUT = (6, 30)
 # A reply of a few hundred bytes, for which everything else waits.
 LONGEST_REPLY = 60.0
 LOGIN_RETRIES = 3

@@ -245,7 +245,8 @@ class TokenRetriever(ParticleRetriever):
     """Requests information about the token, and warns about tables that it cannot read.
 
     An API user's token lists its scopes and cannot read a user's tables; a user's own token lists none. The only record
-    holds the `scopes` and, as `served_at`, the server's clock: the `Date` header.
+    holds the `scopes`, when the token expires, the reason for each table that it cannot read (`unserved`) and, as
+    `served_at`, the server's clock: the `Date` header.
     """
 
     schemas: Mapping[str, Any] = field(default_factory=dict)
@@ -259,11 +260,15 @@ class TokenRetriever(ParticleRetriever):
                 raise
             # Any reply shows the time, even if this endpoint is not served.
             page = Page([{}], served_at=budget_of(self._settings).served_at)
-        scopes = page.records[0].get("scopes") or []
+        token = page.records[0]
+        scopes = token.get("scopes") or []
+        unserved = dict(self._unserved(scopes))
         # A stream asks for the time repeatedly; only a check is about what the token can read.
-        for table, reason in self._unserved(scopes if plan.checking else []):
-            LOGGER.warning("The token cannot read the table %s: %s", table, reason)
-        yield [{"scopes": scopes, "served_at": page.served_at}]
+        if plan.checking and not plan.clock:
+            for table, reason in unserved.items():
+                LOGGER.warning("The token cannot read the table %s: %s", table, reason)
+        known = {"scopes": scopes, "expires_at": token.get("expires_at"), "unserved": unserved}
+        yield [{**known, "served_at": page.served_at}]
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():

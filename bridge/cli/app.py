@@ -7,7 +7,7 @@ import typer
 
 from bridge.cli.given import AsJson, OneTable
 from bridge.cli.output import print_grid, print_json, print_tree
-from bridge.cli.reading import show_plan
+from bridge.cli.reading import show_check, show_head, show_plan
 from bridge.cli.syncing import run_sync
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
 from bridge.tables.catalog import Table, table, tables
@@ -76,6 +76,8 @@ def show_schema(name: OneTable, as_json: AsJson = False) -> None:
     print_tree(part)
 
 
+app.command("check")(show_check)
+app.command("head")(show_head)
 app.command("plan")(show_plan)
 app.command("sync")(run_sync)
 

@@ -10,10 +10,18 @@ from rich.console import Console
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Table
 
+LONGEST_CELL = 40
+CELL_BORDER = 3
+
 
 def complain(text: str, style: str = "red") -> None:
     """Print an error, whole and in red where there are colours."""
     Console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line of text, as long as it is."""
+    Console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -32,6 +40,33 @@ def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console().print(grid)
 
 
+def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """Print rows as a table, as many columns as the terminal is wide: the key first, and none that is empty."""
+    filled = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+    columns = sorted(filled, key=lambda name: name not in key)
+    cells = {name: [_cell(row[name]) for row in rows] for name in columns}
+    widths = {name: min(LONGEST_CELL, max(map(len, [name, *cells[name]]))) + CELL_BORDER for name in columns}
+    shown: list[str] = []
+    left = Console().width - 1
+    for name in columns:
+        left -= widths[name]
+        if shown and left < 0:
+            break
+        shown.append(name)
+    print_grid(shown, ([cells[name][number] for name in shown] for number in range(len(rows))))
+    if rest := columns[len(shown) :]:
+        complain(f"{len(rest)} more columns, which --columns shows: {', '.join(rest)}", style="dim")
+
+
+def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as CSV; nested values are JSON."""
+    import csv  # noqa: PLC0415
+
+    lines = csv.writer(sys.stdout)
+    lines.writerow(columns)
+    lines.writerows([_text(row[name]) for name in columns] for row in rows)
+
+
 def print_tree(table: Table) -> None:
     """Print the columns of a table, a line for each column and field; a pipe gets whole lines, a terminal its width."""
     console = Console()
@@ -47,6 +82,17 @@ def print_tree(table: Table) -> None:
 def visible(text: str) -> str:
     """Show what a terminal would obey; names of devices are texts of others."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _cell(value: Any) -> str:
+    text = visible(_text(value))
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _branches(properties: Mapping[str, JsonSchema], indent: str) -> Iterator[tuple[str, str, str]]:

@@ -79,6 +79,8 @@ def outcome(result: TableResult) -> str:
     """Say in a line what became of a table."""
     if result.error:
         return f"{result.table}: failed after {result.seconds:.1f} s"
+    if result.skipped:
+        return f"{result.table}: not read"
     if result.is_kept:
         return f"{result.table}: kept from the interrupted sync"
     new = "new " if result.until else ""

@@ -14,11 +14,90 @@ from bridge.cli.given import (
     Given,
     GivenOptions,
     MoreTables,
+    OneTable,
     Password,
     Tables,
     Username,
 )
-from bridge.cli.output import complain, print_grid, print_json
+from bridge.cli.output import complain, print_csv, print_grid, print_json, print_rows, say
+from bridge.rows.schema import RESCUED_DATA
+from bridge.tables.catalog import table
+
+
+def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
+    config: Config = None,
+    option: GivenOptions = None,
+    access_token: AccessToken = None,
+    username: Username = None,
+    password: Password = None,
+    base_url: BaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who the token is, which tables it can read, how large the fleet is, and what a full read would cost.
+
+    Sends at most 15 requests. Ends with 3 where the API refuses the account or the token, 4 where it does not answer.
+    """
+    from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
+    from bridge.export.check import check  # noqa: PLC0415
+
+    given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
+    with kept_logs(None):
+        found = check(given.connection)
+    if as_json:
+        print_json(asdict(found))
+        return
+    unknown = "not known"
+    whose = found.username or ("an API user" if found.scopes else unknown)
+    lines = {
+        "Address": found.base_url,
+        "Account": whose,
+        "Token valid until": found.expires_at or "no end is known",
+        "Scopes": ", ".join(found.scopes) or "all (a user's own token)",
+        "Products": unknown if found.products is None else f"{found.products:,}",
+        "Devices": unknown if found.devices is None else f"{found.devices:,}",
+        "SIMs of products": unknown if found.sims is None else f"at most {found.sims:,}",
+        "A full read": unknown
+        if found.requests is None
+        else f"about {found.requests:,} requests, {found.minutes_at_least} minutes at least",
+        "Tables": ", ".join(found.served),
+    }
+    for name, value in lines.items():
+        say(f"{name + ':':<20}{value}")
+    for name, reason in found.unserved.items():
+        say(f"{'Not ' + name + ':':<20}{reason}")
+
+
+def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
+    name: OneTable,
+    count: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many rows.")] = 10,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns, with commas between; a dot leads to a field: id,payload.device.power.")
+    ] = None,
+    config: Config = None,
+    option: GivenOptions = None,
+    access_token: AccessToken = None,
+    username: Username = None,
+    password: Password = None,
+    base_url: BaseUrl = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Show some rows of a table; stops reading as soon as it has them."""
+    from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
+    from bridge.export.head import head, picked  # noqa: PLC0415
+
+    given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
+    part, paths = table(name), [path.strip() for path in (columns or "").split(",")]
+    picked([], part, paths)
+    with kept_logs(None):
+        rows = head(given.connection, name, count, given.tables)
+    chosen = picked(rows, part, paths) if columns else rows
+    if as_json:
+        print_json(chosen)
+    elif as_csv:
+        print_csv(chosen, list(dict.fromkeys(paths)) if columns else [*part.columns, RESCUED_DATA])
+    else:
+        print_rows(chosen, part.primary_key)
 
 
 def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
@@ -39,11 +118,13 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     Asks for the lists of products, devices and SIMs only. A table that the token may not read is listed with the
     reason; one that is named and refused makes the command end with 2.
     """
-    from bridge.export.estimate import Cost, costs, total  # noqa: PLC0415  (so that other commands start fast)
+    from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
+    from bridge.export.estimate import Cost, costs, total  # noqa: PLC0415
 
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     chosen = [*(names or ()), *(more_names or ())]
-    found = list(costs(given.connection, chosen, given.tables, partitions, exclude or ()))
+    with kept_logs(None):
+        found = list(costs(given.connection, chosen, given.tables, partitions, exclude or ()))
     limit = int(given.connection.get("requests_per_5_minutes", 10_000))
     everything = total(found, limit)
     if as_json:

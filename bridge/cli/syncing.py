@@ -130,8 +130,12 @@ def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, 
         rows = (
             (result.table, "failed" if result.error else f"{result.rows:,}", f"{result.seconds:.1f}", _remark(result))
             for result in results
+            if not result.skipped
         )
         print_grid(("Table", "Rows", "Seconds", ""), rows)
+        for result in results:
+            if result.skipped:
+                complain(f"{result.table} was not read: {result.skipped}", style="yellow")
         for note in notes:
             complain(note, style="yellow")
     for result in results:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.errors import ConfigurationError
-from bridge.export.selection import signed_in, wanted_tables, without_credentials
+from bridge.export.selection import check_named, signed_in, wanted_tables
 from bridge.reading import reader
 from bridge.reading.tasks import descriptors
 from bridge.tables.catalog import Table
@@ -46,14 +46,19 @@ def costs(
     wanted = wanted_tables(connection, named, table_options, exclude)
     checked = [Options.parse(options, part) for part, options in wanted.items()]
     access = signed_in(checked[0])
+    if named:
+        check_named(access, wanted)
     for part, given in wanted.items():
-        options = Options.parse({**without_credentials(given), **access}, part)
+        if part.name in access.facts.unserved:
+            yield _refused(part, access.facts.unserved[part.name])
+            continue
+        options = Options.parse(access.given(given), part)
         try:
             yield _cost(part, options, partitions)
         except ConfigurationError as error:
             if named:
                 raise
-            yield Cost(part.name, 0, 0, is_counted=True, minutes_at_least=0, refused=str(error))
+            yield _refused(part, str(error))
 
 
 def total(found: Iterable[Cost], limit: int) -> Cost:
@@ -76,6 +81,10 @@ def _cost(part: Table, options: Options, partitions: int) -> Cost:
     requests = count * finding + sum(pages or 1 for pages in reading)
     limit = options.config()["requests_per_5_minutes"]
     return Cost(part.name, count, requests, None not in reading, _minutes(requests, limit))
+
+
+def _refused(part: Table, reason: str) -> Cost:
+    return Cost(part.name, 0, 0, is_counted=True, minutes_at_least=0, refused=reason)
 
 
 def _minutes(requests: int, limit: int) -> int:

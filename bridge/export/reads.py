@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.export.history import Window
-from bridge.export.selection import without_credentials
 from bridge.reading import reader
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.rows.batches import record_batches
@@ -32,13 +31,6 @@ class TableRead:
     window: Window | None = None
     on_rows: Callable[[int], None] = field(default=lambda _count: None)
     rows: int = 0
-
-    @classmethod
-    def of(
-        cls, options: Mapping[str, str], table: Table, access: Mapping[str, str], window: Window | None
-    ) -> TableRead:
-        """Return the read of a table with an access token."""
-        return cls(table, {**without_credentials(options), **access}, window)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows; raises what `bridge.reading.reader` does."""

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from bridge.errors import OptionError
+from bridge.errors import ConfigurationError, OptionError
 from bridge.reading import reader
 from bridge.tables.catalog import (
     Option,
@@ -39,15 +40,37 @@ def wanted_tables(
     return {part: _complete(part, connection, given.get(part, {})) for part in chosen}
 
 
-def signed_in(options: Options) -> dict[str, str]:
-    """Return an access token for all tables, at the cost of at most one login."""
-    token = options.credentials.get("access_token") or reader.sign_in(options.config())
-    return {"access_token": token}
+@dataclass(frozen=True)
+class Access:
+    """What the API lets in: a token, and what it says about it."""
+
+    token: str = field(repr=False)
+    facts: reader.TokenFacts
+
+    def given(self, options: Given) -> dict[str, str]:
+        """Return options that sign in with the token, and with nothing else."""
+        others = {name: value for name, value in options.items() if name not in credential_names()}
+        return {**others, "access_token": self.token}
 
 
-def without_credentials(options: Given) -> dict[str, str]:
-    """Return options without those that sign in."""
-    return {name: value for name, value in options.items() if name not in credential_names()}
+def signed_in(options: Options) -> Access:
+    """Sign in once for all tables and ask about the token; soon an error where nothing answers.
+
+    Raises SignInError where the API refuses, TemporaryError where it does not answer.
+    """
+    config = options.config()
+    token = options.credentials.get("access_token") or reader.sign_in({**config, "plan": {"checking": True}})
+    signing_in = {"auth_type": "access_token", "access_token": token}
+    return Access(token, reader.token_facts({**config, "credentials": signing_in}))
+
+
+def check_named(access: Access, tables: Iterable[Table]) -> None:
+    """Raise ConfigurationError for a table that the user named and the token cannot serve."""
+    for part in tables:
+        if part.name in access.facts.unserved:
+            raise ConfigurationError(
+                f"The token cannot serve the table {part.name}: {access.facts.unserved[part.name]}"
+            )
 
 
 def fingerprint(options: Options) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +15,7 @@ from bridge.export.formats.sink import Mark, Sink
 from bridge.export.history import EAGER, next_window, selection_of
 from bridge.export.places import Place
 from bridge.export.reads import TableRead
-from bridge.export.selection import fingerprint, signed_in, wanted_tables
+from bridge.export.selection import Access, check_named, fingerprint, signed_in, wanted_tables
 from bridge.reading import reader
 from bridge.tables.catalog import Table
 from bridge.tables.options import Options
@@ -38,6 +37,8 @@ class TableResult:
     error: str | None = None
     is_kept: bool = False
     """Whether it had been written before the sync was interrupted, and was not read again."""
+    skipped: str | None = None
+    """Why the table was not read: the token cannot serve it, and it was not named."""
     until: str | None = None
     """Of an append table, the moment up to which it was read, ISO 8601 in UTC; that moment is not part of it."""
 
@@ -86,20 +87,21 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     """
     if engine == "spark" and file_format not in (None, "parquet"):
         raise OptionError(f"The engine spark writes parquet only; write {file_format} without it.")
+    named = list(names)
     wanted = {
         part: {**options, **(EAGER if part.cursor_field else {})}
-        for part, options in wanted_tables(connection, names, table_options, exclude).items()
+        for part, options in wanted_tables(connection, named, table_options, exclude).items()
     }
     checked = {part: Options.parse(options, part) for part, options in wanted.items()}
     place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))
     place.check()
     with _writer(engine, spark) as writer:
-        first = next(iter(checked.values()))
-        access = signed_in(first)
-        # Also tells, before anything is written, whether the API answers and takes the token.
-        now = reader.server_time(_with_token(wanted, access).config())
+        # Tells, before anything is written, whether the API answers and takes the token.
+        access = signed_in(next(iter(checked.values())))
+        if named:
+            check_named(access, checked)
         with place.held(resume=resume, writer=writer) as sink:
-            run = _Run(sink, wanted, access, now, resume, allow_data_loss, observer or Observer())
+            run = _Run(sink, wanted, access, resume, allow_data_loss, observer or Observer())
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
             return [run.table(part, checked[part], mark) for part, mark in marks.items()]
@@ -111,8 +113,7 @@ class _Run:
 
     sink: Sink
     wanted: Mapping[Table, Mapping[str, str]]
-    access: Mapping[str, str]
-    now: datetime
+    access: Access
     resume: bool
     allow_data_loss: bool
     observer: Observer
@@ -122,7 +123,7 @@ class _Run:
         mark = Mark("snapshot", self.sink.sync_id, fingerprint(options))
         if options.table.cursor_field:
             return replace(mark, keeps="windows", selection=selection_of(options))
-        return replace(mark, keeps="days", day=self.now.date().isoformat()) if history else mark
+        return replace(mark, keeps="days", day=self.access.facts.now.date().isoformat()) if history else mark
 
     def check(self, marks: Mapping[Table, Mark]) -> None:
         """Raise ConfigurationError where writing would destroy or mix what is kept."""
@@ -132,6 +133,10 @@ class _Run:
 
     def table(self, part: Table, options: Options, mark: Mark) -> TableResult:
         """Read and write one table; raises what concerns the whole run."""
+        if reason := self.access.facts.unserved.get(part.name):
+            result = TableResult(part.name, 0.0, skipped=reason)
+            self.observer.on_end(result)
+            return result
         self.observer.on_start(part.name)
         start = time.perf_counter()
         try:
@@ -142,24 +147,26 @@ class _Run:
             result = TableResult(part.name, 0.0, error=_message(error))
             if isinstance(error, TemporaryError):
                 # Raises, once for all tables, where the API does not answer at all.
-                reader.server_time(_with_token(self.wanted, self.access).config())
+                reader.token_facts(self._options(part).config())
         result = replace(result, seconds=time.perf_counter() - start)
         self.observer.on_end(result)
         return result
+
+    def _options(self, part: Table) -> Options:
+        return Options.parse(self.access.given(self.wanted[part]), part)
 
     def _written(self, part: Table, options: Options, mark: Mark) -> TableResult:
         window = None
         if mark.keeps == "windows":
             before = self.sink.mark_of(part)
             until = before.until if before else ""
-            window = next_window(options, until, self.now, allow_data_loss=self.allow_data_loss)
+            window = next_window(options, until, self.access.facts.now, allow_data_loss=self.allow_data_loss)
             if window is None:
                 return TableResult(part.name, 0.0, until=until)
             mark = replace(mark, start=window.start, until=window.until)
         elif self.resume and self.sink.is_finished(part, mark):
             return TableResult(part.name, 0.0, is_kept=True)
-        read = TableRead.of(self.wanted[part], part, self.access, window)
-        read.on_rows = self.observer.on_rows
+        read = TableRead(part, self.access.given(self.wanted[part]), window, self.observer.on_rows)
         self.sink.write(read, mark)
         return TableResult(part.name, 0.0, read.rows, until=window.until if window else None)
 
@@ -173,12 +180,6 @@ def _writer(engine: Engine, spark: SparkSession | None) -> Iterator[FileFormat |
 
     with spark_session(spark) as session:
         yield SparkParquet(session)
-
-
-def _with_token(wanted: Mapping[Table, Mapping[str, str]], access: Mapping[str, str]) -> Options:
-    """Return options that sign in with the token alone, as every read does."""
-    part, options = next(iter(wanted.items()))
-    return Options.parse(TableRead.of(options, part, access, None).given, part)
 
 
 def _message(error: Exception) -> str:

@@ -9,6 +9,7 @@ import logging.config
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -28,6 +29,8 @@ Config = Mapping[str, Any]
 
 LOGGER = logging.getLogger("bridge.airbyte")
 LONGEST_MESSAGE = 1000
+# Seconds for one try of a question whose answer is a few hundred bytes, and which everything else waits for.
+SOON = 6.0
 _IMPORTING = threading.Lock()
 
 
@@ -79,20 +82,55 @@ def server_time(config: Config) -> datetime:
     Raises SignInError, TemporaryError when no answer comes, and UnexpectedError when it does not tell the time (the
     HTTP header `Date`).
     """
-    asking = {**config, "plan": {**config.get("plan", {}), "clock": True}}
-    with _as_guest("asking the API for the time", config):
+    return _moment_served(_about_token(config, clock=True), config)
+
+
+@dataclass(frozen=True)
+class TokenFacts:
+    """What the API says about an access token."""
+
+    now: datetime
+    """What the API's clock says, to the second below."""
+    scopes: tuple[str, ...]
+    """What an API user's token may do; empty for a user's own token, which may do everything."""
+    expires_at: str | None
+    unserved: Mapping[str, str]
+    """Why the token cannot serve a table, by table."""
+
+
+def token_facts(config: Config) -> TokenFacts:
+    """Return what the API says about the access token; one request, and soon an error where nothing answers.
+
+    Raises SignInError, TemporaryError and UnexpectedError.
+    """
+    record = _about_token({**config, "longest_reply_seconds": SOON}, clock=True, checking=True)
+    return TokenFacts(
+        _moment_served(record, config),
+        tuple(record.get("scopes") or ()),
+        record.get("expires_at"),
+        record.get("unserved") or {},
+    )
+
+
+def _about_token(config: Config, **plan: bool) -> Mapping[str, Any]:
+    asking = {**config, "plan": {**config.get("plan", {}), **plan}}
+    with _as_guest("the access token", config):
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
         [stream] = SourceParticle(config=asking, tables=["access_token"]).streams(asking)
         [record] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
-        try:
-            return http_moment(record["served_at"] or "")
-        except ValueError:
-            raise UnexpectedError(
-                f"{config['base_url']}: replies have no time: the header Date is {quoted(record['served_at'])}. A "
-                "stream follows the API's clock, so that this machine's does not matter. If a proxy removes the "
-                "header, let it pass."
-            ) from None
+        return record
+
+
+def _moment_served(record: Mapping[str, Any], config: Config) -> datetime:
+    try:
+        return http_moment(record["served_at"] or "")
+    except ValueError:
+        raise UnexpectedError(
+            f"{config['base_url']}: replies have no time: the header Date is {quoted(record['served_at'])}. A read "
+            "follows the API's clock, so that this machine's does not matter. If a proxy removes the header, let it "
+            "pass."
+        ) from None
 
 
 def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from bridge.errors import OptionError, SignInError, UnknownTableError
+from bridge.errors import OptionError, SignInError, TemporaryError, UnknownTableError
 from bridge.export.folder import LOCK
 from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
@@ -19,11 +20,11 @@ from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with no variables of its own but these."""
+def run(*arguments: str, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with no variables of its own but these, and in an interpreter that ran `code` before."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PARTICLE_")}
     return subprocess.run(
-        [sys.executable, "-m", "bridge.cli", *arguments],
+        [sys.executable, "-c", f"{code or 'pass'}; from bridge.cli import main; main()", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -148,6 +149,78 @@ def test_a_table_that_fails_keeps_its_old_files_and_the_others_go_on(cloud: Devi
     assert str(results[1].error).startswith("table products: http://127.0.0.1:")
     assert pq.read_table(tmp_path / "products").equals(before)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([LOCK, *names])
+
+
+# ---- failing fast ----
+
+
+def test_a_refused_token_is_said_once_for_all_tables(cloud: DeviceCloud, tmp_path: Path) -> None:
+    result = run("sync", "--to", str(tmp_path / "out"), PARTICLE_ACCESS_TOKEN="unknown", PARTICLE_BASE_URL=cloud.url)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert "the access token was refused (401)" in result.stderr
+    assert cloud.ledger.count() == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "sync"])
+@pytest.mark.parametrize(
+    "account", [{"PARTICLE_ACCESS_TOKEN": "x"}, {"PARTICLE_USERNAME": "x", "PARTICLE_PASSWORD": "y"}]
+)
+def test_where_nothing_answers_that_is_said_once(command: str, account: dict[str, str], tmp_path: Path) -> None:
+    arguments = ["--option", "retry_wait_factor=0", *(["--to", str(tmp_path / "out")] if command == "sync" else [])]
+    result = run(command, *arguments, PARTICLE_BASE_URL=f"http://127.0.0.1:{_closed_port()}", **account)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (4, "", 1)
+    assert result.stderr.startswith("Error: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_api_that_goes_away_is_said_once(cloud: DeviceCloud, tmp_path: Path) -> None:
+    connection = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
+    cloud.faults.add(Fault("*", at=2, times=None, cut="reset"))
+    with pytest.raises(TemporaryError):
+        sync(tmp_path, connection)
+    assert not cloud.ledger.count("GET /v1/products")
+
+
+def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path) -> None:
+    arguments = ("sync", "--to", str(tmp_path / "out"), "--engine", "spark", "--table", "user")
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    result = run(*arguments, **account, JAVA_HOME=str(tmp_path))
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "needs Java 17 or newer" in result.stderr
+    result = run(*arguments, **account, code="import sys; sys.modules['pyspark'] = None")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "pip install" in result.stderr
+
+
+def test_a_sync_needs_neither_spark_nor_java(cloud: DeviceCloud, tmp_path: Path) -> None:
+    code = "import sys; sys.modules.update(dict.fromkeys(['pyspark', 'py4j', 'deltalake']))"
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    result = run("sync", "devices", "--to", str(tmp_path), **account, code=code, PATH="", JAVA_HOME="")
+    assert result.returncode == 0, result.stderr
+
+
+def test_without_names_a_sync_reads_what_the_token_can_serve_and_lists_the_rest(
+    cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.api_user_token, "PARTICLE_BASE_URL": cloud.url}
+    exclude = [text for name in ("diagnostics", "sim_data_usage") for text in ("--exclude", name)]
+    result = run("sync", "--to", str(tmp_path), *exclude, "--json", **account)
+    assert result.returncode == 0, result.stderr
+    ended = {table["table"]: table for table in json.loads(result.stdout)["tables"]}
+    assert ended.keys() == tables().keys() - {"diagnostics", "sim_data_usage"}
+    assert "API user" in ended["user"]["skipped"]
+    assert ended["product_devices"]["skipped"] is None
+    assert not (tmp_path / "user").exists()
+    result = run("sync", "user", "--to", str(tmp_path), **account)
+    assert result.returncode == 2
+    assert "The token cannot serve the table user" in result.stderr
+
+
+def _closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def test_a_refused_password_is_tried_once_and_writes_nothing(cloud: DeviceCloud, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_login_says_who_signs_in_and_waits_only_so_long(server: Mocker) -> Non
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["Authorization"] == f"Basic {b64encode(b'particle:particle').decode()}"
     timeout: Any = request.timeout
-    assert timeout == (15, 30)
+    assert timeout == (6, 30)
 
 
 def test_the_lifetime_of_a_token_can_be_chosen(server: Mocker) -> None:

@@ -1,0 +1,113 @@
+"""What can be said of a token in few requests: what it is, which tables it serves, and what a full read costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.errors import ConfigurationError
+from bridge.export.selection import Access, signed_in, wanted_tables
+from bridge.reading import reader
+from bridge.reading.tasks import descriptors
+from bridge.tables.catalog import table, tables
+from bridge.tables.options import Options
+
+# Signing in, the token, the user, products twice and own devices; what is left counts the SIMs of products.
+MOST_PRODUCTS = 9
+ROWS_A_PAGE = 100
+WINDOW_MINUTES = 5
+
+
+@dataclass
+class Check:
+    """What is known of a token; None is what the API does not tell it."""
+
+    base_url: str
+    username: str | None = None
+    expires_at: str | None = None
+    scopes: list[str] = field(default_factory=list)
+    """What an API user's token may do; empty for a user's own token, which may do everything."""
+    products: int | None = None
+    devices: int | None = None
+    sims: int | None = None
+    """Those of products, at most so many: the API tells the pages of a list, not its length."""
+    requests: int | None = None
+    """What it takes, about, to read all tables that the token serves."""
+    minutes_at_least: int | None = None
+    served: list[str] = field(default_factory=list)
+    unserved: dict[str, str] = field(default_factory=dict)
+
+
+def check(connection: Mapping[str, str]) -> Check:
+    """Return what is known of the account or token of a connection, in at most 15 requests.
+
+    Raises ConfigurationError, SignInError where the API refuses, TemporaryError where it does not answer.
+    """
+    wanted = wanted_tables(connection)
+    first = Options.parse(wanted[table("user")], table("user"))
+    access = signed_in(first)
+    asking = _Asking(access, {part.name: options for part, options in wanted.items()})
+    found = Check(first.config()["base_url"], expires_at=access.facts.expires_at, scopes=list(access.facts.scopes))
+    found.unserved = dict(access.facts.unserved)
+    found.served = [name for name in tables() if name not in found.unserved]
+    asking.count(found)
+    limit = int(first.config()["requests_per_5_minutes"])
+    if found.requests is not None:
+        found.minutes_at_least = WINDOW_MINUTES * (max(0, found.requests - 1) // limit)
+    return found
+
+
+@dataclass
+class _Asking:
+    access: Access
+    wanted: Mapping[str, Mapping[str, str]]
+
+    def count(self, found: Check) -> None:
+        """Fill in how much there is."""
+        user = self._rows("user", found)
+        found.username = user[0].get("username") if user else None
+        products = self._rows("products", found)
+        own = self._rows("devices", found)
+        if products is None:
+            return
+        found.products = len(products)
+        in_products = sum(int(product.get("device_count") or 0) for product in products)
+        found.devices = in_products + len(own or ())
+        if len(products) <= MOST_PRODUCTS:
+            found.sims = self._sims(found)
+        lists = len(products) + in_products // ROWS_A_PAGE + 1
+        # Lists are read once for their own table, once for the devices and once for the SIMs.
+        found.requests = len(found.served) + 3 * lists + found.devices + (found.sims or 0)
+
+    def _rows(self, name: str, found: Check) -> list[Mapping[str, Any]] | None:
+        """Return the rows of a table that is one list, None where the token cannot read it."""
+        if name in found.unserved:
+            return None
+        options = self._options(name)
+        try:
+            [task] = descriptors(options, 1)
+            return list(reader.read_task(table(name), options.config(), task))
+        except ConfigurationError as error:
+            self._refuse(name, found, error)
+            return None
+
+    def _sims(self, found: Check) -> int | None:
+        """Return how many SIMs there are at most in all products, None where the token cannot list them."""
+        if "product_sims" in found.unserved:
+            return None
+        options = self._options("product_sims")
+        try:
+            _, pages = reader.count_requests(table("product_sims"), options.config())
+        except ConfigurationError as error:
+            self._refuse("product_sims", found, error)
+            return None
+        return ROWS_A_PAGE * sum(count or 1 for count in pages)
+
+    def _options(self, name: str) -> Options:
+        return Options.parse(self.access.given(self.wanted[name]), table(name))
+
+    @staticmethod
+    def _refuse(name: str, found: Check, error: ConfigurationError) -> None:
+        found.unserved[name] = str(error)
+        found.served.remove(name)
