@@ -1,18 +1,18 @@
-"""What YAML cannot say: the classes that manifest.yaml names, each with the behaviour of the API that forces it.
+"""The classes that manifest.yaml uses where YAML is not enough, each with the API behaviour that requires it.
 
 ParticleAuthenticator    one login per process, because ten failed ones block the IP address
-ParticleErrorHandler     a 200 may hold anything but the promised body
+ParticleErrorHandler     a 200 may contain anything but the promised body
 ParticleBackoff          a 429 comes without Retry-After
-ParticleRequester        every request counts against one budget, and none may reach the log
-SortedPages              which sorting makes pages rise by key
+ParticleRequester        all requests share one budget, and none may reach the log
+SortedPages              pages have a stable order only if the API is asked for it
 ParticleRetriever        short pages prove nothing, and pages shift while they are read
-ProductsRetriever        the list of products has two homes
-TokenRetriever           an API user's token serves some tables only
-FleetRouter              there is no fleet-wide endpoint, and `*` meets what a token may not read
-RecordFields             documented names, keys of parents, no secrets
-NewDevicesFromStartDate  a device that joins later has a past of its own
-RealDate                 a date may look right and not exist
-Defaults                 a default stands in the specification alone
+ProductsRetriever        the list of products has two addresses
+TokenRetriever           an API user's token can read some tables only
+FleetRouter              there is no fleet-wide endpoint, and `*` finds items that a token may not read
+RecordFields             records lack documented names and parents' keys, and contain secrets
+NewDevicesFromStartDate  a device that joins later has older vitals of its own
+RealDate                 a date may be well-formed and not exist
+Defaults                 defaults are in the specification only
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -62,8 +62,8 @@ __all__ = [
 class RecordFields(RecordTransformation):
     """Adds documented names and the parents' keys to a record and removes secrets, at a tenth of AddFields' cost.
 
-    `aliases` maps a name to the one whose value it takes where it is missing itself; `from_slice` names keys of the
-    slice that the record lacks; `removed` names fields that must not leave the source.
+    `aliases` maps a name to the field whose value it gets if it is missing; `from_slice` lists keys of the slice that
+    are added to the record; `removed` lists fields that must not leave the source.
     """
 
     config: Config = field(repr=False)
@@ -97,19 +97,19 @@ class RecordFields(RecordTransformation):
 class NewDevicesFromStartDate(StateMigration):
     """Lets a device that joins later start with its whole 30 days.
 
-    The CDK starts an unknown partition at the newest cursor of all others. Beyond 10,000 partitions it keeps that one
-    cursor only; such a state is left as it is. What no version of the source has ever written is refused in words.
+    The CDK starts an unknown partition at the newest cursor of all others. Beyond 10,000 partitions it keeps only that
+    cursor; such a state is left unchanged. A state that no version of the source has written is refused with a reason.
     """
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
 
     def should_migrate(self, stream_state: Mapping[str, Any]) -> bool:
-        """Whether there is a state to look at."""
+        """Return whether there is a state."""
         return bool(stream_state)
 
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Drop the newest cursor of all; raises AirbyteTracedException (config_error) for what no cursor can be."""
+        """Return the state without the newest cursor of all; raises AirbyteTracedException for an invalid one."""
         for state, cursor in _cursors(stream_state):
             _refuse_without_time(state, cursor)
         if not stream_state.get("states") or stream_state.get("use_global_cursor"):
@@ -118,7 +118,7 @@ class NewDevicesFromStartDate(StateMigration):
 
 
 def _cursors(stream_state: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield each part of a state that says where to resume, with its cursor: of a device, and of all of them."""
+    """Yield each part of a state that says where to resume, with its cursor: one per device, and the common one."""
     states = stream_state.get("states", [])
     for state in states if isinstance(states, list) else [states]:
         is_named = isinstance(state, Mapping) and isinstance(state.get("partition"), Mapping)
@@ -135,13 +135,13 @@ def _refuse_without_time(state: Any, cursor: Any) -> None:
     except (TypeError, KeyError, ValueError) as error:
         raise AirbyteTracedException(
             message=f"diagnostics: the state of the sync cannot be used: {shown(state)} has no device or no time. It "
-            "was changed by hand or is another source's: clear the stream, and the next sync reads all 30 days.",
+            "was edited by hand or belongs to another source. Clear the stream, and the next sync reads all 30 days.",
             failure_type=FailureType.config_error,
         ) from error
 
 
 class RealDate(ValidationStrategy):
-    """Refuses a date that looks right and does not exist, such as the 30th of February."""
+    """Rejects a date that is well-formed but does not exist, such as the 30th of February."""
 
     def validate(self, value: Any) -> None:
         """Raise AirbyteTracedException (config_error) that names the value."""
@@ -154,7 +154,7 @@ class RealDate(ValidationStrategy):
 
 @dataclass
 class Defaults(ConfigTransformation):
-    """Gives each option that is unset or empty its default, so that the manifest need not repeat it."""
+    """Sets the default of each missing or empty option, so that the manifest need not repeat it."""
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]

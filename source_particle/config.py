@@ -1,6 +1,6 @@
-"""What users write as configuration: freed of what means nothing, and checked in words that name the field.
+"""Cleans and checks the configuration that users write; errors name the field.
 
-Pure: the manifest alone says which values are allowed. Spark and Lakeflow check their options with the same rules.
+Pure: the manifest alone says which values are allowed. Spark and Lakeflow check their options by the same rules.
 """
 
 import re
@@ -14,17 +14,17 @@ from source_particle.masking import masked
 from source_particle.redaction import LONGEST_QUOTE, REDACTED, scrubbed, visible
 
 UNSET: tuple[Any, ...] = (None, "", {})
-"""What Airbyte's forms send for a field that was cleared."""
-# Control characters and halves of surrogate pairs: nobody types them, and not every protocol carries them.
+"""What Airbyte's forms send for a cleared field."""
+# Control characters and halves of surrogate pairs cannot be typed, and some protocols cannot carry them.
 UNTYPEABLE = ("Cc", "Cs")
 TRIMMED = {"access_token", "username"}
-# What is before or after these in an address may be a password or a token.
+# In an address, the parts before @ and after ? or # may contain a password or a token.
 _ADDRESS_SECRETS = re.compile(r".*@|(?<=[?#]).+", re.DOTALL)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d)(?::(\d\d)(?:\.\d{1,6})?)?(?:Z|[+-](\d\d):(\d\d))?)?", re.ASCII)
 
 
 def cleaned(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration without what is unset, with 8 for 8.0 and without spaces around what signs in."""
+    """Return a configuration without unset fields, with 8 for 8.0, and with trimmed credentials."""
     credentials = config.get("credentials")
     if isinstance(credentials, Mapping):
         config = {**config, "credentials": {name: trimmed(name, value) for name, value in credentials.items()}}
@@ -44,9 +44,9 @@ def _without_unset(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trimmed(name: str, value: Any) -> Any:
-    """Return a token or user name without the spaces, line breaks and invisible characters that copying adds around it.
+    """Return a token or user name without surrounding spaces, line breaks and invisible characters from copying.
 
-    A password is left as it is: it may begin or end with a space.
+    A password is left unchanged: it may begin or end with a space.
     """
     if name not in TRIMMED or not isinstance(value, str):
         return value
@@ -55,7 +55,7 @@ def trimmed(name: str, value: Any) -> Any:
 
 
 def problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with a cleaned configuration; nothing under `credentials` is ever quoted."""
+    """Yield the problems of a cleaned configuration; values under `credentials` are never quoted."""
     properties = _specification()["properties"]
     yield from _credential_problems(config.get("credentials"), properties["credentials"]["oneOf"])
     for name, schema in properties.items():
@@ -70,7 +70,7 @@ def _credential_problems(credentials: Any, branches: list[Mapping[str, Any]]) ->
         found = "missing" if credentials is None else "malformed"
         yield f"credentials: {found}; expected an object that holds {needed}."
         return
-    # A value of any type may stand there, and a list is in no dictionary.
+    # The value may have any type, and a list cannot be looked up in a dictionary.
     way = next((way for way in ways if way == credentials.get("auth_type")), None)
     if way is None:
         yield f"credentials.auth_type: expected {' or '.join(ways)}."
@@ -102,8 +102,8 @@ def _problems(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[str]
 
 
 def fits(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Return whether an option may have this value: what its schema says, printable, and a date only if it exists."""
-    # A tenth of a second that importing this module need not wait for.
+    """Return whether an option may have this value: valid by its schema, printable, and if a date, an existing one."""
+    # Imported here because it takes a tenth of a second.
     from jsonschema import Draft7Validator  # noqa: PLC0415
 
     if not Draft7Validator(schema).is_valid(value):
@@ -114,22 +114,20 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def unsendable(name: str, secret: str) -> str | None:
-    """Return why a token, user name or password cannot be sent, without quoting it; None where it can."""
+    """Return why a token, user name or password cannot be sent, without quoting it; None if it can."""
     if name != "access_token":
-        return (
-            None if _is_typeable(secret) else f"the {name} holds a line break or another character that nobody types."
-        )
+        return None if _is_typeable(secret) else f"the {name} contains a line break or another control character."
     wrong = next((place for place, character in enumerate(secret) if not "!" <= character <= "~"), None)
     if wrong is None:
         return None
     return (
-        f"the access token holds a character that no token has, U+{ord(secret[wrong]):04X} at place {wrong + 1} of "
+        f"the access token contains an invalid character, U+{ord(secret[wrong]):04X} at position {wrong + 1} of "
         f"{len(secret)}. Copy it again."
     )
 
 
 def is_date(text: str) -> bool:
-    """Return whether a text is a day, or a time of ISO 8601, that exists and leaves room for a day around it."""
+    """Return whether a text is an ISO 8601 date or time that exists, at least a day from the limits of datetime."""
     found = _DATE.fullmatch(text)
     if found is None:
         return False
@@ -161,7 +159,7 @@ def expected(schema: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Quote a value that a user wrote, without what may be a secret in it: people paste addresses with passwords."""
+    """Return a user's value in quotes, without possible secrets: people paste addresses with passwords."""
     text = _ADDRESS_SECRETS.sub(_hidden, value) if isinstance(value, str) else value
     return visible(scrubbed(masked(repr(text))))[:LONGEST_QUOTE]
 

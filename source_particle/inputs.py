@@ -1,8 +1,7 @@
-"""The files that a platform or a person hands over: configuration, catalog and state.
+"""Reads the files of a command: configuration, catalog and state.
 
-Airbyte writes them exactly as its protocol says. People save what a command has printed, leave out what does not
-matter, and use editors that put a byte order mark in front. What is meant is clear in most cases; the rest is refused
-with what is expected.
+Airbyte writes them exactly as its protocol says. People save the output of a command, leave out what does not matter,
+and use editors that add a byte order mark. Whatever is clear is accepted; errors say what is expected.
 """
 
 import codecs
@@ -27,14 +26,14 @@ CATALOG_FORM = (
     'a configured catalog such as {"streams": [{"stream": {"name": "devices"}, "sync_mode": "full_refresh"}]}, or what '
     "discover prints"
 )
-STATE_FORM = "a list of state messages, or what a read has printed"
+STATE_FORM = "a list of state messages, or the output of read"
 
 
 def read_config(config_path: str) -> MutableMapping[str, Any]:
     """Return the configuration in a file; raises AirbyteTracedException (config_error) that names the file."""
     found = _documents(config_path)
     if len(found) != 1 or not isinstance(found[0], dict):
-        raise _unusable(config_path, "it does not hold one JSON object")
+        raise _unusable(config_path, "it must contain one JSON object")
     config: MutableMapping[str, Any] = found[0]
     return config
 

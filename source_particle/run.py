@@ -18,9 +18,9 @@ from source_particle.source import SourceParticle
 def run(args: list[str] | None = None) -> None:
     """Run one Airbyte command and write its messages to standard output.
 
-    The files named by `--config`, `--catalog` and `--state` are read here, because the CDK wants their contents when
-    the source is built. Anything that goes wrong is a TRACE message and exit code 1; for `check`, what is wrong with
-    the configuration is its answer.
+    The files named by `--config`, `--catalog` and `--state` are read here, because the CDK needs their contents when
+    the source is built. Any error is a TRACE message and exit code 1; `check` reports errors in the configuration as
+    its result.
     """
     init_uncaught_exception_handler(logging.getLogger("airbyte"))
     arguments = sys.argv[1:] if args is None else args

@@ -13,7 +13,7 @@ from source_particle.config import cleaned
 from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.settings import Settings
 
-# For each source the CDK parses its own schema of manifests again, which takes longer than all else of building one.
+# The CDK parses its schema of manifests again for each source, which takes longer than the rest of building it.
 vars(concurrent_declarative_source)["get_declarative_component_schema"] = cache(
     concurrent_declarative_source.get_declarative_component_schema
 )
@@ -42,7 +42,7 @@ class SourceParticle(ConcurrentDeclarativeSource):
             source_config={**manifest(), "streams": list(_streams(wanted, config))},
         )
 
-    # The CDK's entry point reads the files of a command through these.
+    # The CDK's entry point reads the files of a command with these.
     read_config = staticmethod(read_config)
 
     @classmethod
@@ -56,11 +56,11 @@ class SourceParticle(ConcurrentDeclarativeSource):
         return read_state(state_path)
 
     def _validate_source(self) -> None:
-        """Trust the manifest: it comes with this package, and a test validates it once for all."""
+        """Do nothing: the manifest comes with this package, and a test validates it."""
 
 
 def _streams(wanted: set[str], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give the streams that are read, all without `wanted`; building the others is most of what a source costs."""
+    """Yield the streams to read, or all without `wanted`; building streams is most of the cost of a source."""
     is_planned = bool(Settings.of(config).plan.start)
     for stream in manifest()["streams"]:
         names = {part.get("name") for part in (stream, *stream.get("streams", ()))}
@@ -69,5 +69,5 @@ def _streams(wanted: set[str], config: Mapping[str, Any]) -> Iterator[Mapping[st
 
 
 def _without_cursor(stream: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the state of a stream that is told where to start: the CDK's search through it grows with the fleet."""
+    """Return a stream without state, because it is told where to start; the CDK's search grows with the fleet."""
     return {name: part for name, part in stream.items() if name not in ("incremental_sync", "state_migrations")}

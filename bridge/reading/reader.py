@@ -1,7 +1,7 @@
-"""Configuration → records: the only module that imports the Airbyte CDK, and the only one that asks the API.
+"""Configuration → records: the only module that imports the Airbyte CDK or sends requests.
 
-The CDK is built to own its process; here it is a guest in a Spark worker or a shell. So it is imported when a read
-begins and not before, may not reconfigure logging, prints nothing, and its errors become those of `bridge.errors`.
+The CDK expects to own its process; here it is a guest in a Spark worker or a shell. So it is imported only when a read
+begins, cannot reconfigure logging, prints nothing, and its errors become those of `bridge.errors`.
 """
 
 import logging
@@ -37,7 +37,7 @@ _IMPORTING = threading.Lock()
 def sign_in(config: Config) -> str:
     """Return an access token for a configuration, at the cost of at most one login per process and account.
 
-    Raises SignInError when the account is refused and TemporaryError when the API does not answer.
+    Raises SignInError if the account is refused, and TemporaryError if the API does not answer.
     """
     with _as_guest("signing in", config):
         from source_particle.components import sign_in as access_token  # noqa: PLC0415  (imports the CDK)
@@ -47,9 +47,9 @@ def sign_in(config: Config) -> str:
 
 
 def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
-    """Give the records of a table one by one, in no order, with up to `num_workers` requests under way.
+    """Yield the records of a table, in no order, with up to `num_workers` requests in flight.
 
-    The iterator may be closed anywhere. It ends only when everything was read: whatever prevents that is raised, as
+    The iterator may be closed anywhere. It ends only when everything was read; anything that prevents that is raised as
     SignInError, ConfigurationError, TemporaryError or UnexpectedError.
     """
     with _as_guest(f"table {table.name}", config):
@@ -65,22 +65,22 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
 
 
 def planner_token(options: Options) -> str | None:
-    """Sign in for all tasks of a plan; None where every task has the access token among its options already."""
+    """Return a token for all tasks of a plan; None if every task already has the access token in its options."""
     return None if "access_token" in options.credentials else sign_in(options.config())
 
 
 def read_task(
     table: Table, config: Config, descriptor: Mapping[str, Any], access_token: str | None = None
 ) -> Iterator[Mapping[str, Any]]:
-    """Give the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
+    """Yield the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
     return within(read_records(table, task_config(table, config, descriptor, access_token)), table, descriptor)
 
 
 def server_time(config: Config) -> datetime:
-    """Return what the API's clock says, to the second below; one request.
+    """Return the time of the API's clock, rounded down to a second; sends one request.
 
-    Raises SignInError, TemporaryError when no answer comes, and UnexpectedError when it does not tell the time (the
-    HTTP header `Date`).
+    Raises SignInError, TemporaryError if there is no answer, and UnexpectedError if it has no time (the HTTP header
+    `Date`).
     """
     return _moment_served(_about_token(config, clock=True), config)
 
@@ -90,16 +90,16 @@ class TokenFacts:
     """What the API says about an access token."""
 
     now: datetime
-    """What the API's clock says, to the second below."""
+    """The time of the API's clock, rounded down to a second."""
     scopes: tuple[str, ...]
     """What an API user's token may do; empty for a user's own token, which may do everything."""
     expires_at: str | None
     unserved: Mapping[str, str]
-    """Why the token cannot serve a table, by table."""
+    """Why the token cannot read a table, by table."""
 
 
 def token_facts(config: Config) -> TokenFacts:
-    """Return what the API says about the access token; one request, and soon an error where nothing answers.
+    """Return what the API says about the access token; sends one request, and fails soon if nothing answers.
 
     Raises SignInError, TemporaryError and UnexpectedError.
     """
@@ -128,16 +128,16 @@ def _moment_served(record: Mapping[str, Any], config: Config) -> datetime:
     except ValueError:
         raise UnexpectedError(
             f"{config['base_url']}: replies have no time: the header Date is {quoted(record['served_at'])}. A read "
-            "follows the API's clock, so that this machine's does not matter. If a proxy removes the header, let it "
-            "pass."
+            "follows the API's clock, so that this machine's does not matter. If a proxy removes the header, "
+            "configure it to pass the header on."
         ) from None
 
 
 def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]:
-    """Return how many requests it takes to find what a table is read from, and how many to read each of that.
+    """Return how many requests it takes to list what a table is read from, and how many to read each item.
 
-    The latter is None where the API does not count the pages of a list. Asks for what there is and for the first page
-    of each list, nothing more. Raises what `read_records` does.
+    The latter is None if the API does not count the pages of a list. Requests only the lists and the first page of each
+    item. Raises what `read_records` does.
     """
     counting = {**config, "plan": {**config.get("plan", {}), "counting": True, "start": SINCE_EVER}}
     with _as_guest(f"table {table.name}", config):
@@ -152,7 +152,7 @@ def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]
 
 @contextmanager
 def _as_guest(place: str, config: Config) -> Iterator[None]:
-    """Let the CDK work here, and raise what it raises as errors of the bridge that quote no secret."""
+    """Run the CDK in this block, and raise its errors as errors of the bridge that quote no secret."""
     house_rules()
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _as_guest(place: str, config: Config) -> Iterator[None]:
         yield
     except ParticleError:
         raise
-    # The frames of the traceback tell where it happened and hold no values; the chain of causes would repeat what is
+    # The frames of the traceback show where it happened and contain no values; the chain of causes would repeat what is
     # masked in the message.
     except AirbyteTracedException as error:
         raise _mapped(error, place).with_traceback(error.__traceback__) from None
@@ -174,30 +174,31 @@ def _mapped(error: Any, place: str) -> ParticleError:
     from source_particle.errors import SignInRefusedError  # noqa: PLC0415  (imports the CDK)
 
     kind = SignInError if isinstance(error, SignInRefusedError) else error_for(error.failure_type.value)
-    # Where the CDK has no text for people, it quotes the whole reply.
+    # If the CDK has no text for people, it quotes the whole reply.
     message, *_body = (error.message or "").split(" Response (body): ")
     text = message or shortened(error.internal_message or "")
     return kind(f"{place}: {shortened(_shown(text), LONGEST_MESSAGE)}")
 
 
 def _shown(text: str) -> str:
-    """Return a text on one line and without secrets."""
+    """Return a text on one line, without secrets."""
     return visible(masked(text))
 
 
 @cache
 def house_rules() -> None:
-    """Import the CDK without letting it take over the process, once."""
+    """Import the CDK, once, without letting it take over the process."""
     with _IMPORTING:
         configure = logging.config.dictConfig
-        # On import, the CDK closes every log handler of the process and puts one in their place that prints JSON.
+        # On import, the CDK replaces every log handler of the process with one that prints JSON.
         logging.config.dictConfig = lambda config: None
         try:
             from airbyte_cdk import entrypoint  # noqa: F401, PLC0415
             from airbyte_cdk.sources.streams.http import http_client  # noqa: PLC0415
         finally:
             logging.config.dictConfig = configure
-    # A 429 makes the CDK print a status message for Airbyte's platform to standard output, which is not ours to write.
+    # On a 429 the CDK prints a status message for Airbyte's platform to standard output, which belongs to the user
+    # here.
     vars(http_client)["print"] = lambda *_args, **_options: None
     airbyte = logging.getLogger("airbyte")
     airbyte.addHandler(_Forwarder())
@@ -205,13 +206,13 @@ def house_rules() -> None:
 
 
 class _Forwarder(logging.Handler):
-    """Passes what the CDK and the source log on to the logger `bridge.airbyte`, without secrets."""
+    """Passes log records of the CDK and the source to the logger `bridge.airbyte`, without secrets."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not LOGGER.isEnabledFor(record.levelno):
             return
         message = shortened(_shown(record.getMessage()), LONGEST_MESSAGE)
-        # A new record, because the CDK hangs the headers of requests on its own.
+        # A new record, because the CDK attaches the headers of requests to its own.
         passed = logging.LogRecord(LOGGER.name, record.levelno, record.pathname, record.lineno, message, None, None)
         if record.exc_info:
             passed.exc_text = masked(logging.Formatter().formatException(record.exc_info))

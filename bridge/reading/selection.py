@@ -1,7 +1,7 @@
-"""Which devices a stream reads, as the fingerprint that its offsets carry.
+"""Which devices a stream reads, as a fingerprint in its offsets.
 
-A stream that reads other devices from now on than its checkpoint was written for would never read the earlier records
-of the new ones. An offset of an older version has no fingerprint and is taken as it is.
+A stream that selects other devices than when its checkpoint was written would never read the earlier records of the new
+ones. An offset of an older version has no fingerprint and is accepted.
 """
 
 import hashlib
@@ -18,30 +18,30 @@ SELECTION = "selection"
 
 
 def fingerprint(options: Options) -> str:
-    """Return 16 hex digits that are the same for the same devices, however the options spell them."""
+    """Return 16 hex digits that are equal for equal selections, however the options spell them."""
     return hashlib.sha256("\n".join(_selected(options)).encode()).hexdigest()[:16]
 
 
 def refuse_change(options: Options) -> None:
-    """Raise ConfigurationError because an offset was written while the stream selected something else.
+    """Raise ConfigurationError because an offset was written while the stream had another selection.
 
-    With `failOnSelectionChange=false` a warning takes its place.
+    With `failOnSelectionChange=false`, log a warning instead.
     """
     names = " or ".join(_selecting(options))
     change = (
         f"The checkpoint of the stream over {options.table.name} was written for another selection ({names} has "
-        "changed): earlier records of what it did not select then would never be read."
+        "changed): earlier records of newly selected items would never be read."
     )
     if options.spark_options["failOnSelectionChange"]:
         raise ConfigurationError(
-            f"{change} Undo the change, or start a stream with a checkpoint of its own. To accept the gap, set "
+            f"{change} Undo the change, or use a new checkpoint. To accept the gap, set "
             "failOnSelectionChange=false; a batch read with device_id and start_date fills it."
         )
-    LOGGER.warning("%s The stream resumes all the same, because failOnSelectionChange is false.", change)
+    LOGGER.warning("%s The stream continues, because failOnSelectionChange is false.", change)
 
 
 def _selecting(options: Options) -> list[str]:
-    """Return the options that select what is fanned out over, the required one first; each is a column, too."""
+    """Return the options that select items, the required one first; each is a column, too."""
     table = options.table
     others = [option.name for option in table.options if option.name in table.columns]
     return list(dict.fromkeys([*table.required_options, *others]))
@@ -49,7 +49,7 @@ def _selecting(options: Options) -> list[str]:
 
 def _selected(options: Options) -> list[str]:
     required, *others = [_values(options, name) for name in _selecting(options)]
-    # What is named is the same wherever it is looked for.
+    # Named items are the same in whichever list they are found.
     return [required] if required != EVERYTHING else [required, *others]
 
 

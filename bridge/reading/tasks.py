@@ -1,8 +1,8 @@
-"""What to read → descriptors of the tasks that read it; pure, so that a plan can be looked at without a network.
+"""What to read → descriptors of the tasks that read it; pure, so that plans can be tested without a network.
 
-A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the products, devices or SIMs that
-a fan-out finds are this task's (see `FleetRouter`), `start` and `end` which window of time, `only` what a filter of
-Spark leaves of them.
+A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the listed products, devices or
+SIMs are this task's (see `FleetRouter`), `start` and `end` give the window of time, and `only` the items that Spark's
+filters select.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,20 +16,20 @@ from source_particle.settings import EVERYTHING
 Descriptor = dict[str, Any]
 
 DEFAULT_PARTS = 8
-"""Tasks of a read where nobody knows how many Spark runs at once, and the most where nobody asks for more."""
-# Each task lists the fleet for itself. With a smaller part of the limit than this, that would be most of what it sends.
+"""Tasks of a read if Spark's parallelism is unknown, and the maximum unless the user sets more."""
+# Each task lists the fleet for itself. With a smaller share of the limit than this, that would be most of its requests.
 LEAST_PER_TASK = 100
 SINCE_EVER = "1970-01-01"
-# Of the request budget, one in so many is left to the planner, which signs in and asks for the time of each batch; a
-# few are enough, and never more than half.
+# The share of the request budget for the planner, which signs in and asks for the time of each batch: one in 50
+# requests, at least 5, and never more than half.
 PLANNERS_PART, PLANNERS_LEAST = 50, 5
-# However the API treats the bounds of a request, nothing at a bound of a window is lost: more is asked for, and what
-# is outside dropped.
+# Requests ask for a little more than the window and drop the rest, so that nothing at its bounds is lost, however the
+# API treats them.
 MARGIN = seconds(1)
 
 
 def descriptors(options: Options, default_parts: int, narrowing: Mapping[str, Any] | None = None) -> list[Descriptor]:
-    """Return the tasks of one read, at least one; `narrowing` is what they have in common."""
+    """Return the tasks of one read, at least one; all share `narrowing`."""
     count = _parts(options, default_parts)
     return [{"part": part, "parts": count, **(narrowing or {})} for part in range(count)]
 
@@ -37,10 +37,10 @@ def descriptors(options: Options, default_parts: int, narrowing: Mapping[str, An
 def task_config(
     table: Table, whole: Mapping[str, Any], descriptor: Mapping[str, Any], access_token: str | None
 ) -> dict[str, Any]:
-    """Return the configuration of one task: its plan, its part of the request budget, the planner's token."""
+    """Return the configuration of one task: its plan, its share of the request budget, the planner's token."""
     plan = {**descriptor, **_widened(descriptor)}
     if table.cursor_field:
-        # A task is always told where to start, so that the source keeps no state for it.
+        # A task always gets a start, so that the source keeps no state for it.
         own = whole.get(table.name) or {}
         plan.setdefault("start", iso_ms(moment_of(own.get("start_date") or SINCE_EVER)))
     if access_token:
@@ -50,7 +50,7 @@ def task_config(
 
 
 def with_token(parts: Sequence[Descriptor], access_token: str | None) -> list[Descriptor]:
-    """Return descriptors that carry the planner's token themselves, where nothing else can."""
+    """Return descriptors that carry the planner's token, for readers that pass on nothing else."""
     return [{**part, "access_token": Redacted(access_token)} if access_token else dict(part) for part in parts]
 
 
@@ -64,12 +64,12 @@ def _parts(options: Options, default_parts: int) -> int:
     budget = _budget_of_tasks(options.config()["requests_per_5_minutes"])
     by_default = min(default_parts, DEFAULT_PARTS, max(1, budget // LEAST_PER_TASK))
     wanted: int = options.spark_options.get("numPartitions", by_default)
-    # A task without a single request could only wait.
+    # A task without a share of the budget could only wait.
     return min(wanted, budget, *_pinned(options))
 
 
 def _pinned(options: Options) -> Iterator[int]:
-    """Give how many things are named, unless `*` leaves that open."""
+    """Yield the number of named items, or nothing for `*`."""
     named = str(options.table_options[options.table.required_options[0]])
     if named != EVERYTHING:
         yield len({part.strip() for part in named.split(",")})

@@ -82,7 +82,7 @@ def test_an_api_user_finds_the_products_of_organizations_where_there_is_no_list_
         assert not result.errors
         assert result.records[table]
         assert not cloud.ledger.compare(table, {}, result.records[table], access="api_user")
-        assert "skipped a list that the API refuses" in result.warnings
+        assert "skipped a list that the API refused" in result.warnings
 
 
 @pytest.mark.parametrize("date", ["2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z"])

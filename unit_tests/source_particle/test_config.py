@@ -55,7 +55,7 @@ def test_a_token_and_a_user_name_lose_what_copying_adds_around_them(around: str)
 def test_a_token_that_no_header_carries_is_refused_and_not_quoted(inside: str) -> None:
     [problem] = problems(cleaned({"credentials": {**TOKEN, "access_token": f"s3cr{inside}3t"}}))
     assert problem.startswith(
-        f"credentials.access_token: the access token holds a character that no token has, U+{ord(inside[0]):04X} at"
+        f"credentials.access_token: the access token contains an invalid character, U+{ord(inside[0]):04X} at"
     )
     assert "s3cr" not in problem
     assert "3t" not in problem
@@ -65,7 +65,7 @@ def test_a_token_that_no_header_carries_is_refused_and_not_quoted(inside: str) -
 @pytest.mark.parametrize("name", ["username", "password"])
 def test_a_password_that_nobody_can_type_is_refused_and_not_quoted(name: str, inside: str) -> None:
     [problem] = problems(cleaned({"credentials": {**PASSWORD, name: f"s3cr{inside}3t"}}))
-    assert problem.startswith(f"credentials.{name}: the {name} holds a line break")
+    assert problem.startswith(f"credentials.{name}: the {name} contains a line break")
     assert "s3cr" not in problem
 
 
