@@ -47,8 +47,11 @@ WITHOUT_OPTIONS = {
         "address, too: start the sync again later."
     ),
 }
-# The window of a plan, which only the bridge sets, and dates, which only options set.
-PLANNED = "config.get('plan', {}).get('start') or "
+# What the API keeps, by the machine's clock; a component of the connector takes the API's own.
+KEPT = (
+    "{{{{ max(stream_slice['start_time'], format_datetime(now_utc() - duration('P{days}DT23H45M'), "
+    "'%Y-%m-%dT%H:%M:%S.000Z')) }}}}"
+)
 SINCE_EVER = "1970-01-01T00:00:00.000Z"
 
 
@@ -119,7 +122,7 @@ def _requester(retriever: Component, *, is_fan_out: bool) -> Component:
         url = url.replace(name, place)
     parameters = _page_parameters(retriever["paginator"]) if "paginator" in retriever else {}
     if "start_date" in own.get("request_parameters", {}):
-        parameters["start_date"] = own["request_parameters"]["start_date"].replace(PLANNED, "")
+        parameters["start_date"] = KEPT.format(days=own["kept_days"] - 1)
     kept = ("http_method", "connect_timeout_in_seconds", "read_timeout_in_seconds")
     return {
         "type": "HttpRequester",

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from source_particle.cancellation import PATIENCE, endings, is_wanted
+from source_particle.clock import ApiClock
 from source_particle.deadline import DeadlineAdapter
 from source_particle.errors import NotWantedError
 from source_particle.settings import Settings
@@ -39,8 +40,7 @@ class Budget:
         self._under_way = 0
         self.sent = 0
         """Number of requests let through."""
-        self.served_at: str | None = None
-        """The `Date` of the last reply, whatever its status: the API's clock."""
+        self.api_clock = ApiClock()
         self._answered: deque[float] = deque()
 
     def acquire(self, limit: int, at_once: int) -> None:
@@ -100,7 +100,7 @@ class BudgetedAdapter(DeadlineAdapter):
             if not is_wanted():
                 raise NotWantedError
             response = super().send(*args, **kwargs)
-            self.budget.served_at = response.headers.get("Date")
+            self.budget.api_clock.tell(response.headers.get("Date"))
             return response
         finally:
             self.budget.release()

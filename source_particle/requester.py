@@ -12,9 +12,10 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import budgeted_session
+from source_particle.budget import budget_of, budgeted_session
 from source_particle.error_handler import ParticleErrorHandler
 from source_particle.errors import Refused
+from source_particle.kept import KeptDays
 from source_particle.paging import Page
 from source_particle.redaction import withhold_from_log
 from source_particle.replies import page_of
@@ -33,6 +34,8 @@ class ParticleRequester(HttpRequester):
     """
 
     request_parameters: Mapping[str, str] = field(default_factory=dict)
+    # How many days ago start_date may be; None where the API has no such limit.
+    kept_days: float | None = None
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         super().__post_init__(parameters)
@@ -65,6 +68,13 @@ class ParticleRequester(HttpRequester):
 
     def page(self, url: str, parameters: Mapping[str, Any]) -> Page:
         """Return one page; raises Refused for a 403 or 404, and AirbyteTracedException when retries are used up."""
+        if self.kept_days is None:
+            return self._page(url, parameters)
+        settings = Settings.of(self.config)
+        kept = KeptDays(self.kept_days, settings.plan.needed_from, budget_of(settings).api_clock)
+        return kept.page(lambda start: self._page(url, {**parameters, "start_date": start}), parameters["start_date"])
+
+    def _page(self, url: str, parameters: Mapping[str, Any]) -> Page:
         try:
             _, response = self._http_client.send_request(
                 http_method="GET", url=url, params=parameters, request_kwargs={}

@@ -259,7 +259,7 @@ class TokenRetriever(ParticleRetriever):
             if not plan.clock:
                 raise
             # Any reply shows the time, even if this endpoint is not served.
-            page = Page([{}], served_at=budget_of(self._settings).served_at)
+            page = Page([{}], served_at=budget_of(self._settings).api_clock.served_at)
         token = page.records[0]
         scopes = token.get("scopes") or []
         unserved = dict(self._unserved(scopes))

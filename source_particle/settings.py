@@ -24,6 +24,7 @@ class Plan:
     start: str | None
     end: str | None
     served_after: str | None
+    needed_from: str | None
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ was read would never be read.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.cancellation import pause
+from source_particle.clock import http_time
 from source_particle.paging import Page
 
 # Seconds to wait for a reply that is served late enough; the clocks of servers behind one address may differ.
@@ -43,12 +43,11 @@ def settled_page(fetch: Callable[[], Page], served_after: str, where: str) -> Pa
 
 def served_at(page: Page, where: str) -> datetime:
     """Return when a page was served; raises AirbyteTracedException (system_error) if it does not say."""
-    try:
-        moment = parsedate_to_datetime(page.served_at or "")
-    except ValueError:
+    moment = http_time(page.served_at)
+    if moment is None:
         raise AirbyteTracedException(
             message=f"{where}: replies have no time: the header Date is {(page.served_at or '')[:40]!r}. The windows "
             "of a stream follow the API's clock. If a proxy removes the header, let it pass.",
             failure_type=FailureType.system_error,
-        ) from None
-    return moment.replace(tzinfo=moment.tzinfo or timezone.utc)
+        )
+    return moment

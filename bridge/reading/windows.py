@@ -24,7 +24,7 @@ LOGGER = logging.getLogger(__name__)
 Offset = Mapping[str, Any]
 
 EPOCH = moment_of(SINCE_EVER)
-# The 30 days that the API keeps, less the 15 minutes that requests leave out (see the manifest).
+# The 30 days that the API keeps, less 15 minutes in which the tasks of a batch ask for it.
 KEPT = timedelta(days=30) - timedelta(minutes=15)
 # The oldest day is read in one window, because part of it would expire while small windows catch up.
 CUT_SINCE = timedelta(days=29)
@@ -86,9 +86,11 @@ class Windows:
         return max(start, settled)
 
     def narrowing(self, start: datetime, end: datetime) -> dict[str, str]:
-        """Return a task's window, and the time after which a reply contains all of it."""
-        settled = end + self.settle
-        return {"start": iso_ms(start - self.lookback), "end": iso_ms(end), "served_after": iso_ms(settled)}
+        """Return a task's window, the time after which a reply contains all of it, and where it has to begin."""
+        window = {"start": iso_ms(start - self.lookback), "end": iso_ms(end), "served_after": iso_ms(end + self.settle)}
+        # Only without this may a task leave out what the API no longer keeps.
+        is_needed = self.fail_on_data_loss and self._had_whole(start, end)
+        return {**window, "needed_from": iso_ms(start)} if is_needed else window
 
     def check_clock(self, start: datetime, now: datetime) -> None:
         """Raise ConfigurationError, or warn, if a checkpoint is ahead of the API's clock."""

@@ -1,7 +1,7 @@
 """Windows of vitals against a server's clock that goes wrong: nothing is read before its time, and nothing is lost."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -96,6 +96,20 @@ def test_a_reply_in_a_batch_that_is_older_than_the_windows_end_fails_the_batch(c
     cloud.faults.add(Fault(VITALS, headers={"Date": "soon"}))
     with pytest.raises(UnexpectedError, match="replies have no time: the header Date is 'soon'"):
         consumer.run()
+
+
+@pytest.mark.parametrize("days", [-10, -2, 2])
+def test_what_the_api_keeps_is_read_whatever_this_machines_clock_says(days: int) -> None:
+    now = datetime.now(timezone.utc) + timedelta(days=days)
+    size = FleetSize(products=0, user_devices=2, days=29, samples=False)
+    with DeviceCloud(Fleet.seeded(size, now=now)) as cloud:
+        consumer = Consumer(cloud)
+        consumer.run()
+        consumer.assert_complete()
+        resumed = Consumer(cloud)
+        resumed.offset = {"until": iso_ms(now - timedelta(days=28))}
+        resumed.run()
+        resumed.assert_complete(start_date=iso_ms(now - timedelta(days=28)))
 
 
 def test_a_checkpoint_in_the_future_is_told(cloud: DeviceCloud) -> None:

@@ -67,6 +67,7 @@ def test_the_same_offsets_give_the_same_tasks_in_another_process(server: list[da
 def test_each_task_of_a_window_is_told_its_window(server: list[datetime]) -> None:
     start, end = {"until": "2026-06-15T10:00:00.000Z"}, {"until": "2026-06-15T11:00:00.000Z"}
     window = {"start": start["until"], "end": end["until"], "served_after": "2026-06-15T11:01:00.000Z"}
+    window["needed_from"] = start["until"]
     assert stream().descriptors(start, end) == [{"part": part, "parts": 4, **window} for part in range(4)]
 
 

@@ -30,7 +30,7 @@ def next_end(made: Windows, start: str) -> str:
         ({}, "1970-01-01T00:00:00.000Z"),
         ({"start_date": "2026-06-01"}, "2026-06-01T00:00:00.000Z"),
         ({"start_date": "2026-06-01T02:00:00.123456+02:00"}, "2026-06-01T00:00:00.123Z"),
-        ({"start_date": "0001-01-01"}, "1970-01-01T00:00:00.000Z"),
+        ({"start_date": "1900-01-01"}, "1970-01-01T00:00:00.000Z"),
     ],
 )
 def test_the_first_offset_is_a_constant(options: dict[str, str], start: str) -> None:
@@ -128,7 +128,22 @@ def test_lookback_moves_only_what_is_asked_for() -> None:
         "start": "2026-06-15T11:06:30.000Z",
         "end": "2026-06-15T12:07:30.000Z",
         "served_after": "2026-06-15T12:08:30.000Z",
+        "needed_from": "2026-06-15T11:07:30.000Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, None),
+        ({"start_date": "2026-06-01"}, "2026-06-01T00:00:00.000Z"),
+        ({"start_date": "2026-01-01"}, None),
+        ({"start_date": "2026-06-01", "failOnDataLoss": "false"}, None),
+    ],
+)
+def test_only_what_was_kept_when_a_batch_was_planned_is_needed(options: dict[str, str], needed: str | None) -> None:
+    made = windows(**options)
+    assert made.narrowing(made.start_of(None), made.settled(NOW)).get("needed_from") == needed
 
 
 @pytest.mark.parametrize("offset", [{"cursor": "x"}, {"until": None}, {"until": "x"}, {"until": 5}, {"snapshot": "x"}])
