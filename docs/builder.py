@@ -192,7 +192,9 @@ def _paginator(own: Component) -> Component:
 def _page_parameters(paginator: Component) -> Component:
     strategy = paginator["pagination_strategy"]
     names = (paginator["page_size_option"]["field_name"], strategy["page_size_alias"])
-    return {**strategy.get("sorting", {}), **dict.fromkeys(names, str(strategy["page_size"]))}
+    # An order that the API does not document may be refused, and these streams cannot do without it.
+    documented = {} if "reversing" in strategy else strategy.get("sorting", {})
+    return {**documented, **dict.fromkeys(names, str(strategy["page_size"]))}
 
 
 def _parent(router: Component | None) -> Component | None:

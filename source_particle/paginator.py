@@ -10,14 +10,16 @@ from airbyte_cdk.sources.declarative.requesters.paginators.strategies.pagination
 from airbyte_cdk.sources.declarative.requesters.request_option import RequestOption
 from airbyte_cdk.sources.types import Config
 
-from source_particle.errors import Refused
-from source_particle.paging import Page, Window
+from source_particle.errors import REFUSALS, Refused
+from source_particle.paging import Order, Page, Window
 from source_particle.requester import ParticleRequester
 
 
 @dataclass
 class SortedPages(PaginationStrategy):
     """Pages with numbers from 1, sorted by `sorted_by` if the request parameters `sorting` are sent.
+
+    If the API does not document that it sorts, `reversing` reverses the order, to see whether it does.
 
     No single reply shows where a list ends or that it has moved: `paging.PagedList` decides that.
     """
@@ -29,6 +31,7 @@ class SortedPages(PaginationStrategy):
     page_size_alias: str
     sorted_by: str | None = None
     sorting: Mapping[str, str] = field(default_factory=dict)
+    reversing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def initial_token(self) -> int:
@@ -65,8 +68,13 @@ class ListPages:
     @property
     def is_sorted(self) -> bool:
         """Whether pages are sorted by key; the user's own order only matters for which rows `max_pages` keeps."""
-        wants_own_order = "max_pages" in self.options and self.own.keys() & self._strategy.sorting.keys()
-        return bool(self._strategy.sorted_by and not wants_own_order)
+        wants_own_order = self.own.keys() & self._strategy.sorting.keys() or not self.is_order_documented
+        return bool(self._strategy.sorted_by and not ("max_pages" in self.options and wants_own_order))
+
+    @property
+    def is_order_documented(self) -> bool:
+        """Whether the API is known to sort as it is asked to."""
+        return not self._strategy.reversing
 
     def fetch(self, window: Window) -> Page | None:
         """Return a page, None if the API says that it does not exist. Raises what `ParticleRequester.page` does."""
@@ -75,6 +83,9 @@ class ListPages:
         except Refused as refusal:
             if refusal.status == requests.codes.not_found and window.number > 1:
                 return None
+            if refusal.status not in REFUSALS and not self.is_order_documented and window.order != Order.ANY:
+                # An endpoint may refuse parameters that it does not document.
+                return self.fetch(window._replace(order=Order.ANY))
             raise
         # It is unknown whether the API counts the filtered or the whole list.
         is_filtered = self.own.keys() - self._strategy.sorting.keys()
@@ -84,9 +95,16 @@ class ListPages:
     def _strategy(self) -> SortedPages:
         return cast(SortedPages, self.paginator.pagination_strategy)
 
+    def _order(self, window: Window) -> Mapping[str, str]:
+        strategy = self._strategy
+        if window.order == Order.DESCENDING:
+            return {**strategy.sorting, **strategy.reversing}
+        # A documented order changes less during the read than the default one.
+        return strategy.sorting if window.order == Order.ASCENDING or self.is_order_documented else {}
+
     def _parameters(self, window: Window) -> Mapping[str, Any]:
-        sorting = self._strategy.sorting
-        parameters = {**self.own, **sorting} if self.is_sorted else {**sorting, **self.own}
+        order = self._order(window)
+        parameters = {**self.own, **order} if self.is_sorted else {**order, **self.own}
         parameters[self._strategy.page_size_alias] = window.size
         number_option, size_option = self.paginator.page_token_option, self.paginator.page_size_option
         cast(RequestOption, number_option).inject_into_request(parameters, window.number, self.requester.config)

@@ -8,6 +8,7 @@ import itertools
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,11 +23,20 @@ PATIENCE = 12
 REREADS = 4
 
 
+class Order(Enum):
+    """The order in which a list is requested: sorted by key, ascending or descending, or in any order."""
+
+    ASCENDING = "ascending"
+    DESCENDING = "descending"
+    ANY = "any"
+
+
 class Window(NamedTuple):
     """What one request asks for: the page with a number, from 1, of a list divided into pages of a size."""
 
     number: int
     size: int
+    order: Order = Order.ASCENDING
 
     @property
     def start(self) -> int:
@@ -93,7 +103,7 @@ class PagedList:
 
     `fetch` returns a page, `key_of` a record's key, and `size` is the number of records per request. With `max_pages`
     the read ends early and calls `on_cut` with the number of records left out (None: unknown). `expect` is called with
-    the next windows, as far as they are known.
+    the next windows, as far as they are known. If `is_order_documented` is false, the order is tried before it counts.
     """
 
     fetch: Fetch
@@ -102,6 +112,7 @@ class PagedList:
     max_pages: int | None = None
     on_cut: Callable[[int | None], None] = field(default=lambda left_out: None)
     expect: Callable[[Iterable[Window]], None] = field(default=lambda windows: None)
+    is_order_documented: bool = True
 
     def read_ascending(self) -> Iterator[list[Record]]:
         """Yield the records of a list that the API sorts by key, page by page.
@@ -113,7 +124,7 @@ class PagedList:
         while window := ascent.next_window():
             page = self.fetch(window) or Page([])
             keys = self._keys_of(page)
-            if len(keys) > window.size or not _rise(keys):
+            if len(keys) > window.size or not _rise(keys) or not self._obeys(window, page, keys):
                 break
             new = ascent.take(window, page, keys)
             limit = self._limit(ascent.size)
@@ -128,6 +139,16 @@ class PagedList:
                 self._tell_of_cut(page, ascent.count)
                 return
         yield from self.read_unordered(ascent.taken())
+
+    def _obeys(self, window: Window, page: Page, keys: list[str]) -> bool:
+        """Whether a first page is sorted because the API was asked to: then it can also sort it the other way round.
+
+        Otherwise the list is sorted by chance, and will not be for long.
+        """
+        if self.is_order_documented or window.number > 1 or page.is_last(1, len(keys)):
+            return True
+        descending = self._keys_of(self.fetch(window._replace(order=Order.DESCENDING)) or Page([]))
+        return bool(keys) and descending[:1] >= keys[-1:] and _rise(descending[::-1])
 
     def read_unordered(self, given: Collection[str] = ()) -> Iterator[list[Record]]:
         """Yield the records of a list without a documented order, page by page, except for the keys in `given`.
@@ -161,7 +182,7 @@ class PagedList:
         self.expect(())
         before = Page([])
         for number in itertools.count(1):
-            page = self.fetch(Window(number, self.size)) or before._replace(records=[])
+            page = self.fetch(Window(number, self.size, Order.ANY)) or before._replace(records=[])
             page_keys = self._keys_of(page)
             received, served = received + len(page_keys), served or len(page_keys)
             _check_pass(page, number, received, keys.intersection(page_keys))
@@ -184,7 +205,7 @@ class PagedList:
 
     def _pages_after(self, page: Page, number: int) -> Iterator[Window]:
         last = min(page.total_pages or 0, self.max_pages or sys.maxsize)
-        return (Window(following, self.size) for following in range(number + 1, last + 1))
+        return (Window(following, self.size, Order.ANY) for following in range(number + 1, last + 1))
 
     def _limit(self, size: int) -> int:
         """Return the maximum number of records for pages of a size."""

@@ -87,9 +87,9 @@ class ParticleRetriever(Retriever):
         # Parents have no schema here, and only the ids of their records are used.
         if records_schema and self._known is None:
             self._known, self._normalize = known_names(records_schema), Normalizer(records_schema)
+        # Parents are lists that have to be read to know what there is to read.
+        is_counting = bool(records_schema) and self._settings.plan.counting
         try:
-            # Parents have to be read to know what to count.
-            is_counting = bool(records_schema) and self._settings.plan.counting
             for records in self._count(stream_slice) if is_counting else self._pages(stream_slice):
                 for record in records:
                     for transformation in self.record_selector.transformations:
@@ -102,18 +102,26 @@ class ParticleRetriever(Retriever):
             if not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
                 raise
             self._skips.add(next(iter(stream_slice.partition.values())), refusal)
+            if is_counting:
+                yield {"requests": 1, "sent": 1}
         finally:
             self._skips.slice_read()
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:
-            yield self._only_page(stream_slice).records
+            yield self._each_once(self._only_page(stream_slice).records)
             return
         pages_of = self._list(stream_slice, self.paginator)
         max_pages = self._options.get("max_pages")
         with self._lists.one_more(), pages_ahead(pages_of.fetch, self._lists.share) as ahead:
             pages = PagedList(
-                ahead.fetch, self._key_of, pages_of.size, max_pages, self._warn_of_cut(stream_slice), ahead.expect
+                ahead.fetch,
+                self._key_of,
+                pages_of.size,
+                max_pages,
+                self._warn_of_cut(stream_slice),
+                ahead.expect,
+                pages_of.is_order_documented,
             )
             try:
                 yield from pages.read_ascending() if pages_of.is_sorted else pages.read_unordered()
@@ -134,15 +142,19 @@ class ParticleRetriever(Retriever):
         yield [{"requests": self._requests_after(page, pages_of) if page else 1, "sent": 1}]
 
     def _requests_after(self, first: Page, pages_of: ListPages) -> int | None:
+        """Return how many requests a list takes that does not change; None where the API does not count pages."""
         if first.total_pages is None:
             return None
         size = len(first.records) or pages_of.size
-        records = first.records_up_to(size)
-        if max_pages := self._options.get("max_pages"):
-            records = min(records, max_pages * size)
-        if not pages_of.is_sorted:
-            return -(-records // size) or 1
-        return sum(1 for _ in windows_between(0, records, size)) or 1
+        limit = (self._options.get("max_pages") or first.total_pages) * size
+        records = min(first.records_up_to(size), limit)
+        if pages_of.is_sorted and pages_of.is_order_documented:
+            return sum(1 for _ in windows_between(0, records, size)) or 1
+        pages = -(-records // size) or 1
+        if pages == 1 or records < first.records_up_to(size):
+            return pages
+        # Two readings that agree, after a request that tried for an order.
+        return 2 * pages + pages_of.is_sorted
 
     def _only_page(self, stream_slice: StreamSlice) -> Page:
         """Return the page of an endpoint without pagination; raises what `ParticleRequester.page` does."""
@@ -162,6 +174,13 @@ class ParticleRetriever(Retriever):
             own=self.requester.get_request_params(stream_slice=stream_slice),
             options=self._options,
         )
+
+    def _each_once(self, records: list[Record]) -> list[Record]:
+        """Leave out what one reply holds twice; PagedList does that for pages."""
+        first: dict[str, Record] = {}
+        for record in records:
+            first.setdefault(self._key_of(record), record)
+        return list(first.values())
 
     def _warn_of_cut(self, stream_slice: StreamSlice) -> Callable[[int | None], None]:
         def warn(left_out: int | None) -> None:

@@ -17,6 +17,7 @@ from source_particle.errors import REFUSALS, Refused
 from source_particle.paging import Record
 from source_particle.settings import EVERYTHING, Settings, table_options
 from source_particle.skips import Skips
+from source_particle.spellings import each_once, is_id, may_repeat
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 
@@ -80,7 +81,7 @@ class FleetRouter(PartitionRouter):
         """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""
         value = self._options.get(name)
         values = [part.strip() for part in str(value).split(",")] if value else []
-        named = list(dict.fromkeys(part for part in values if part))
+        named = each_once(filter(None, values))
         if EVERYTHING in named and len(named) > 1:
             raise Refused(f"{self.table}: {name} is either {EVERYTHING} or names, not both. Correct the option.", 400)
         return named or None
@@ -88,48 +89,81 @@ class FleetRouter(PartitionRouter):
     def _is_in_part(self, stream_slice: StreamSlice) -> bool:
         """Return whether this task reads a slice: it is in the task's part, and in the values the plan asks for."""
         keys = {**stream_slice.extra_fields, **stream_slice.partition}
-        if any(name in keys and keys[name] not in wanted for name, wanted in self._plan.only.items()):
+        if not all(self._may_hold(name, keys[name], only) for name, only in self._plan.only.items() if name in keys):
             return False
         return self._turn_of(stream_slice) % self._plan.parts == self._plan.part
+
+    def _may_hold(self, key: str, name: str | None, wanted: Iterable[str]) -> bool:
+        """Whether a slice may hold records with one of the wanted values; by its name, a device may have any id."""
+        is_known_by_name = key == self.entity and name is not None and not is_id(key, name)
+        return is_known_by_name or str(name).lower() in {value.lower() for value in wanted}
 
     def _turn_of(self, stream_slice: StreamSlice) -> int:
         """Return a slice's number, the same in every process: the position of a named item, so that parts are even.
 
-        The position of an item that `*` found can change, so its number is a hash.
+        The position of an item that `*` found can change, so its number is a hash; so is that of a device that the user
+        named by its name.
         """
         name = str(next(iter(stream_slice.partition.values())))
-        return zlib.crc32(name.encode()) if stream_slice.extra_fields["found"] else self._places[name]
+        place = None if stream_slice.extra_fields["found"] else self._places.get(name.lower())
+        return zlib.crc32(name.encode()) if place is None else place
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
         named = self._option(self.entity or "product_id_or_slug") or []
-        return {name: place for place, name in enumerate(named)}
+        return {name.lower(): place for place, name in enumerate(named)}
 
     def _product_slices(self) -> Iterator[StreamSlice]:
         named = self._option("product_id_or_slug") or [EVERYTHING]
         if named != [EVERYTHING]:
-            yield from (_product_slice(product, found=False) for product in named)
+            for product in self._once("product_id_or_slug", named, self.products, None):
+                yield _product_slice(product, found=False)
             return
         for record in records_of(self.products):
             yield _product_slice(str(record["id"]), found=True)
 
+    def _once(self, option: str, named: list[str], holder: Retriever | None, place: StreamSlice | None) -> list[str]:
+        """Return what an option names without what it has named by an id before, or by a slug or name.
+
+        That takes a list of what there is, so it is only read where ids and others are mixed.
+        """
+        if holder is None or not may_repeat(option, named):
+            return named
+        try:
+            ids = {_other_name(record): _entity_name(record) for record in records_of(holder, place)}
+        except Refused as refusal:
+            LOGGER.warning(
+                "%s: %s holds ids and names, and nothing tells which of them are the same: %s. Name each by its id.",
+                self.table,
+                option,
+                refusal.message,
+            )
+            return named
+        return each_once(named, ids)
+
     def _entity_slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
-        wanted = self._option(str(self.entity)) or [EVERYTHING]
+        option = str(self.entity)
+        wanted = self._option(option) or [EVERYTHING]
         products = self._option("product_id_or_slug")
         if wanted != [EVERYTHING] and (products is None or (len(products) == 1 and products != [EVERYTHING])):
             product = products[0] if products else None
-            yield from (self._entity_slice(name, product, found=False) for name in wanted)
+            place = _product_slice(product, found=False) if product else None
+            holder = self.product_entities if product else self.own_entities
+            for name in self._once(option, wanted, holder, place):
+                yield self._entity_slice(name, product, found=False)
             return
         seen: set[str] = set()
+        asked = _Asked(wanted)
         for place in self._places_to_list(products):
-            for name in self._listed(place, products, failures):
-                if name not in seen and (wanted == [EVERYTHING] or name in wanted):
+            for record in self._listed(place, products, failures):
+                name = _entity_name(record)
+                if asked.takes(name, _other_name(record)) and name not in seen:
                     found_in = place.partition["product_id_or_slug"] if place else None
                     yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
                 seen.add(name)
-            if wanted != [EVERYTHING] and seen.issuperset(wanted):
+            if wanted != [EVERYTHING] and not asked.missing:
                 return
-        failures.extend(self._not_found(name) for name in wanted if name != EVERYTHING and name not in seen)
+        failures.extend(self._not_found(name) for name in wanted if name in asked.missing)
 
     def _places_to_list(self, products: list[str] | None) -> Iterator[StreamSlice | None]:
         """Yield the lists that contain entities: the slices of products, and None for the user's own list.
@@ -143,13 +177,14 @@ class FleetRouter(PartitionRouter):
             yield None
         yield from in_products[:-1]
 
-    def _listed(self, place: StreamSlice | None, products: list[str] | None, failures: list[Refused]) -> Iterator[str]:
+    def _listed(
+        self, place: StreamSlice | None, products: list[str] | None, failures: list[Refused]
+    ) -> Iterator[Record]:
         """Yield the entities of a product or, with None, of the user; a refusal ends the list."""
         retriever = self.product_entities if place else self.own_entities
         assert retriever is not None
         try:
-            for record in records_of(retriever, place):
-                yield _entity_name(record)
+            yield from records_of(retriever, place)
         except Refused as refusal:
             if place is None and products is None:
                 raise
@@ -201,6 +236,26 @@ def path_segment(name: str) -> str:
     if not name.strip(".") or not name.isprintable():
         raise Refused(f"{name!r} cannot be the id or name of a product, device or SIM. Correct the option.", 400)
     return quote(name, safe="")
+
+
+class _Asked:
+    """What the options name, by ids in either case or by names, and what of it has not been found yet."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._everything = names == [EVERYTHING]
+        self._by_id = {name.lower(): name for name in names}
+        self.missing: set[str | None] = set() if self._everything else set(names)
+
+    def takes(self, entity_id: str, name: str) -> bool:
+        """Whether an entity is asked for; it is no longer missing then."""
+        meant = {self._by_id.get(entity_id.lower())} | ({name} if self._by_id.get(name.lower()) == name else set())
+        self.missing.difference_update(meant)
+        return self._everything or meant != {None}
+
+
+def _other_name(record: Record) -> str:
+    """Return what a product or device can be named by beside its id."""
+    return str(record.get("slug") or record.get("name") or "")
 
 
 def _entity_name(record: Record) -> str:

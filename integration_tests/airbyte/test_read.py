@@ -1,5 +1,6 @@
 """`read` returns exactly the ledger's records, for every table, however the API's open questions turn out."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from jsonschema import Draft7Validator
 
 from bridge.tables import catalog
 from integration_tests.airbyte.syncs import sync, with_password, with_token
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 TABLES = tuple(catalog.tables())
 
@@ -200,6 +201,64 @@ def test_parents_are_read_once_per_stream_and_once_more_for_what_moves_between_t
         for entry in cloud.ledger.requests("GET /v1/products/:p/devices")
     ]
     assert max(Counter(listed).values()) == 2
+
+
+@pytest.mark.parametrize(("order", "requests"), [("as asked", 8), ("joined", 11), ("refused", 11)])
+def test_sims_are_read_once_where_the_api_sorts_them(order: Any, requests: int) -> None:
+    size = FleetSize(products=1, devices=1, sims=50, days=0, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size), Switches(sims_order=order)) as cloud:
+        result = sync(with_token(cloud, product_sims={"per_page": 10}), "product_sims")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("product_sims", {}, result.records["product_sims"])
+        served = [entry for entry in cloud.ledger.requests("GET /v1/products/:p/sims") if entry.status == 200]
+        assert len(served) == requests
+
+
+@pytest.mark.parametrize("table", ["devices", "sims", "oauth_clients", "products", "diagnostics"])
+def test_a_record_that_one_reply_holds_twice_arrives_once(cloud: DeviceCloud, table: str) -> None:
+    def twice(body: bytes) -> bytes:
+        reply = json.loads(body)
+        double = {name: value * 2 if isinstance(value, list) else value for name, value in dict(reply).items()}
+        return json.dumps(double).encode()
+
+    def bare_twice(body: bytes) -> bytes:
+        return json.dumps(json.loads(body) * 2).encode()
+
+    routes = {"sims": "GET /v1/sims", "oauth_clients": "GET /v1/clients", "products": "GET /v1/products"}
+    cloud.faults.add(Fault("GET /v1/devices", times=None, change=bare_twice))
+    for route in (*routes.values(), "GET /v1/diagnostics/:id", "GET /v1/products/:p/diagnostics/:id"):
+        cloud.faults.add(Fault(route, times=None, change=twice))
+
+    result = sync(with_token(cloud), table)
+
+    assert not result.errors
+    assert not cloud.ledger.compare(table, {}, result.records[table])
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("product_devices", {"product_id_or_slug": "{product},{slug}"}),
+        ("diagnostics", {"device_id": "{device},{DEVICE}"}),
+        ("diagnostics", {"device_id": "{DEVICE}"}),
+        ("diagnostics", {"device_id": "{device},{device_name}"}),
+        ("diagnostics", {"device_id": "{PRODUCT_DEVICE},{product_device}", "product_id_or_slug": "{product},{slug}"}),
+    ],
+)
+def test_two_spellings_of_one_thing_are_read_once(cloud: DeviceCloud, table: str, options: dict[str, str]) -> None:
+    names = _names(cloud.fleet)
+    names |= {"DEVICE": names["device"].upper(), "PRODUCT_DEVICE": names["product_device"].upper()}
+    names["device_name"] = cloud.fleet.rows("devices")[names["device"]]["name"]
+    filled = {name: value.format(**names) for name, value in options.items()}
+
+    result = sync(with_token(cloud, **{table: filled}), table)
+
+    assert not result.errors
+    assert not cloud.ledger.compare(table, filled, result.records[table])
+    keys = [tuple(record[name] for name in catalog.table(table).primary_key) for record in result.records[table]]
+    assert keys
+    assert len(keys) == len(set(keys))
 
 
 def test_both_spellings_of_the_page_size_are_sent(cloud: DeviceCloud) -> None:

@@ -13,7 +13,7 @@ from .clock import parse_iso
 from .devices import CELLULAR
 from .fleet import Fleet
 from .http import Reply, Request, encode, json_reply
-from .listing import Page, Selection
+from .listing import Page, Selection, find_entity
 from .store import Record, Scope
 from .switches import Switches
 
@@ -225,8 +225,8 @@ class Api:
 
     def diagnostics(self, call: Call) -> Reply:
         """`GET /v1/diagnostics/:id`, by the user's path or a product's: newest first."""
-        device_id = call.params["id"]
-        if device_id not in self.fleet.rows("devices", call.scope):
+        device_id = find_entity(self.fleet.rows("devices", call.scope), call.params["id"])
+        if device_id is None:
             if call.product is None:
                 return json_reply(_NOT_YOURS, 403)
             raise _NotFoundError(_NO_PRODUCT_DEVICE)

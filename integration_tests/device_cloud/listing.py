@@ -82,6 +82,13 @@ class Selection:
         return [key for _, key in known + unknown]
 
 
+def find_entity(rows: Mapping[str, Record], id_or_name: str) -> str | None:
+    """Return the key of the device or SIM that is meant: by its id, in either case, or by a device's name."""
+    if id_or_name.lower() in rows:
+        return id_or_name.lower()
+    return next((key for key, record in rows.items() if record.get("name") == id_or_name), None)
+
+
 def _partial(
     filters: Mapping[str, tuple[str, ...]], query: Mapping[str, str]
 ) -> tuple[tuple[tuple[str, ...], str], ...]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .api import RETENTION, supports_sims
 from .clock import parse_iso
 from .documented import documented
-from .listing import Page, Selection
+from .listing import Page, Selection, find_entity
 from .store import Record, Scope, View
 from .switches import Switches
 
@@ -92,11 +92,13 @@ class Question:
             for product in self.listed_products():
                 yield str(product["id"]), product
             return
+        seen: set[int] = set()
         for name in names:
             product_named = self.view.product(name)
             if product_named is None:
                 self.refuse(True, f"/v1/products/{name}")
-            else:
+            elif product_named["id"] not in seen:
+                seen.add(product_named["id"])
                 yield name, product_named
 
     def listed_products(self) -> list[Record]:
@@ -182,15 +184,17 @@ def _entities(ask: Question, collection: str, option: str) -> Iterator[tuple[str
     """Yield (product or None for the user's path, id), each id once: by the first product that has it, if one does."""
     ids = ask.values(option)
     seen: set[str] = set()
+    unknown = list(ids or [])
     for name, scope in _places(ask, collection):
         rows = ask.view.rows(collection, scope)
-        for key in rows if ids is None else [wanted for wanted in ids if wanted in rows]:
+        meant = {wanted: find_entity(rows, wanted) for wanted in ids or []}
+        unknown = [wanted for wanted in unknown if meant[wanted] is None]
+        for key in rows if ids is None else filter(None, meant.values()):
             if key not in seen:
                 seen.add(key)
                 yield name, key
-    for key in ids or []:
-        if key not in seen:
-            ask.refuse(True, f"{option} {key}")
+    for wanted in unknown:
+        ask.refuse(True, f"{option} {wanted}")
 
 
 def _places(ask: Question, collection: str) -> Iterator[tuple[str | None, Scope]]:

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from bridge.tables.catalog import tables
 from integration_tests.matrix.places import ANYWHERE, Place, places, reads
-from integration_tests.matrix.troubles import ONCE, TIMES, TROUBLES, Meaning, Trouble
+from integration_tests.matrix.troubles import TIMES, TROUBLES, Meaning, Trouble
 
 AIRBYTE, SPARK, STREAM = "Airbyte read", "Spark batch", "Spark stream"
 LAKEFLOW, LAKEFLOW_STREAM = "Lakeflow read", "Lakeflow stream"
@@ -69,8 +69,8 @@ class Cell:
         if is_missing and self.place.has_other_way:
             return Outcome.EQUAL
         if is_missing and self.place.is_later_page:
-            # The API counts the page and does not have it: it is looked for once more.
-            return Outcome.EQUAL if self.times == ONCE else Outcome.ERROR
+            # The API counts the page and does not have it: it is looked for again.
+            return Outcome.EQUAL if TIMES[self.times] else Outcome.ERROR
         return Outcome.SKIPPED if self.place.skips else Outcome.ERROR
 
 

@@ -138,6 +138,13 @@ def _bodies() -> Iterator[Trouble]:
     yield _reply("bodies", "cut, without Content-Length", Meaning.PASSING, Fault("*", cut="close"))
     yield _reply("bodies", "50 MB", Meaning.HARMLESS, Fault("*", change=_with_50_megabytes), times=(ONCE,))
     yield _reply("bodies", "duplicate keys", Meaning.HARMLESS, Fault("*", change=_with_each_key_twice))
+    yield Trouble(
+        "bodies",
+        "each record twice",
+        Meaning.HARMLESS,
+        lambda _world, place: Fault("*", change=partial(_with_each_record_twice, place)),
+        where=lambda place: place != ANYWHERE and not place.is_single,
+    )
     numerals = "9" * 4_301
     for name, (value, kept) in {
         "an integer beyond 64 bits": ("123456789012345678901234567890", None),
@@ -162,6 +169,13 @@ def _with_50_megabytes(body: bytes) -> bytes:
 
 def _with_each_key_twice(body: bytes) -> bytes:
     return _twice(json.loads(body)).encode()
+
+
+def _with_each_record_twice(place: Place, body: bytes) -> bytes:
+    reply = json.loads(body)
+    records = reply if isinstance(reply, list) else reply[place.key]
+    doubled = [record for record in records for _ in range(2)]
+    return json.dumps(doubled if isinstance(reply, list) else {**reply, place.key: doubled}).encode()
 
 
 def _twice(value: Any) -> str:
@@ -254,6 +268,12 @@ def _many_come_and_go(world: World, collection: str) -> None:
     _leaves(lambda keys: keys[:1], world, collection)
 
 
+def _one_for_another(world: World, collection: str) -> None:
+    """Leave the totals as they are."""
+    _leaves(lambda keys: keys[:1], world, collection)
+    _joins_at_the_end(world, collection)
+
+
 MOVES: dict[str, Callable[[World, str], object]] = {
     "the first record is removed": partial(_leaves, lambda keys: keys[:1]),
     "the last record is removed": partial(_leaves, lambda keys: keys[-1:]),
@@ -261,6 +281,7 @@ MOVES: dict[str, Callable[[World, str], object]] = {
     "a record is added at the start": partial(_joins, "0" * 24),
     "a record is added at the end": _joins_at_the_end,
     "two records are added and one is removed": _many_come_and_go,
+    "one record is added and one is removed": _one_for_another,
 }
 
 
@@ -303,6 +324,7 @@ def _moving() -> Iterator[Trouble]:
             where=lambda place: place.name == "all pages",
         )
     yield _everywhere("moving data", "an order that changes with every request", Meaning.HARMLESS, _reorder)
+    yield _everywhere("moving data", "an order that is ignored", Meaning.HARMLESS, _ignore_order)
 
 
 def _during(move: Callable[[World, str], object], world: World, place: Place) -> Fault:
@@ -325,6 +347,10 @@ def _with_totals(lie: dict[str, int], body: bytes) -> bytes:
 
 def _reorder(world: World) -> None:
     world.cloud.switches = replace(world.cloud.switches, reorder=True)
+
+
+def _ignore_order(world: World) -> None:
+    world.cloud.switches = replace(world.cloud.switches, heeds_order=False)
 
 
 # ---- time ----

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_particle.errors import UnstableListError
-from source_particle.paging import Fetch, Page, PagedList, Record, Window, windows_between
+from source_particle.paging import Fetch, Order, Page, PagedList, Record, Window, windows_between
 
 Edit = tuple[str, int]
 BOTH_TOTALS = ("total_pages", "total_records")
@@ -278,6 +278,39 @@ def test_a_page_size_that_the_server_ignores_makes_a_list_unsorted(per_page: int
 
         assert paged(fetch, "ascending") == names(count)
         assert paged(fetch, "ascending", size=1) == names(count)
+
+
+# ---- lists whose order the API does not document ----
+
+
+@pytest.mark.parametrize("size", [3, 7, 50])
+@pytest.mark.parametrize("heeds", [True, False])
+def test_an_order_that_is_not_documented_is_trusted_where_the_list_also_falls(size: int, heeds: bool) -> None:
+    """A list that rises by chance is read again until two readings agree."""
+    rising, asked = Listing(names(30), size), []
+
+    def fetch(window: Window) -> Page | None:
+        asked.append(window.order)
+        falling = heeds and window.order == Order.DESCENDING
+        return (Listing(names(30)[::-1], size) if falling else rising).fetch(window)
+
+    pages = PagedList(fetch, key_of, size, is_order_documented=False)
+    assert [key_of(record) for records in pages.read_ascending() for record in records] == names(30)
+    assert asked.count(Order.DESCENDING) == (size < 30)
+    assert (Order.ANY in asked) == (size < 30 and (not heeds or size == 3))
+
+
+def test_an_order_that_nobody_heeds_is_not_asked_for_again() -> None:
+    shuffled = Listing(["05", *names(9)], 3)
+    asked = []
+
+    def fetch(window: Window) -> Page | None:
+        asked.append(window.order)
+        return shuffled.fetch(window)
+
+    pages = PagedList(fetch, key_of, 3, is_order_documented=False)
+    assert sum(len(records) for records in pages.read_ascending()) == 10
+    assert asked[1:] == [Order.ANY] * 8
 
 
 # ---- replies that contradict themselves ----

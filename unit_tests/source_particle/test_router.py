@@ -25,6 +25,7 @@ class Lists:
     """Stands for a retriever: gives the ids it holds under a product, or refuses with a status."""
 
     holds: Mapping[str, list[str] | int]
+    names: Mapping[str, str] = field(default_factory=dict)
     key: str = "id"
     asked: list[str] = field(default_factory=list)
 
@@ -35,7 +36,7 @@ class Lists:
         if isinstance(held, int):
             raise Refused(f"{product} is refused", held)
         for name in held:
-            yield {self.key: name}
+            yield {self.key: name, **({"name": self.names[name]} if name in self.names else {})}
 
 
 def router(
@@ -45,7 +46,7 @@ def router(
     products: list[str] | int | None = None,
     own: list[str] | int | None = None,
     key: str = "id",
-    plan: Mapping[str, int] | None = None,
+    plan: Mapping[str, Any] | None = None,
     **in_products: list[str] | int,
 ) -> FleetRouter:
     """A router over products p1, p2 …, each with what it holds, and over the user's own list."""
@@ -56,8 +57,8 @@ def router(
         table="a_table",
         products=cast(Retriever, Lists({OWN: found})),
         entity=entity,
-        own_entities=cast(Retriever, Lists({OWN: own if own is not None else 403}, key)) if entity else None,
-        product_entities=cast(Retriever, Lists(in_products, key)) if entity else None,
+        own_entities=cast(Retriever, Lists({OWN: own if own is not None else 403}, key=key)) if entity else None,
+        product_entities=cast(Retriever, Lists(in_products, key=key)) if entity else None,
     )
 
 
@@ -131,6 +132,67 @@ def test_entities_come_once_and_by_their_product_where_they_are_in_one(
 ) -> None:
     fan = router(options, entity="device_id", own=["a", "o"], p1=["a", "b"], p2=["b", "c"], key=key)
     assert named(fan) == expected
+
+
+# ---- two spellings of one thing ----
+
+A, B = "a" * 24, "b" * 24
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "expected"),
+    [
+        ("device_id", f"{A},{A.upper()}", [A]),
+        ("device_id", f"{A.upper()},{B},{A}", [A.upper(), B]),
+        ("device_id", f"kitchen,{A},{B}", ["kitchen", B]),
+        ("device_id", f"{A},kitchen,cellar", [A, "cellar"]),
+        ("device_id", "kitchen,Kitchen", ["kitchen"]),
+        ("product_id_or_slug", "12857,my-product", ["12857"]),
+        ("product_id_or_slug", "my-product,12857,my-product", ["my-product"]),
+        ("product_id_or_slug", "my-product,12858", ["my-product", "12858"]),
+    ],
+)
+def test_of_two_spellings_the_first_one_counts(option: str, given: str, expected: list[str]) -> None:
+    fan = router({option: given}, entity="device_id" if option == "device_id" else None, products=["12857", "12858"])
+    fan.products = cast(Retriever, Lists({OWN: ["12857", "12858"]}, names={"12857": "my-product"}))
+    fan.own_entities = cast(Retriever, Lists({OWN: [A, B]}, names={A: "kitchen"}))
+    assert [name for name, _, _ in named(fan)] == expected
+
+
+@pytest.mark.parametrize("given", ["12857,12858", "my-product,other"])
+def test_nothing_is_listed_where_nothing_can_be_the_same(given: str) -> None:
+    assert len(named(router({"product_id_or_slug": given}, products=403))) == 2
+
+
+def test_where_nothing_can_be_listed_all_spellings_are_read_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    fan = router({"product_id_or_slug": "12857,my-product"}, products=403)
+    assert [name for name, _, _ in named(fan)] == ["12857", "my-product"]
+    assert "Name each by its id." in caplog.text
+
+
+def test_devices_of_several_products_are_found_by_id_in_either_case_and_by_name() -> None:
+    fan = router({"device_id": f"{B.upper()},kitchen,gone", "product_id_or_slug": "p1,p2"}, entity="device_id", p1=[])
+    fan.product_entities = cast(Retriever, Lists({"p1": [A], "p2": [B]}, names={A: "kitchen"}))
+    names, refusal = outcome(fan)
+    assert names == [A, B]
+    assert refusal is not None
+    assert "device_id gone is in none" in str(refusal.message)
+
+
+@pytest.mark.parametrize(
+    ("given", "only", "expected"),
+    [
+        (A.upper(), A, [A.upper()]),
+        (A, A.upper(), [A]),
+        (A, B, []),
+        ("kitchen", A, ["kitchen"]),
+        (f"kitchen,{B}", A, ["kitchen"]),
+    ],
+)
+def test_a_filter_finds_what_the_option_names_in_another_way(given: str, only: str, expected: list[str]) -> None:
+    plan: dict[str, Any] = {"only": {"device_id": [only]}}
+    fan = router({"device_id": given}, entity="device_id", own=[A, B], plan=plan)
+    assert [name for name, _, _ in named(fan)] == expected
 
 
 def test_paths_are_made_of_encoded_names() -> None:
