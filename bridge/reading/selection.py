@@ -40,6 +40,19 @@ def refuse_change(options: Options) -> None:
     LOGGER.warning("%s The stream continues, because failOnSelectionChange is false.", change)
 
 
+def warn_of_older_version(options: Options) -> None:
+    """Log what an offset without a fingerprint may leave out: version 0.2.0 read less under `*`."""
+    products_are_open = any(name not in options.table_options for name in _selecting(options))
+    if products_are_open and set(_selected(options)) == {EVERYTHING}:
+        LOGGER.warning(
+            "The checkpoint of the stream over %s was written by version 0.2.0, in which %s without products meant the "
+            "user's own devices. The stream now also reads those of all products, from here on: read their earlier "
+            "records with a batch read, or use a new checkpoint.",
+            options.table.name,
+            EVERYTHING,
+        )
+
+
 def _selecting(options: Options) -> list[str]:
     """Return the options that select items, the required one first; each is a column, too."""
     table = options.table

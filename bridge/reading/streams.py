@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.errors import ConfigurationError, quoted
 from bridge.reading import reader
-from bridge.reading.selection import SELECTION, fingerprint, refuse_change
+from bridge.reading.selection import SELECTION, fingerprint, refuse_change, warn_of_older_version
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.reading.times import iso_ms, moment_of, seconds
 from bridge.reading.windows import Offset, Windows
@@ -142,6 +142,9 @@ class WindowStream(TableStream):
 
     def _start_of(self, offset: Offset | None) -> datetime:
         written = (offset or {}).get(SELECTION, self._fingerprint)
+        if offset and SELECTION not in offset and self._accepted is None:
+            warn_of_older_version(self.options)
+            self._accepted = self._fingerprint
         if written not in (self._fingerprint, self._accepted):
             refuse_change(self.options)
             self._accepted = written
