@@ -1,4 +1,4 @@
-"""Console script `particle-bridge`: look at a fleet's tables, read them, and keep them as files or in a database."""
+"""Console script `particle-bridge`: shows the tables of a fleet, and saves them as files or in a database."""
 
 import signal
 import sys
@@ -12,8 +12,8 @@ UNEXPECTED = 5
 
 
 def main() -> None:
-    """Run `particle-bridge`; what the user has to correct is said in one line, without a traceback."""
-    # By default a terminated process leaves without tidying up, and an interrupted one with pages of tracebacks.
+    """Run `particle-bridge`; user errors are reported in one line, without a traceback."""
+    # By default a terminated process does not clean up, and an interrupted one prints pages of tracebacks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def exit_code(error: ParticleError) -> int:
-    """Return what the command ends with: by what its user has to do."""
+    """Return the exit code for an error."""
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), UNEXPECTED)
 
 

@@ -1,4 +1,4 @@
-"""The commands of `particle-bridge`, and those of them that ask nobody."""
+"""The commands of `particle-bridge`, and those that need no network."""
 
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -13,13 +13,13 @@ from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
 from bridge.tables.catalog import Table, table, tables
 
 EXIT_CODES = """
-Exit codes: 0 all went well · 1 some tables failed, the others were written · 2 correct the command line or the
-configuration · 3 the API refuses the account or the token · 4 try again later: the API, the network or another sync ·
+Exit codes: 0 success · 1 some tables failed, the others were written · 2 correct the command line or the
+configuration · 3 the API refused the account or the token · 4 try again later: the API, the network or another sync ·
 5 please report the message · 130 and 143 interrupted.
 """
 
 app = typer.Typer(
-    help="Read a Particle.io fleet: look at its tables, and keep them as files or in a database.",
+    help="Read a Particle.io fleet: show its tables, or save them as files or in a database.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,7 +46,7 @@ def _options(
 
 @app.command("tables")
 def show_tables(as_json: AsJson = False) -> None:
-    """List the tables. Asks nobody."""
+    """List the tables. Needs no network."""
     if as_json:
         print_json([_facts(part) for part in tables().values()])
         return
@@ -68,7 +68,7 @@ def show_tables(as_json: AsJson = False) -> None:
 
 @app.command("schema")
 def show_schema(name: OneTable, as_json: AsJson = False) -> None:
-    """Show the columns of a table, nested fields as a tree. Asks nobody."""
+    """Show the columns of a table, with nested fields as a tree. Needs no network."""
     part = table(name)
     if as_json:
         print_json({**_facts(part), "columns": _columns(part)})

@@ -1,4 +1,4 @@
-"""What the user has given: on the command line, in variables of the environment and in a file."""
+"""The user's options: from the command line, environment variables and a file."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ import typer
 from bridge.errors import ConfigurationError, OptionError
 from bridge.tables.catalog import connection_options, credential_names, tables
 
-SEEN_BY_OTHERS = "Better given by the variable: others on this machine can see the command line."
+SEEN_BY_OTHERS = "Prefer the environment variable: other users of this machine can see the command line."
 _OWN = {*credential_names(), "base_url"}
 _OTHERS = [option.name for option in connection_options() if option.is_documented and option.name not in _OWN]
 
@@ -25,13 +25,13 @@ OneTable = Annotated[str, typer.Argument(metavar="TABLE", autocompletion=_comple
 Tables = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TABLE]...", help="The tables. None: all that the token can read.", autocompletion=_complete_table
+        metavar="[TABLE]...", help="The tables; by default all that the token can read.", autocompletion=_complete_table
     ),
 ]
 MoreTables = Annotated[list[str] | None, typer.Option("--table", hidden=True, autocompletion=_complete_table)]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="TABLE", help="A table to leave out; repeat it.", autocompletion=_complete_table),
+    typer.Option(metavar="TABLE", help="A table to leave out; can be repeated.", autocompletion=_complete_table),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[
@@ -50,8 +50,8 @@ GivenOptions = Annotated[
         "--option",
         "-o",
         metavar="TABLE.NAME=VALUE",
-        help=f"An option of a table, or NAME=VALUE for one of the connection ({', '.join(_OTHERS)}); repeat it. "
-        "A required option of a table that is not given is *, everything that the token can see.",
+        help=f"An option of a table, or NAME=VALUE for one of the connection ({', '.join(_OTHERS)}); can be "
+        "repeated. Required options default to *, everything the token can see.",
     ),
 ]
 AccessToken = Annotated[str | None, typer.Option(envvar="PARTICLE_ACCESS_TOKEN", help=SEEN_BY_OTHERS)]
@@ -69,11 +69,11 @@ class Given:
 
     @classmethod
     def of(cls, config: Path | None, option: Iterable[str] | None, **typed: str | None) -> "Given":
-        """Join what a file holds and, over it, what was typed; raises ConfigurationError or OptionError."""
+        """Return the options of a file, overridden by typed ones; raises ConfigurationError or OptionError."""
         connection, table_options = _read_config(config)
         overriding = {name: value for name, value in typed.items() if value is not None}
         if overriding.keys() & credential_names():
-            # Who signs in here does not want half of what the file signs in with.
+            # Credentials on the command line replace all credentials in the file.
             connection = {name: value for name, value in connection.items() if name not in credential_names()}
         connection.update(overriding)
         for text in option or ():
@@ -100,20 +100,20 @@ def _read_config(path: Path | None) -> tuple[dict[str, str], dict[str, dict[str,
 
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
-    # A day that no calendar has is a ValueError, brackets without end exhaust the stack.
+    # A date that does not exist is a ValueError, endless brackets exhaust the stack.
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        # The parser's own message quotes the line, and with it perhaps a password.
+        # The parser's message quotes the line, which may contain a password.
         raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}).") from None
     named = document.pop("tables", None) or {} if isinstance(document, dict) else None
     if not isinstance(named, dict):
-        raise ConfigurationError(f"{path} must hold names and values, and under tables those of each table.")
+        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
     return _texts(document, path), {name: _texts(values or {}, path) for name, values in named.items()}
 
 
 def _texts(values: Any, path: Path) -> dict[str, str]:
-    """Turn what YAML made of the values back into the texts that options are; a null value means unset."""
+    """Return YAML values as the texts that options are; null means unset."""
     if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{path} must hold names and values, and under tables those of each table.")
+        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
     given = {str(name): value for name, value in values.items() if value is not None}
     for name, value in given.items():
         if not isinstance(value, (str, bool, int, float, date)):
@@ -122,5 +122,5 @@ def _texts(values: Any, path: Path) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    # YAML reads true, 12857 and 2026-01-31 as values of their own; dates are written as the API writes them.
+    # YAML reads true, 12857 and 2026-01-31 as typed values; dates are written as the API writes them.
     return value.isoformat() if isinstance(value, date) else json.dumps(value)

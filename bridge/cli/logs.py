@@ -1,4 +1,4 @@
-"""What the source logs while a command runs: warnings for the summary, each once, and all of it in a file."""
+"""Collects log messages while a command runs: each warning once for the summary, and everything in a file."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ LOGGER = logging.getLogger("bridge")
 
 @contextmanager
 def kept_logs(file: Path | None) -> Iterator[list[str]]:
-    """Give a list that gets a line for each warning of this block; what is said of several tables comes once."""
+    """Yield a list that gets a line for each warning in this block; equal warnings of several tables are joined."""
     notes = _Notes()
     before = LOGGER.level, LOGGER.propagate
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def _written(file: Path) -> Iterator[logging.Handler]:
 
 
 class _Notes(logging.Handler):
-    """Collects warnings: `product_sims: skipped 3 …` of several tables is one line that names them all."""
+    """Collects warnings: the same text for several tables becomes one line that names them all."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What the commands print: tables, trees and JSON to standard output, complaints to standard error."""
+"""What the commands print: tables, trees and JSON to standard output, errors to standard error."""
 
 import json
 import sys
@@ -15,12 +15,12 @@ CELL_BORDER = 3
 
 
 def complain(text: str, style: str = "red") -> None:
-    """Print an error, whole and in red where there are colours."""
+    """Print a message to standard error, unwrapped, and in colour if possible."""
     Console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """Print a line of text, as long as it is."""
+    """Print a line of text without wrapping it."""
     Console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -41,7 +41,7 @@ def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Print rows as a table, as many columns as the terminal is wide: the key first, and none that is empty."""
+    """Print rows as a table with as many columns as fit the terminal: the key first, without empty ones."""
     filled = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
     columns = sorted(filled, key=lambda name: name not in key)
     cells = {name: [_cell(row[name]) for row in rows] for name in columns}
@@ -55,7 +55,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
         shown.append(name)
     print_grid(shown, ([cells[name][number] for name in shown] for number in range(len(rows))))
     if rest := columns[len(shown) :]:
-        complain(f"{len(rest)} more columns, which --columns shows: {', '.join(rest)}", style="dim")
+        complain(f"{len(rest)} more columns, shown with --columns: {', '.join(rest)}", style="dim")
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
 
 
 def print_tree(table: Table) -> None:
-    """Print the columns of a table, a line for each column and field; a pipe gets whole lines, a terminal its width."""
+    """Print the columns of a table, one line per column and field; lines are cut to the width of a terminal."""
     console = Console()
     properties = {**table.columns, RESCUED_DATA: {"type": "string", "description": RESCUED_DATA_COMMENT}}
     lines = list(_branches(properties, ""))
@@ -80,7 +80,7 @@ def print_tree(table: Table) -> None:
 
 
 def visible(text: str) -> str:
-    """Show what a terminal would obey; names of devices are texts of others."""
+    """Return text with control characters spelled out, because names of devices are foreign text."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 

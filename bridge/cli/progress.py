@@ -1,4 +1,4 @@
-"""What a sync tells while it runs: a line that moves on a terminal, else a plain line every few seconds."""
+"""Shows the progress of a sync: a live line on a terminal, otherwise a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLAIN_LINES_EVERY = 5.0
 
 
 class Progress(Observer):
-    """Shows on standard error which table is read, how many rows have come, and how fast."""
+    """Shows on standard error which table is read, the number of rows, and the speed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -54,7 +54,7 @@ class Progress(Observer):
         self._rows += count
 
     def on_end(self, result: TableResult) -> None:
-        """Print what became of a table."""
+        """Print the result of a table."""
         self._table = ""
         self._console.print(visible(outcome(result)), markup=False, highlight=False, soft_wrap=True)
 
@@ -76,7 +76,7 @@ class Progress(Observer):
 
 
 def outcome(result: TableResult) -> str:
-    """Say in a line what became of a table."""
+    """Return the result of a table in one line."""
     if result.error:
         return f"{result.table}: failed after {result.seconds:.1f} s"
     if result.skipped:

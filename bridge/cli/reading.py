@@ -1,4 +1,4 @@
-"""The commands that ask the API and write nothing."""
+"""The commands that send requests and write nothing."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -33,9 +33,10 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
     base_url: BaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who the token is, which tables it can read, how large the fleet is, and what a full read would cost.
+    """Show the account of the token, the tables it can read, the size of the fleet, and the cost of a full read.
 
-    Sends at most 15 requests. Ends with 3 where the API refuses the account or the token, 4 where it does not answer.
+    Sends at most 15 requests. Exits with 3 if the API refuses the account or the token, and with 4 if it does not
+    answer.
     """
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
     from bridge.export.check import check  # noqa: PLC0415
@@ -51,7 +52,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
     lines = {
         "Address": found.base_url,
         "Account": whose,
-        "Token valid until": found.expires_at or "no end is known",
+        "Token valid until": found.expires_at or "unknown",
         "Scopes": ", ".join(found.scopes) or "all (a user's own token)",
         "Products": unknown if found.products is None else f"{found.products:,}",
         "Devices": unknown if found.devices is None else f"{found.devices:,}",
@@ -69,9 +70,9 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
 
 def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
     name: OneTable,
-    count: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many rows.")] = 10,
+    count: Annotated[int, typer.Option("-n", "--rows", min=1, help="Number of rows.")] = 10,
     columns: Annotated[
-        str | None, typer.Option(help="Columns, with commas between; a dot leads to a field: id,payload.device.power.")
+        str | None, typer.Option(help="Columns, separated by commas; a dot selects a field: id,payload.device.power.")
     ] = None,
     config: Config = None,
     option: GivenOptions = None,
@@ -82,7 +83,7 @@ def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Show some rows of a table; stops reading as soon as it has them."""
+    """Show some rows of a table. Stops reading once it has them."""
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
     from bridge.export.head import head, picked  # noqa: PLC0415
 
@@ -110,13 +111,13 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     username: Username = None,
     password: Password = None,
     base_url: BaseUrl = None,
-    partitions: Annotated[int, typer.Option(min=1, help="Into how many tasks Spark would split a read.")] = 1,
+    partitions: Annotated[int, typer.Option(min=1, help="Number of tasks that Spark would split a read into.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Show what a read would cost: requests, and minutes at the API's limit.
 
-    Asks for the lists of products, devices and SIMs only. A table that the token may not read is listed with the
-    reason; one that is named and refused makes the command end with 2.
+    Requests only the lists of products, devices and SIMs. A table that the token may not read is listed with the
+    reason; if you named it, the command exits with 2.
     """
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
     from bridge.export.estimate import Cost, costs, total  # noqa: PLC0415

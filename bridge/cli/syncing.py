@@ -42,31 +42,33 @@ class Format(str, Enum):
 
 
 class Engine(str, Enum):
-    """What reads and writes."""
+    """The engine that reads and writes."""
 
     ARROW = "arrow"
     SPARK = "spark"
 
 
-To = Annotated[Path, typer.Option(help="A folder, which gets one folder of files per table, or a .duckdb file.")]
+To = Annotated[Path, typer.Option(help="A folder, in which each table gets a folder of files, or a .duckdb file.")]
 GivenFormat = Annotated[
-    Format | None, typer.Option("--format", help="Unset: duckdb for a file .duckdb or .db, else parquet.")
+    Format | None, typer.Option("--format", help="By default duckdb for a .duckdb or .db file, otherwise parquet.")
 ]
 GivenEngine = Annotated[
-    Engine, typer.Option(help="arrow reads in this process; spark writes Parquet by a Spark session, on a cluster.")
+    Engine,
+    typer.Option(
+        help="arrow reads in this process; spark writes Parquet with a Spark session, for example on a cluster."
+    ),
 ]
 History = Annotated[
-    bool, typer.Option("--history", help="Keep each day's snapshot of a table, as the partition snapshot_date=….")
+    bool, typer.Option("--history", help="Keep the snapshot of each day, as the partition snapshot_date=….")
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue the sync that was begun last: keep the tables that it finished.")
-]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the last sync: keep the tables that it finished.")]
 AllowDataLoss = Annotated[
-    bool, typer.Option("--allow-data-loss", help="Go on where the API no longer keeps all rows since the last sync.")
+    bool,
+    typer.Option("--allow-data-loss", help="Continue even if the API no longer keeps all rows since the last sync."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 LogFile = Annotated[
-    Path | None, typer.Option(help="Add what happens to this file, with times.", dir_okay=False, metavar="FILE")
+    Path | None, typer.Option(help="Append a log with times to this file.", dir_okay=False, metavar="FILE")
 ]
 
 
@@ -90,10 +92,10 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Read tables and keep them as files or in a database.
+    """Read tables and save them as files or in a database.
 
-    A snapshot replaces the one of an earlier sync once it is complete; of diagnostics, each sync adds what has come
-    since the last one. Ends with 1 when a table failed: the others are written all the same.
+    A complete snapshot replaces the one of the last sync; diagnostics grow by the vitals since the last sync. Exits
+    with 1 if a table failed; the other tables are still written.
     """
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     from rich.console import Console  # noqa: PLC0415  (so that the other commands start fast)

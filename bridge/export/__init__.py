@@ -1,1 +1,1 @@
-"""Tables as files: what `particle-bridge` does."""
+"""Tables as files or in a database: what `particle-bridge` does."""

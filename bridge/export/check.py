@@ -1,4 +1,4 @@
-"""What can be said of a token in few requests: what it is, which tables it serves, and what a full read costs."""
+"""Checks a token with few requests: whose it is, which tables it can read, and what a full read costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WINDOW_MINUTES = 5
 
 @dataclass
 class Check:
-    """What is known of a token; None is what the API does not tell it."""
+    """What is known about a token; None means that the API does not say."""
 
     base_url: str
     username: str | None = None
@@ -31,16 +31,16 @@ class Check:
     products: int | None = None
     devices: int | None = None
     sims: int | None = None
-    """Those of products, at most so many: the API tells the pages of a list, not its length."""
+    """Upper bound for the SIMs of products: the API reports the pages of a list, not its length."""
     requests: int | None = None
-    """What it takes, about, to read all tables that the token serves."""
+    """Approximate number of requests to read all tables that the token can read."""
     minutes_at_least: int | None = None
     served: list[str] = field(default_factory=list)
     unserved: dict[str, str] = field(default_factory=dict)
 
 
 def check(connection: Mapping[str, str]) -> Check:
-    """Return what is known of the account or token of a connection, in at most 15 requests.
+    """Return what is known about the account or token of a connection, with at most 15 requests.
 
     Raises ConfigurationError, SignInError where the API refuses, TemporaryError where it does not answer.
     """
@@ -64,7 +64,7 @@ class _Asking:
     wanted: Mapping[str, Mapping[str, str]]
 
     def count(self, found: Check) -> None:
-        """Fill in how much there is."""
+        """Fill in the sizes."""
         user = self._rows("user", found)
         found.username = user[0].get("username") if user else None
         products = self._rows("products", found)
@@ -81,7 +81,7 @@ class _Asking:
         found.requests = len(found.served) + 3 * lists + found.devices + (found.sims or 0)
 
     def _rows(self, name: str, found: Check) -> list[Mapping[str, Any]] | None:
-        """Return the rows of a table that is one list, None where the token cannot read it."""
+        """Return the rows of a table that is one list, None if the token cannot read it."""
         if name in found.unserved:
             return None
         options = self._options(name)
@@ -93,7 +93,7 @@ class _Asking:
             return None
 
     def _sims(self, found: Check) -> int | None:
-        """Return how many SIMs there are at most in all products, None where the token cannot list them."""
+        """Return an upper bound for the SIMs of all products, None if the token cannot list them."""
         if "product_sims" in found.unserved:
             return None
         options = self._options("product_sims")

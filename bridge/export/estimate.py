@@ -1,4 +1,4 @@
-"""What a read would cost, before it is done: requests, and the minutes that the API's limit makes of them."""
+"""Estimates what a read would cost: requests, and minutes at the API's limit."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ WINDOW_MINUTES = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """What it costs to read one table once, or all of them."""
+    """The cost of reading one table once, or all of them."""
 
     table: str
     partitions: int
     requests: int
-    """Each partition asks for itself what there is to read. What is in two lists counts twice, and is read once."""
+    """Each partition lists the fleet for itself. An item in two lists counts twice, but is read once."""
     is_counted: bool
     """Whether the API counts the pages of all lists; otherwise there are more requests."""
     minutes_at_least: int
-    """What the API's limit makes of them; the requests of the first 5 minutes go out at once."""
+    """Minutes at the API's limit; the requests of the first 5 minutes are sent at once."""
     refused: str | None = None
     """Why the table cannot be read."""
 
@@ -76,7 +76,7 @@ def total(found: Iterable[Cost], limit: int) -> Cost:
 
 def _cost(part: Table, options: Options, partitions: int) -> Cost:
     count = len(descriptors(options, partitions))
-    # What does not fan out is one list that comes whole.
+    # A table that does not fan out is one list in one reply.
     finding, reading = reader.count_requests(part, options.config()) if part.fans_out else (0, [1])
     requests = count * finding + sum(pages or 1 for pages in reading)
     limit = options.config()["requests_per_5_minutes"]

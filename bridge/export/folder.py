@@ -1,4 +1,4 @@
-"""The folder that a sync writes to: locked for one sync, each table written whole, and nobody else's files touched.
+"""The folder of a sync: locked for one sync, tables are written as a whole, and foreign files are never touched.
 
     to/
     ├── .particle-sync             locked while a sync runs; names its format and the sync that was begun last
@@ -38,23 +38,23 @@ _NEW_MARK = f"{MARK}.new"
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that this sync alone writes to."""
+    """A folder that only this sync writes to."""
 
     path: Path
     sync_id: str
 
     def mark_of(self, table: str) -> Mark | None:
-        """Return the mark of a table, None where there is no table."""
+        """Return the mark of a table, None if there is no table."""
         return Mark.of_json(_read(self.path / table / MARK))
 
     def is_whole(self, table: str) -> bool:
-        """Whether all files that were written last are there."""
+        """Return whether all files of the last write exist."""
         files = _read(self.path / table / MARK).get("files") or [""]
         return all((self.path / table / name).is_file() for name in files)
 
     @contextmanager
     def aside(self, table: str, mark: Mark) -> Iterator[Path]:
-        """Give a new folder to write into, marked as one of ours; what is left of it in the end is removed."""
+        """Yield a new folder to write into, marked as ours; whatever is left of it at the end is removed."""
         path = self.path / f".{table}.{uuid4().hex}{ASIDE}"
         path.mkdir()
         try:
@@ -64,7 +64,7 @@ class Folder:
             shutil.rmtree(path, ignore_errors=True)
 
     def put(self, table: str, new: Path, mark: Mark) -> None:
-        """Put what was written aside into the place of a table, and remove what was there."""
+        """Move a temporary folder to the place of a table, and remove the old one."""
         write_mark(new, mark, files=[str(path.relative_to(new)) for path in data_files(new)])
         flush_tree(new)
         place, old = self.path / table, self.path / f".{table}.{uuid4().hex}{OLD}"
@@ -75,7 +75,7 @@ class Folder:
         shutil.rmtree(old, ignore_errors=True)
 
     def add(self, table: str, file: Path, name: str, mark: Mark) -> None:
-        """Put one file that was written aside into a table; it replaces a file of the same name."""
+        """Move a temporary file into a table; it replaces a file of the same name."""
         place = self.path / table / name
         if not place.parent.exists():
             place.parent.mkdir()
@@ -86,7 +86,7 @@ class Folder:
         write_mark(self.path / table, mark, files=[name])
 
     def tidy(self) -> None:
-        """Remove what an interrupted sync left behind; a table that it was about to replace comes back."""
+        """Remove what an interrupted sync left behind; restore a table that it was replacing."""
         for path in self._left_behind(OLD):
             place = self.path / path.name.split(".")[1]
             if not os.path.lexists(place):
@@ -101,7 +101,7 @@ class Folder:
 
 
 def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:
-    """Raise ConfigurationError where a sync would meet somebody else's files, or tables of another format; only looks.
+    """Raise ConfigurationError if a sync would touch foreign files or tables of another format; changes nothing.
 
     `names` are the tables that are to be written.
     """
@@ -113,19 +113,20 @@ def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:
     written = _read(lock).get("format", file_format)
     if written != file_format:
         raise ConfigurationError(
-            f"{path} holds tables in the format {written}. Choose another folder for {file_format}, or write {written}."
+            f"{path} contains tables in the format {written}. Choose another folder for {file_format}, or write "
+            f"{written}."
         )
     for name in names:
         if os.path.lexists(path / name) and not is_marked(path / name):
             raise ConfigurationError(
-                f"{path / name} was not written by this tool, which would replace it. Choose another folder, or move "
-                "it away."
+                f"{path / name} was not written by this tool, and would be replaced. Choose another folder, or move it "
+                "away."
             )
 
 
 @contextmanager
 def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume: bool) -> Iterator[Folder]:
-    """Lock a folder for one sync: the one that was begun last with `resume`, else a new one.
+    """Lock a folder for one sync: the last one with `resume`, otherwise a new one.
 
     Raises TemporaryError while another sync holds it, and ConfigurationError for a folder that cannot be written to or
     holds somebody else's files.
@@ -145,7 +146,7 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
 
 
 def is_marked(path: Path) -> bool:
-    """Whether a folder, and no link to one, was written by a sync."""
+    """Return whether a folder, not a link to one, was written by a sync."""
     return _is_folder(path) and not (path / MARK).is_symlink() and Mark.of_json(_read(path / MARK)) is not None
 
 
@@ -158,13 +159,13 @@ def write_mark(folder: Path, mark: Mark, **more: Any) -> None:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Return the files of a table that hold rows."""
+    """Return the files of a table that contain rows."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in paths if not path.name.startswith((".", "_")))
 
 
 def flush(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -173,13 +174,13 @@ def flush(path: Path) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Bring everything in a folder to the disk."""
+    """Flush everything in a folder to disk."""
     for path in (*folder.rglob("*"), folder):
         flush(path)
 
 
 def _locked(folder: Path) -> TextIO:
-    """Open a folder's lock; the kernel lets go of it when the process ends, however it does."""
+    """Open a folder's lock; the kernel releases it when the process ends, in whatever way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644), "a")
@@ -190,13 +191,13 @@ def _locked(folder: Path) -> TextIO:
     except BlockingIOError:
         lock.close()
         raise TemporaryError(
-            f"Another sync writes into {folder}. Wait until it has ended, or choose another folder."
+            f"Another sync is writing to {folder}. Wait until it has finished, or choose another folder."
         ) from None
     return lock
 
 
 def _is_our_lock(path: Path) -> bool:
-    """Whether a file is the lock of an earlier sync, even one that was cut off by a crash."""
+    """Return whether a file is the lock of an earlier sync, even one truncated by a crash."""
     if not stat.S_ISREG(path.lstat().st_mode):
         return False
     content = path.read_bytes()[:1000].strip(b"\0")
@@ -212,7 +213,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a small JSON object; one that is not there, or was cut off by a crash, counts as empty."""
+    """Return a small JSON object; a missing one, or one truncated by a crash, counts as empty."""
     content = None
     with suppress(OSError, ValueError):
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The first rows of a table that come, for a look at it."""
+"""The first rows of a table that arrive, to look at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bridge.tables.options import Options
 def head(
     connection: Mapping[str, str], name: str, count: int, table_options: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[dict[str, Any]]:
-    """Return some rows of a table as JSON values, in no order; stops reading as soon as it has them.
+    """Return some rows of a table as JSON values, in no order; stops reading once it has them.
 
     Raises ConfigurationError, SignInError, TemporaryError or UnexpectedError.
     """
@@ -34,7 +34,7 @@ def head(
 
 
 def picked(rows: Iterable[Mapping[str, Any]], part: Table, columns: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the named columns of rows; a dot leads to a field of a struct or a key of a map.
+    """Return the named columns of rows; a dot selects a field of a struct or a key of a map.
 
     Raises OptionError for a column that the table does not have.
     """

@@ -1,4 +1,4 @@
-"""Where a sync writes to: looked at before anything is read, and held while it runs."""
+"""Where a sync writes to: checked before anything is read, and locked while it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Place:
 
     @classmethod
     def of(cls, to: Path, file_format: str | None, tables: tuple[Table, ...]) -> Place:
-        """Return a place; without a format it is duckdb for a file that is called so, else parquet."""
+        """Return a place; the format defaults to duckdb for a file with that ending, otherwise to parquet."""
         # Arrow takes a relative name with a colon for an address.
         to = to.expanduser().absolute()
         chosen = file_format or ("duckdb" if to.suffix in DATABASES else "parquet")
@@ -48,7 +48,7 @@ class Place:
         return [table.name for table in self.tables]
 
     def check(self) -> None:
-        """Raise ConfigurationError where a sync would meet somebody else's files; only looks."""
+        """Raise ConfigurationError if a sync would touch foreign files; changes nothing."""
         if self.format == "duckdb":
             check_database(self.to, self.tables)
         else:
@@ -56,7 +56,7 @@ class Place:
 
     @contextmanager
     def held(self, *, resume: bool, writer: FileFormat | None = None) -> Iterator[Sink]:
-        """Hold it for one sync; raises TemporaryError while another one does, and what `check` raises.
+        """Lock it for one sync; raises TemporaryError while another sync has it, and what `check` raises.
 
         `writer` writes the files in place of this process.
         """

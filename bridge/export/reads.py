@@ -1,4 +1,4 @@
-"""One read of a table, in threads of this process: the same reader as in a task of Spark, and rows as Arrow batches."""
+"""Reads one table in this process: the same reader as in a Spark task, with rows as Arrow batches."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OBJECTS_BEFORE_COLLECTION = 10_000
 
 @dataclass
 class TableRead:
-    """What is read of one table, and how many rows have come so far."""
+    """One read of a table, and the number of rows so far."""
 
     table: Table
     given: Mapping[str, str]
-    """All options, with an access token and nothing else to sign in with."""
+    """All options, with an access token as the only credential."""
     window: Window | None = None
     on_rows: Callable[[int], None] = field(default=lambda _count: None)
     rows: int = 0
@@ -43,14 +43,14 @@ class TableRead:
                     yield batch
 
     def count(self, rows: int) -> None:
-        """Note that rows have come."""
+        """Note that rows have arrived."""
         self.rows += rows
         self.on_rows(rows)
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Let Python look for garbage in cycles less often: rows are in none, and looking is an eighth of a read's CPU."""
+    """Run Python's cyclic garbage collector less often: rows form no cycles, and it takes an eighth of a read's CPU."""
     before = gc.get_threshold()
     gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
     try:

@@ -68,9 +68,7 @@ def check_named(access: Access, tables: Iterable[Table]) -> None:
     """Raise ConfigurationError for a table that the user named and the token cannot serve."""
     for part in tables:
         if part.name in access.facts.unserved:
-            raise ConfigurationError(
-                f"The token cannot serve the table {part.name}: {access.facts.unserved[part.name]}"
-            )
+            raise ConfigurationError(f"The token cannot read the table {part.name}: {access.facts.unserved[part.name]}")
 
 
 def fingerprint(options: Options) -> str:

@@ -1,4 +1,4 @@
-"""The engine `spark`: tables are read and written by a Spark session, for those who have a cluster."""
+"""The engine `spark`: a Spark session reads and writes the tables, for example on a cluster."""
 
 import os
 import re
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SparkParquet:
-    """One Parquet file a read, written by a task of Spark; all tasks must reach the folder."""
+    """One Parquet file per read, written by a Spark task; all tasks must be able to reach the folder."""
 
     name = "parquet"
 
@@ -50,8 +50,8 @@ def _take_only_part(parts: Path, file: Path) -> int:
     written = [path for path in parts.glob("*.parquet") if not path.name.startswith(("_", "."))]
     if len(written) != 1:
         raise ConfigurationError(
-            f"Spark wrote {len(written)} files that this machine can see, not one. Its executors have disks of their "
-            "own: choose a folder that all of them share."
+            f"Spark wrote {len(written)} files that this machine can see, instead of one. Its executors have their "
+            "own disks: choose a folder that all of them share."
         )
     written[0].rename(file)
     with ParquetFile(file) as table:
@@ -64,14 +64,14 @@ def _of_spark(error: Exception) -> ParticleError:
         name, message = found[-1]
         kind = getattr(bridge, name, UnexpectedError)
         return kind(message) if isinstance(kind, type) and issubclass(kind, ParticleError) else UnexpectedError(message)
-    # What Spark itself met, such as a full disk, is the innermost of its causes.
+    # An error of Spark itself, such as a full disk, is the innermost cause.
     causes = re.findall(r"^Caused by: (.+)", str(error), re.MULTILINE)
     return UnexpectedError(shortened(causes[-1] if causes else f"{type(error).__name__}: {error}"))
 
 
 @contextmanager
 def spark_session(given: "SparkSession | None") -> Iterator["SparkSession"]:
-    """Give the session that is active, or else a local one that is stopped again.
+    """Yield the active session, or otherwise a local one that is stopped again.
 
     Raises ConfigurationError where pyspark or Java is missing.
     """
@@ -85,14 +85,14 @@ def spark_session(given: "SparkSession | None") -> Iterator["SparkSession"]:
         yield spark
     finally:
         if running is None:
-            # A signal may have cut this thread's conversation with the JVM off; another thread has one of its own.
+            # A signal may have interrupted this thread's connection to the JVM; another thread has its own.
             stopping = threading.Thread(target=spark.stop)
             stopping.start()
             stopping.join()
 
 
 def check_spark() -> None:
-    """Raise ConfigurationError where Spark cannot run here."""
+    """Raise ConfigurationError if Spark cannot run here."""
     try:
         import pyspark  # noqa: F401, PLC0415
     except ImportError:
@@ -112,7 +112,7 @@ def check_spark() -> None:
 def _local_session() -> "SparkSession":
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    # Spark's workers are processes of their own, which must run this Python and find this package.
+    # Spark's workers are separate processes, which must run this Python and find this package.
     package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     python, interrupt = os.environ.get("PYSPARK_PYTHON"), signal.getsignal(signal.SIGINT)
@@ -129,9 +129,9 @@ def _local_session() -> "SparkSession":
     finally:
         if python is None:
             del os.environ["PYSPARK_PYTHON"]
-    # Spark's handler would talk to the JVM while this thread does, which fails, and leaves jobs running.
+    # Spark's handler would talk to the JVM at the same time as this thread, which fails and leaves jobs running.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, interrupt)
-    # What goes wrong is in the results; Spark would tell it again, with a hundred lines of stack.
+    # Errors are in the results; Spark would print them again, with a hundred lines of stack.
     spark.sparkContext.setLogLevel("OFF")
     return spark

@@ -1,4 +1,4 @@
-"""The tables of a fleet → files or a database: what `particle-bridge sync` does, as a function."""
+"""The tables of a fleet → files or a database: `particle-bridge sync` as a function."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ Engine = Literal["arrow", "spark"]
 
 @dataclass(frozen=True)
 class TableResult:
-    """What became of one table; `error` is None when all of it was written."""
+    """The result of one table; `error` is None if it was written completely."""
 
     table: str
     seconds: float
     rows: int = 0
-    """How many rows this sync has written."""
+    """Number of rows that this sync wrote."""
     error: str | None = None
     is_kept: bool = False
-    """Whether it had been written before the sync was interrupted, and was not read again."""
+    """Whether it was written before the sync was interrupted, and not read again."""
     skipped: str | None = None
-    """Why the table was not read: the token cannot serve it, and it was not named."""
+    """Why the table was not read: the token cannot read it, and it was not named."""
     until: str | None = None
-    """Of an append table, the moment up to which it was read, ISO 8601 in UTC; that moment is not part of it."""
+    """For an append table, the exclusive end of what was read, ISO 8601 in UTC."""
 
 
 class Observer:
-    """What a sync tells while it runs; does nothing by itself."""
+    """Receives the progress of a sync; does nothing itself."""
 
     def on_start(self, table: str) -> None:
-        """Hear that a table is read from now on."""
+        """Handle the start of a table."""
 
     def on_rows(self, count: int) -> None:
-        """Hear that rows have come."""
+        """Handle new rows."""
 
     def on_end(self, result: TableResult) -> None:
-        """Hear what became of a table."""
+        """Handle the result of a table."""
 
 
 def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
@@ -71,7 +71,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     spark: SparkSession | None = None,
     observer: Observer | None = None,
 ) -> list[TableResult]:
-    """Write tables to a folder or a database, and return what became of each.
+    """Write tables to a folder or a database, and return the result of each.
 
     `names` are the tables (none: all, less those of `exclude`). A required table option that is not given is `*`,
     because a sync means everything. `file_format` is parquet, delta, duckdb, csv or jsonl; None is duckdb where `to`
@@ -96,7 +96,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))
     place.check()
     with _writer(engine, spark) as writer:
-        # Tells, before anything is written, whether the API answers and takes the token.
+        # Before anything is written, check that the API answers and accepts the token.
         access = signed_in(next(iter(checked.values())))
         if named:
             check_named(access, checked)
@@ -109,7 +109,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
 
 @dataclass(frozen=True)
 class _Run:
-    """One sync under way."""
+    """One running sync."""
 
     sink: Sink
     wanted: Mapping[Table, Mapping[str, str]]
@@ -119,20 +119,20 @@ class _Run:
     observer: Observer
 
     def mark_of(self, options: Options, *, history: bool) -> Mark:
-        """Return what is to be noted of a table."""
+        """Return the mark for a table."""
         mark = Mark("snapshot", self.sink.sync_id, fingerprint(options))
         if options.table.cursor_field:
             return replace(mark, keeps="windows", selection=selection_of(options))
         return replace(mark, keeps="days", day=self.access.facts.now.date().isoformat()) if history else mark
 
     def check(self, marks: Mapping[Table, Mark]) -> None:
-        """Raise ConfigurationError where writing would destroy or mix what is kept."""
+        """Raise ConfigurationError if writing would destroy or mix existing rows."""
         for part, mark in marks.items():
             if before := self.sink.mark_of(part):
                 before.check_next(mark, self.sink.place_of(part))
 
     def table(self, part: Table, options: Options, mark: Mark) -> TableResult:
-        """Read and write one table; raises what concerns the whole run."""
+        """Read and write one table; raises errors that concern the whole run."""
         if reason := self.access.facts.unserved.get(part.name):
             result = TableResult(part.name, 0.0, skipped=reason)
             self.observer.on_end(result)
@@ -146,7 +146,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
             result = TableResult(part.name, 0.0, error=_message(error))
             if isinstance(error, TemporaryError):
-                # Raises, once for all tables, where the API does not answer at all.
+                # Raises once for all tables if the API does not answer at all.
                 reader.token_facts(self._options(part).config())
         result = replace(result, seconds=time.perf_counter() - start)
         self.observer.on_end(result)

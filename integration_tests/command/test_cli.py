@@ -214,7 +214,7 @@ def test_without_names_a_sync_reads_what_the_token_can_serve_and_lists_the_rest(
     assert not (tmp_path / "user").exists()
     result = run("sync", "user", "--to", str(tmp_path), **account)
     assert result.returncode == 2
-    assert "The token cannot serve the table user" in result.stderr
+    assert "The token cannot read the table user" in result.stderr
 
 
 def _closed_port() -> int:

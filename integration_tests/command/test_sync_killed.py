@@ -90,7 +90,7 @@ def test_a_stopped_sync_leaves_complete_tables_and_a_rerun_finishes_it(
     code, _, complaints = run.end()
     assert code == (-number if number == signal.SIGKILL else 128 + number)
     assert "Traceback" not in complaints
-    assert refusals == [f"Another sync writes into {tmp_path}. Wait until it has ended, or choose another folder."]
+    assert refusals == [f"Another sync is writing to {tmp_path}. Wait until it has finished, or choose another folder."]
     assert _tables_in(tmp_path) == {name: _rows(cloud, name) for name in ("user", "products")}
     if number != signal.SIGKILL:
         assert {path.name for path in tmp_path.iterdir()} == {"user", "products", LOCK}

@@ -1,1 +1,1 @@
-"""The formats that a sync writes, each a sink behind the protocol in `sink`."""
+"""The formats that a sync writes; each is a sink with the protocol of `sink`."""

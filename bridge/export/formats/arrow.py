@@ -1,4 +1,4 @@
-"""What the formats share that are written from Arrow: columns with their comments, and batches of a good size."""
+"""Shared by the formats written with Arrow: columns with comments, and batches of a good size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.tables.catalog import Table
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
-# What readers of Parquet skip or read at once; smaller groups compress badly, larger ones take memory.
+# The unit that readers of Parquet skip or read; smaller groups compress badly, larger ones take memory.
 GROUP_BYTES = 32 * 1024 * 1024
 GROUP_ROWS = 122_880
 
@@ -33,7 +33,7 @@ def described_schema(table: Table) -> pa.Schema:
 
 
 def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Join batches until they are worth a row group."""
+    """Yield batches joined to the size of a row group."""
     import pyarrow as pa  # noqa: PLC0415
 
     waiting: list[pa.RecordBatch] = []

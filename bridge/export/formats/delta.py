@@ -1,4 +1,4 @@
-"""Delta tables in a folder; one commit adds the rows of a read and says up to where they were read.
+"""Delta tables in a folder; one commit adds the rows of a read and records how far they reach.
 
 The rows wait in a Parquet file until all of them have come: a commit of Delta cannot be interrupted while the API is
 asked.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 APPLICATION = "particle-bridge"
-"""Under this name the log of a Delta table keeps the end of the window that was committed last, in ms since 1970."""
+"""The key under which a Delta log keeps the end of the last committed window, in ms since 1970."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class DeltaSink:
         return str(self.folder.path / table.name)
 
     def mark_of(self, table: Table) -> Mark | None:
-        """Return the mark of a table; of windows, the log of the table tells how far they reach."""
+        """Return the mark of a table; for windows, the table's log shows how far they reach."""
         mark = self.folder.mark_of(table.name)
         return mark and replace(mark, until=self._until(table) if mark.keeps == "windows" else "")
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
-        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        """Return whether this sync wrote the table with the same options before it was interrupted."""
         before = self.folder.mark_of(table.name)
         return before is not None and before.is_result_of(mark) and _is_delta(self.folder.path / table.name)
 
@@ -72,7 +72,7 @@ class DeltaSink:
 
 
 def check_deltalake() -> None:
-    """Raise ConfigurationError where the library for Delta is missing."""
+    """Raise ConfigurationError if the library for Delta is missing."""
     try:
         import deltalake  # noqa: F401, PLC0415
     except ImportError:
@@ -103,7 +103,7 @@ def _commit(place: Path, table: Table, file: Path, mark: Mark) -> None:
         data = pa.RecordBatchReader.from_batches(schema, batches)
         write_deltalake(place, data, name=table.name, description=f"{table.description} {key}", **how)
     if mark.keeps != "windows":
-        # What was replaced more than a week ago.
+        # Files that were replaced more than a week ago.
         DeltaTable(place).vacuum(dry_run=False)
 
 

@@ -1,4 +1,4 @@
-"""Tables of a DuckDB file, with their types, keys and comments; rows and mark arrive in one transaction.
+"""Tables in a DuckDB file, with types, keys and comments; rows and mark are written in one transaction.
 
 The key of a snapshot is declared. That of an append table is not, as its index would have to be held in memory: there
 the windows make sure that no row arrives twice.
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     import duckdb
 
 MARKS = "_particle_sync"
-"""The table that holds the mark of each table, and under an empty name the sync that was begun last."""
+"""The table with the mark of each table and, under an empty name, the last sync."""
 
 _SCALARS = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
 
 
 @dataclass(frozen=True)
 class DuckDbSink:
-    """A database that this sync alone writes to."""
+    """A database that only this sync writes to."""
 
     file: Path
     database: duckdb.DuckDBPyConnection
@@ -43,11 +43,11 @@ class DuckDbSink:
         return f"{self.file}, table {table.name},"
 
     def mark_of(self, table: Table) -> Mark | None:
-        """Return the mark of a table, None where there is no table."""
+        """Return the mark of a table, None if there is no table."""
         return Mark.of_json(_note(self.database, table.name)) if _exists(self.database, table.name) else None
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
-        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        """Return whether this sync wrote the table with the same options before it was interrupted."""
         before = self.mark_of(table)
         return before is not None and before.is_result_of(mark)
 
@@ -73,7 +73,7 @@ class DuckDbSink:
 
 
 def check_database(file: Path, tables: Iterable[Table]) -> None:
-    """Raise ConfigurationError where a sync would meet what somebody else made; only looks."""
+    """Raise ConfigurationError if a sync would touch foreign tables; changes nothing."""
     if not os.path.lexists(file):
         return
     if file.is_symlink() or not file.is_file():
@@ -84,7 +84,7 @@ def check_database(file: Path, tables: Iterable[Table]) -> None:
 
 @contextmanager
 def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterator[DuckDbSink]:
-    """Open a database for one sync; DuckDB lets no other process in until it is closed.
+    """Open a database for one sync; DuckDB admits no other process until it is closed.
 
     Raises TemporaryError while another program has it open, ConfigurationError where it cannot be written to.
     """
@@ -103,13 +103,13 @@ def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterato
 
 @contextmanager
 def transaction(database: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Do all that follows or nothing of it."""
+    """Run the block in one transaction."""
     _run(database, "BEGIN")
     try:
         yield
         _run(database, "COMMIT")
     except BaseException:
-        # A statement that failed may have ended the transaction already.
+        # A failed statement may already have ended the transaction.
         _roll_back(database)
         raise
 
@@ -136,7 +136,7 @@ def _check_tables(file: Path, database: duckdb.DuckDBPyConnection, tables: Itera
     for table in tables:
         if _exists(database, table.name) and Mark.of_json(_note(database, table.name)) is None:
             raise ConfigurationError(
-                f"{file} has a table or view {table.name} that was not written by this tool, which would replace it. "
+                f"{file} has a table or view {table.name} that was not written by this tool, and would be replaced. "
                 "Choose another file, or rename it."
             )
 
@@ -156,7 +156,7 @@ def _create(database: duckdb.DuckDBPyConnection, table: Table, mark: Mark) -> No
 
 
 def _widen(database: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Give a table that keeps its rows the columns and fields that a newer version of this tool knows."""
+    """Add columns and fields of a newer version of this tool to a table that keeps its rows."""
     found = dict(
         database.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
@@ -174,7 +174,7 @@ def _columns(table: Table) -> dict[str, str]:
 
 
 def sql_type_of(schema: JsonSchema) -> str:
-    """Return the type of a property's column, as DuckDB writes it."""
+    """Return the DuckDB type of a property's column."""
     match kind_of(schema):
         case "struct":
             fields = (f'"{name}" {sql_type_of(part)}' for name, part in schema["properties"].items())

@@ -20,10 +20,10 @@ _WINDOW = re.compile(r"\d{8}T\d{6}\.\d{3}Z_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d
 
 
 class FileFormat(Protocol):
-    """How the rows of a table become a file."""
+    """Writes the rows of a table to a file."""
 
     name: str
-    """Also the ending of the file's name."""
+    """Also the ending of the file name."""
 
     def write(self, rows: Rows, file: Path) -> None:
         """Write all rows into a new file."""
@@ -46,7 +46,7 @@ class FileSink:
         return str(self.folder.path / table.name)
 
     def mark_of(self, table: Table) -> Mark | None:
-        """Return the mark of a table; of windows, the names of the files tell how far they reach."""
+        """Return the mark of a table; for windows, the file names show how far they reach."""
         mark = self.folder.mark_of(table.name)
         if mark is None or mark.keeps != "windows":
             return mark
@@ -55,12 +55,12 @@ class FileSink:
         return replace(mark, until=max(ends, default=""))
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
-        """Whether this sync, before it was interrupted, had written a table with the same options."""
+        """Return whether this sync wrote the table with the same options before it was interrupted."""
         before = self.folder.mark_of(table.name)
         return before is not None and before.is_result_of(mark) and self.folder.is_whole(table.name)
 
     def write(self, rows: Rows, mark: Mark) -> None:
-        """Write the rows of one read aside, and then put them into their place by renaming."""
+        """Write the rows of one read to a temporary place, and then rename it."""
         before, name = self.folder.mark_of(rows.table.name), self._name(mark)
         with self.folder.aside(rows.table.name, mark) as aside:
             file = aside / name

@@ -1,4 +1,4 @@
-"""Parquet files, with the comments of the columns in the Arrow schema that they carry."""
+"""Parquet files, with column comments in their Arrow schema."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from bridge.export.formats.sink import Rows
 
 
 class Parquet:
-    """One Parquet file a read, compressed with zstd."""
+    """One Parquet file per read, compressed with zstd."""
 
     name = "parquet"
 
     def write(self, rows: Rows, file: Path) -> None:
-        """Write all rows into a new file; a table without rows has its columns all the same."""
+        """Write all rows to a new file; an empty table still has its columns."""
         from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]  # noqa: PLC0415
 
         schema = described_schema(rows.table)

@@ -1,4 +1,4 @@
-"""What every format does for a sync, and the mark that it keeps with each table."""
+"""The protocol of a format, and the mark that it keeps with each table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 Keeping = Literal["snapshot", "days", "windows"]
-"""What a table keeps: its latest snapshot, the snapshot of each day, or every window of an append table."""
+"""What a table keeps: the latest snapshot, the snapshot of each day, or all windows of an append table."""
 
 SNAPSHOT_DATE = "snapshot_date"
 
@@ -26,53 +26,53 @@ _KEPT: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """What a sync notes about a table that it has written."""
+    """What a sync notes about a table that it wrote."""
 
     keeps: Keeping
     sync: str = ""
-    """The sync that wrote the rows, empty while there are none."""
+    """The sync that wrote the rows; empty while there are none."""
     options: str = ""
-    """A hash of what decides which rows there are."""
+    """A hash of everything that decides which rows there are."""
     selection: dict[str, str] = field(default_factory=dict)
-    """Of windows: what they are read from, which must not change from one window to the next."""
+    """For windows: the selection, which must not change from one window to the next."""
     start: str = ""
     until: str = ""
-    """Of windows: the bounds of the one that was written last, ISO 8601 in UTC; the end is not part of it."""
+    """For windows: the bounds of the last one, ISO 8601 in UTC; the end is exclusive."""
     day: str = ""
-    """Of days: the one that was written last."""
+    """For days: the last one."""
 
     def is_result_of(self, mark: Mark) -> bool:
-        """Whether the same sync has written the table with the same options already."""
+        """Return whether the same sync already wrote the table with the same options."""
         return bool(self.sync) and (self.sync, self.options, self.day) == (mark.sync, mark.options, mark.day)
 
     def check_next(self, mark: Mark, place: str) -> None:
-        """Raise ConfigurationError where writing would destroy or mix what is kept."""
+        """Raise ConfigurationError if writing would destroy or mix existing rows."""
         if self.keeps == "snapshot" and mark.keeps == "windows":
             raise ConfigurationError(
                 f"{place} was written by a version that kept no history. Move it away, or write to another place."
             )
         if self.keeps not in ("snapshot", mark.keeps):
             raise ConfigurationError(
-                f"{place} keeps {_KEPT[self.keeps]}, which this sync would replace by {_KEPT[mark.keeps]}. Write to "
+                f"{place} keeps {_KEPT[self.keeps]}, which this sync would replace with {_KEPT[mark.keeps]}. Write to "
                 "another place, or keep what it keeps."
             )
         if self.keeps == mark.keeps == "windows" and self.selection != mark.selection:
             raise ConfigurationError(
-                f"{place} holds rows of {_shown(self.selection)}, and this sync reads {_shown(mark.selection)}: their "
+                f"{place} contains rows of {_shown(self.selection)}, but this sync reads {_shown(mark.selection)}: "
                 "earlier rows would be missing. Write to another place, or use the same options."
             )
 
     def before_its_rows(self) -> Mark:
-        """Return the mark of a table whose rows are still to be written."""
+        """Return the mark of a table whose rows are not written yet."""
         return replace(self, sync="", start="", until="", day="")
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the mark as a JSON object."""
         return asdict(self)
 
     @classmethod
     def of_json(cls, content: dict[str, Any]) -> Mark | None:
-        """Read a JSON object, also one of an earlier version; None where it is no mark."""
+        """Return the mark in a JSON object, also of an earlier version; None if it is not a mark."""
         if not isinstance(content.get("sync"), str):
             return None
         known = {part.name for part in fields(cls)}
@@ -87,27 +87,27 @@ class Rows(Protocol):
         """The table."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Read them, once; raises what `bridge.reading.reader` does."""
+        """Yield the rows, once; raises what `bridge.reading.reader` does."""
 
 
 class Sink(Protocol):
-    """A place that one sync alone writes tables to."""
+    """A place that only one sync writes tables to."""
 
     @property
     def sync_id(self) -> str:
         """The id of the sync."""
 
     def place_of(self, table: Table) -> str:
-        """Return where a table is, for people."""
+        """Return the place of a table, for messages."""
 
     def mark_of(self, table: Table) -> Mark | None:
-        """Return the mark of a table, None where there is no table."""
+        """Return the mark of a table, None if there is no table."""
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
-        """Whether the sync that is resumed had written a table with the same options, and it is still there."""
+        """Return whether the resumed sync wrote the table with the same options, and it still exists."""
 
     def write(self, rows: Rows, mark: Mark) -> None:
-        """Write the rows of one read, and the mark with them, whole or not at all.
+        """Write the rows of one read and the mark, completely or not at all.
 
         A snapshot replaces the table, a day its own earlier snapshot, a window is added.
         """

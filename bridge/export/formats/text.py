@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class Csv:
-    """One file a read, RFC 4180, in UTF-8; nested values are JSON, null is empty, and an empty text is quoted."""
+    """One file per read, RFC 4180 in UTF-8; nested values are JSON, null is empty, and an empty text is quoted."""
 
     name = "csv"
 
     def write(self, rows: Rows, file: Path) -> None:
-        """Write the names of the columns and all rows into a new file."""
+        """Write the column names and all rows to a new file."""
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ class Csv:
 
 
 class JsonLines:
-    """One file a read, a JSON object a line with every column of the table."""
+    """One file per read, with one JSON object per line that has every column of the table."""
 
     name = "jsonl"
 
@@ -60,7 +60,7 @@ def _json_column(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _plain(arrow_type: pa.DataType) -> Callable[[Any], Any]:
-    """Return what makes a JSON value of what Arrow gives for a type: it gives a map as a list of pairs."""
+    """Return a function that makes JSON values of Arrow's values, where a map is a list of pairs."""
     import pyarrow as pa  # noqa: PLC0415
 
     if pa.types.is_map(arrow_type):

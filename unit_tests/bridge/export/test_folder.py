@@ -154,7 +154,7 @@ def test_a_lock_that_is_not_ours_is_refused(
 
 def test_a_folder_holds_one_format(tmp_path: Path) -> None:
     _finish(tmp_path)
-    with pytest.raises(ConfigurationError, match="holds tables in the format parquet"):
+    with pytest.raises(ConfigurationError, match="contains tables in the format parquet"):
         check_folder(tmp_path, ["devices"], "csv")
 
 
@@ -192,7 +192,7 @@ def test_a_kill_during_a_replacement_leaves_a_complete_table(step: int, left: st
 def test_a_second_sync_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
     with locked_folder(tmp_path, [], "parquet", resume=False):
         for resume in (True, False):
-            with pytest.raises(TemporaryError, match="Another sync writes into"):
+            with pytest.raises(TemporaryError, match="Another sync is writing to"):
                 _finish(tmp_path, resume=resume)
     _finish(tmp_path)
     assert _is_finished(tmp_path)
