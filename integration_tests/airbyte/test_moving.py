@@ -5,8 +5,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -83,28 +83,28 @@ PAGE_SIZES = {
 }
 
 
-@contextmanager
-def _moving_cloud(switches: Switches | None = None) -> Iterator[tuple[DeviceCloud, int]]:
-    size = FleetSize(products=1, devices=40, sims=40, days=0, user_devices=0, user_sims=0, samples=False)
-    with DeviceCloud(Fleet.seeded(size), switches) as cloud:
-        yield cloud, cloud.fleet.product_ids[0]
+def _moving_cloud(switches: Switches | None = None, products: int = 1) -> DeviceCloud:
+    size = FleetSize(products=products, devices=40, sims=40, days=0, user_devices=0, user_sims=0, samples=False)
+    return DeviceCloud(Fleet.seeded(size), switches)
 
 
 @pytest.mark.parametrize("sizes", PAGE_SIZES)
-@pytest.mark.parametrize("page", range(1, PAGES + 1))
 @pytest.mark.parametrize("change", CHANGES)
-def test_devices_that_come_and_go_between_pages_cost_no_other_device(
-    change: str, page: int, workers: int, sizes: str
-) -> None:
-    with _moving_cloud(PAGE_SIZES[sizes]) as (cloud, product):
-        cloud.faults.add(Fault(ROUTES["product_devices"], page=page, run=lambda: CHANGES[change](cloud.fleet, product)))
+def test_devices_that_come_and_go_between_pages_cost_no_other_device(change: str, workers: int, sizes: str) -> None:
+    """Read several products at once, each of which changes while another of its pages is read."""
+    with _moving_cloud(PAGE_SIZES[sizes], products=PAGES) as cloud:
+        for page, product in enumerate(cloud.fleet.product_ids, start=1):
+            run = partial(CHANGES[change], cloud.fleet, product)
+            cloud.faults.add(
+                Fault(ROUTES["product_devices"], path=f"/v1/products/{product}/devices", page=page, run=run)
+            )
         mark = cloud.ledger.mark()
 
         result = sync(with_token(cloud, num_workers=workers, product_devices={"per_page": 10}), "product_devices")
 
         assert not result.errors
         difference = cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
-        assert not difference, str(difference)
+        assert not difference, f"{difference} of {cloud.fleet.product_ids}"
 
 
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
@@ -112,7 +112,8 @@ def test_devices_that_come_and_go_between_pages_cost_no_other_device(
 def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim(
     add: bool, page: int, workers: int
 ) -> None:
-    with _moving_cloud() as (cloud, product):
+    with _moving_cloud() as cloud:
+        [product] = cloud.fleet.product_ids
         sims = cloud.fleet.rows("sims", product)
         first = next(iter(sims))
 
@@ -135,7 +136,8 @@ def test_sims_that_come_and_go_between_pages_of_a_limited_read_cost_no_other_sim
 
 
 def test_a_list_that_keeps_changing_is_an_error_that_names_the_product() -> None:
-    with _moving_cloud() as (cloud, product):
+    with _moving_cloud() as cloud:
+        [product] = cloud.fleet.product_ids
         # One leaves before each page from the second on, so that no two replies agree.
         cloud.faults.add(
             Fault(ROUTES["product_devices"], at=2, times=None, run=lambda: _remove_last(cloud.fleet, product))
@@ -148,7 +150,7 @@ def test_a_list_that_keeps_changing_is_an_error_that_names_the_product() -> None
 
 
 def test_a_device_that_only_connects_is_no_change() -> None:
-    with _moving_cloud(Switches(reorder=True)) as (cloud, _):
+    with _moving_cloud(Switches(reorder=True)) as cloud:
         mark = cloud.ledger.mark()
 
         result = sync(with_token(cloud, product_devices={"per_page": 10}), "product_devices")
@@ -160,7 +162,8 @@ def test_a_device_that_only_connects_is_no_change() -> None:
 
 
 def test_sims_that_come_in_another_order_each_time_are_no_success() -> None:
-    with _moving_cloud(Switches(sims_order="random")) as (cloud, product):
+    with _moving_cloud(Switches(sims_order="random")) as cloud:
+        [product] = cloud.fleet.product_ids
         result = sync(with_token(cloud, product_sims={"per_page": 10}), "product_sims")
 
         assert "the list keeps changing" in result.errors
@@ -169,7 +172,7 @@ def test_sims_that_come_in_another_order_each_time_are_no_success() -> None:
 
 def test_a_filter_makes_totals_of_no_account() -> None:
     """Nobody knows whether the API counts what a filter leaves or the whole list."""
-    with _moving_cloud() as (cloud, _):
+    with _moving_cloud() as cloud:
         totals = {"meta": {"total_pages": 4, "total_records": 40}}
         for route in ROUTES.values():
             cloud.faults.add(
