@@ -13,7 +13,7 @@ from datetime import datetime
 from bridge.errors import ConfigurationError
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.reading.times import iso_ms, moment_of
-from bridge.reading.windows import KEPT, Windows
+from bridge.reading.windows import AHEAD, KEPT, Windows
 from bridge.tables.options import Options
 
 # A sync is started by somebody who wants what there is; streams rest in between, and wait for more.
@@ -38,10 +38,14 @@ def next_window(options: Options, until: str, now: datetime, *, allow_data_loss:
     windows = Windows.of(options)
     start = moment_of(until) if until else windows.start_of(None)
     end = windows.settled(now)
+    if until:
+        _check_clock(options, start, now)
     if end <= start:
         return None
     if until and not allow_data_loss:
         _check_gap(options, start, now)
+    # By the API's clock, which need not be this machine's.
+    start = max(start, now - KEPT)
     tasks = descriptors(options, 1, windows.narrowing(start, end))
     return Window(iso_ms(start), iso_ms(end), tasks)
 
@@ -50,6 +54,15 @@ def selection_of(options: Options) -> dict[str, str]:
     """Return what an append table is read from, which must stay the same from one window to the next."""
     named = {name: str(value) for name, value in options.table_options.items() if name not in DATES}
     return {"base_url": options.config()["base_url"], **named}
+
+
+def _check_clock(options: Options, start: datetime, now: datetime) -> None:
+    if start > now + AHEAD:
+        raise ConfigurationError(
+            f"{options.table.name} was read up to {iso_ms(start)}, ahead of the API's clock ({iso_ms(now)}): that "
+            "clock was wrong, and records in between would be missing. Write to another place, which reads all that "
+            "the API keeps."
+        )
 
 
 def _check_gap(options: Options, start: datetime, now: datetime) -> None:
