@@ -42,8 +42,8 @@ _LATER = {
 def register(spark: "SparkSession") -> None:
     """Register the formats `particle` and `lakeflow_connect` with a Spark session.
 
-    Reads are split into as many tasks as the session runs in parallel, unless the option `numPartitions` is set.
-    Filters are pushed down if `spark.sql.python.filterPushdown.enabled` is on at this point.
+    Reads are split into as many tasks as the session runs in parallel, at most 8, unless the option `numPartitions` is
+    set. Filters are pushed down if `spark.sql.python.filterPushdown.enabled` is on at this point.
     """
     # Importing pyspark here keeps it optional.
     from bridge.registration import register_formats  # noqa: PLC0415
