@@ -62,8 +62,8 @@ class ParticleRetriever(Retriever):
         self._known: Known | None = None
         self._normalize = Normalizer({})
         self._lists = OpenLists(self._settings.num_workers)
-        # A stream that does not fan out gets one of the CDK's routers, which lists nothing that could be skipped.
-        self._skips: Skips = getattr(self.partition_router, "skips", None) or Skips(self.requester.name)
+        # Only what is read for a stream that fans out may be skipped; a list of parents is its router's to skip.
+        self._skips: Skips | None = getattr(self.partition_router, "skips", None)
         extractor = cast(DpathExtractor, self.record_selector.extractor)
         self.requester.handler.shape = BodyShape(
             records_key=next((str(name) for name in extractor.field_path), None),
@@ -99,13 +99,14 @@ class ParticleRetriever(Retriever):
                     redact(records, self._known)
                 yield from records
         except Refused as refusal:
-            if not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
+            if self._skips is None or not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
                 raise
             self._skips.add(next(iter(stream_slice.partition.values())), refusal)
             if is_counting:
                 yield {"requests": 1, "sent": 1}
         finally:
-            self._skips.slice_read()
+            if self._skips is not None:
+                self._skips.slice_read()
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:

@@ -171,3 +171,14 @@ def test_a_device_that_moves_between_products_while_they_are_listed_loses_nothin
         consumer.assert_complete(product_id_or_slug="*")
         # The products are listed once, and all but the last one once more.
         assert cloud.ledger.count("GET /v1/products/:p/devices") == 3 + 2
+
+
+def test_a_product_whose_list_is_refused_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    fleet = Fleet.seeded(FleetSize(products=2, devices=2, user_devices=1, days=1, samples=False))
+    path = f"/v1/products/{fleet.product_ids[-1]}/devices"
+    with DeviceCloud(fleet) as cloud:
+        cloud.faults.add(
+            Fault("GET /v1/products/:p/devices", path=path, times=None, status=403, body='{"error": "no"}')
+        )
+        Consumer(cloud, product_id_or_slug="*", numPartitions="1").run()
+    assert f"product {fleet.product_ids[-1]} (403)" in caplog.text
