@@ -11,6 +11,8 @@ ORG = {"id": "a" * 24, "slug": "my-org", "name": "My Org"}
 OWNER = "owner@example.com"
 MFA_USER = "testuser@example.com"
 
+_NAMES = ("Cold Rooms", "Air Quality", "Überwachung 🛰️", "Pump Stations")
+
 _SETTINGS: tuple[dict[str, Any], ...] = (
     {"location": {}, "known_application": {"opt_in": True}, "quarantine": False},
     {"quarantine": True},
@@ -23,7 +25,7 @@ def product(index: int, *, wifi_only: bool, in_org: bool, device_count: int) -> 
     record: dict[str, Any] = {
         "id": FIRST_PRODUCT + index,
         "platform_id": 32 if wifi_only else 13,
-        "name": f"Fleet {index}: Überwachung 🛰️" if index % 3 == 2 else f"Fleet {index}",
+        "name": _NAMES[index] if index < len(_NAMES) else f"Fleet {index}",
         "slug": f"fleet-{index}-v100",
         "description": "",
         "subscription_id": 11_111 + index,

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import TIME_FORMS, iso_ms
+from .stories import AWKWARD, Story
 
 Device = dict[str, Any]
 
 CELLULAR = frozenset({10, 13, 23, 25, 26, 35})
 """Electron, Boron, B SoM, B5 SoM, Tracker, M SoM; the other platforms have Wi-Fi only."""
 MIXED_PLATFORMS = (13, 32, 10, 12, 23, 26, 6, 35, 25, 14)
+CELLULAR_PLATFORMS = (13, 13, 13, 26, 13, 23, 13, 35, 13, 25)
 WIFI_PLATFORMS = (32, 6, 12, 8)
 GROUPS = ("asia", "europe", "field-test")
 
@@ -36,7 +38,7 @@ QUIRKS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     ({}, ("notes",)),
     (_NEVER_HEARD, ()),
     ({"online": False, "connected": False}, ("last_heard", "last_handshake_at", "last_ip_address")),
-    ({"firmware_version": "160"}, ()),
+    ({"firmware_version": "3"}, ()),
     ({}, ("firmware_version",)),
     ({"connected": True}, ("online",)),
     ({"name": "Kühlraum 🌡️ №7"}, ()),
@@ -54,8 +56,9 @@ QUIRKS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     ({"development": True, "groups": []}, ()),
     ({"online": True, "pinned_build_target": "6.1.0"}, ("connected",)),
     ({"groups": ["asia", "europe"]}, ()),
+    ({"name": "<script>alert('pump')</script>", "firmware_version": 1}, ()),
 )
-"""What is set and what is left out, for every record in turn."""
+"""What is set and what is left out, for each of the first records in turn."""
 
 
 def sim_iccid(product: int | None, index: int) -> str:
@@ -64,34 +67,36 @@ def sim_iccid(product: int | None, index: int) -> str:
     return f"{issuer}{(product or 0) % 100_000:05}{index:05}"
 
 
-def build(rng: random.Random, index: int, now: datetime, product: int | None, *, wifi_only: bool = False) -> Device:
+def build(
+    rng: random.Random, index: int, now: datetime, product: int | None, story: Story, *, wifi_only: bool = False
+) -> Device:
     """Return the n-th device of a product (None: of the user), as the list endpoints show it."""
-    platforms = WIFI_PLATFORMS if wifi_only else MIXED_PLATFORMS
-    platform = platforms[index % len(platforms)]
-    era = _ERAS[index % len(_ERAS)]
-    device = _common(rng, index, now, product, platform)
+    awkward = index < AWKWARD
+    platforms = WIFI_PLATFORMS if wifi_only else MIXED_PLATFORMS if awkward else CELLULAR_PLATFORMS
+    platform = platforms[index % len(platforms)] if awkward or not wifi_only else WIFI_PLATFORMS[0]
+    era = _ERAS[index % len(_ERAS)] if awkward else _ERAS[0]
+    device: Device = {"id": f"{rng.getrandbits(96):024x}"} | _common(index, now, product, platform, story)
     device |= _links(rng, index, product, platform, era)
     if era >= 2025:
-        device |= _modern(rng, index, era)
+        device |= _modern(rng, story, era)
     elif era == 2020:
         device |= _of_2020(product)
     else:
-        device |= {"last_app": "", "functions": None, "variables": None, "connected": index % 3 == 0}
+        device |= {"last_app": "", "functions": None, "variables": None, "connected": story.is_online}
         device["cc3000_patch_version"] = "wl0: Nov  7 2014 16:03:45 version 5.90.230.12 FWID 01-a3a8c5a0"
     if product is not None:
-        device |= _membership(rng, index, product, era)
+        device |= _membership(index, product, era, story)
     if era == 2020 and product is not None:
         del device["last_heard"]
-    return _with_quirk(device, index, in_product=product is not None)
+    return _with_quirk(device, index, in_product=product is not None) if awkward else device
 
 
-def _common(rng: random.Random, index: int, now: datetime, product: int | None, platform: int) -> Device:
-    handshake = now - timedelta(milliseconds=rng.randrange(3_600_000, 40 * 86_400_000))
-    heard = handshake + timedelta(milliseconds=rng.randrange(3_000_000))
-    form = TIME_FORMS[index // 5 % len(TIME_FORMS)] if index % 5 == 4 else iso_ms
-    version = rng.choice(("3.3.1", "4.2.0", "5.9.0", "6.1.0"))
+def _common(index: int, now: datetime, product: int | None, platform: int, story: Story) -> Device:
+    heard = now - story.heard_ago
+    handshake = heard - min(story.started_ago, timedelta(days=25))
+    form = TIME_FORMS[index // 5 % len(TIME_FORMS)] if index % 5 == 4 and index < AWKWARD else iso_ms
+    version = story.system_version
     return {
-        "id": f"{rng.getrandbits(96):024x}",
         "name": f"device-{index:05}",
         "last_ip_address": f"192.0.2.{index % 254 + 1}",
         "last_heard": form(heard),
@@ -115,8 +120,8 @@ def _links(rng: random.Random, index: int, product: int | None, platform: int, e
     return links | ({"last_iccid": iccid} if era < 2025 else {})
 
 
-def _modern(rng: random.Random, index: int, era: int) -> Device:
-    online = index % 3 == 0
+def _modern(rng: random.Random, story: Story, era: int) -> Device:
+    online = story.is_online
     device: Device = {
         "online": online,
         "connected": online,
@@ -142,11 +147,12 @@ def _of_2020(product: int | None) -> Device:
     return device
 
 
-def _membership(rng: random.Random, index: int, product: int, era: int) -> Device:
+def _membership(index: int, product: int, era: int, story: Story) -> Device:
     device: Device = {
-        "firmware_version": rng.randrange(1, 200),
+        "firmware_version": story.firmware,
         "groups": [GROUPS[index % len(GROUPS)]],
-        "development": False,
+        # Version 5 is on trial.
+        "development": story.firmware == 5,
         "quarantined": False,
         "denied": False,
     }

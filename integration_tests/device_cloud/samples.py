@@ -14,6 +14,7 @@ from typing import Any
 
 from . import account, devices
 from .store import Scope, Store
+from .stories import story
 
 FOLDER = Path(__file__).with_name("samples")
 
@@ -72,7 +73,8 @@ def _vitals(fleet: Store) -> None:
     history = load("diagnostics__history__docs")["diagnostics"]
     fleet.plan.fix(history[0]["deviceID"], history)
     last = load(_LAST_VITALS)["diagnostics"]
-    boron = devices.build(random.Random(_LAST_VITALS), 0, fleet.now, 12_857) | {"id": last["deviceID"]}
+    rng = random.Random(_LAST_VITALS)
+    boron = devices.build(rng, 0, fleet.now, 12_857, story(rng, 0)) | {"id": last["deviceID"]}
     fleet.put("devices", boron["id"], boron, 12_857)
     fleet.plan.fix(boron["id"], [last])
     payload: Mapping[str, Any] = {"payload": load("diagnostics__payload__docs_3g")}

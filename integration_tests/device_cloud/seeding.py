@@ -10,6 +10,8 @@ from typing import Any
 
 from . import account, devices, estate, samples, sims
 from .store import Store
+from .stories import AWKWARD, story
+from .usage import has_reached_limit
 from .vitals import Kind
 
 _CELLULAR_KINDS: tuple[Kind, ...] = ("lte", "umts", "lte")
@@ -51,7 +53,7 @@ def secret(seed: int, purpose: str) -> str:
 
 def new_device(rng: random.Random, now: datetime, product: int | None, number: int) -> dict[str, Any]:
     """Return a device that joins a running fleet."""
-    return devices.build(rng, 100_000 + number, now, product)
+    return devices.build(rng, 100_000 + number, now, product, story(rng, 0))
 
 
 def fill(fleet: Store, size: FleetSize) -> None:
@@ -91,17 +93,21 @@ def _product(fleet: Store, rng: random.Random, index: int, size: FleetSize) -> N
 
 
 def _device(fleet: Store, rng: random.Random, index: int, product: int | None, *, wifi_only: bool = False) -> None:
-    record = devices.build(rng, index, fleet.now, product, wifi_only=wifi_only)
+    told = story(rng, index)
+    record = devices.build(rng, index, fleet.now, product, told, wifi_only=wifi_only)
     fleet.put("devices", record["id"], record, product)
-    fleet.plan.assign(record["id"], _vitals_kind(index, product, record))
+    fleet.plan.assign(record["id"], _vitals_kind(index, product, record), told)
 
 
 def _vitals_kind(index: int, product: int | None, record: dict[str, Any]) -> Kind:
     if product is None and index == 2:
         return "month"
-    if index % 9 == 8:
+    is_cellular = record["platform_id"] in devices.CELLULAR
+    if index >= AWKWARD:
+        return "none" if index % 97 == 0 else "lte" if is_cellular else "wifi"
+    if index % 9 == 8 or ("last_heard" in record and record["last_heard"] is None):
         return "none"
-    kinds = _CELLULAR_KINDS if record["platform_id"] in devices.CELLULAR else _WIFI_KINDS
+    kinds = _CELLULAR_KINDS if is_cellular else _WIFI_KINDS
     return kinds[index % len(kinds)]
 
 
@@ -111,8 +117,12 @@ def _cellular(fleet: Store, product: int | None) -> list[dict[str, Any]]:
 
 def _sim(fleet: Store, rng: random.Random, index: int, product: int | None, members: list[dict[str, Any]]) -> None:
     device = members[index] if index < len(members) else None
-    record = sims.build(rng, index, fleet.now, product, device)
-    fleet.put("sims", devices.sim_iccid(product, index), record, product)
+    # What is in no device has a number that none has.
+    iccid = device["iccid"] if device else devices.sim_iccid(product, 50_000 + index)
+    record = sims.build(rng, index, fleet.now, product, device, iccid)
+    if index >= AWKWARD and has_reached_limit(fleet.seed, iccid, fleet.now):
+        record["status"] = "inactive_data_limit_reached"
+    fleet.put("sims", iccid, record, product)
 
 
 def _overlaps(fleet: Store) -> None:

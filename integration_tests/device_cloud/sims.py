@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import TIME_FORMS, iso_ms
-from .devices import sim_iccid
+from .stories import AWKWARD
+from .usage import MB_LIMIT
 
 Sim = dict[str, Any]
 
@@ -20,11 +21,13 @@ _STATUSES = (
 )
 
 
-def build(rng: random.Random, index: int, now: datetime, product: int | None, device: dict[str, Any] | None) -> Sim:
+def build(  # noqa: PLR0917  (what a SIM is made of)
+    rng: random.Random, index: int, now: datetime, product: int | None, device: dict[str, Any] | None, iccid: str
+) -> Sim:
     """Return the n-th SIM of a product (None: of the user), last seen in `device` (None: never in a device)."""
     updated = now - timedelta(milliseconds=rng.randrange(60 * 86_400_000))
     sim: Sim = {
-        "iccid" if index % 6 == 3 else "_id": sim_iccid(product, index),
+        "iccid" if index % 6 == 3 and index < AWKWARD else "_id": iccid,
         "activations_count": rng.randrange(3),
         "base_country_code": "US",
         "base_monthly_rate": 299,
@@ -36,20 +39,20 @@ def build(rng: random.Random, index: int, now: datetime, product: int | None, de
         "last_status_change_action_error": rng.choice(("no", "yes")),
         "msisdn": f"3459010{index:08}",
         "overage_monthly_rate": 99,
-        "status": _STATUSES[index % len(_STATUSES)],
+        "status": _STATUSES[index % len(_STATUSES)] if index < AWKWARD else _STATUSES[0],
         "stripe_plan_slug": "KickstarterElectronPlan",
-        "updated_at": TIME_FORMS[index % len(TIME_FORMS)](updated),
+        "updated_at": (TIME_FORMS[index % len(TIME_FORMS)] if index < AWKWARD else iso_ms)(updated),
         "user_id": "5" * 24,
         "carrier": "telefonica",
         **_device_keys(index, device),
     }
     if product is not None:
         sim["product_id"] = str(product) if index % 2 else product
-    return _with_quirk(sim, index, now)
+    return _with_quirk(sim, index, now) if index < AWKWARD else {**sim, "mb_limit": MB_LIMIT}
 
 
 def _device_keys(index: int, device: dict[str, Any] | None) -> Sim:
-    if device is None or index % 5 == 4:
+    if device is None or (index % 5 == 4 and index < AWKWARD):
         return {"last_device_id": None, "last_device_name": None} if index % 2 else {}
     return {"last_device_id": device["id"], "last_device_name": device.get("name")}
 
@@ -59,7 +62,7 @@ def _with_quirk(sim: Sim, index: int, now: datetime) -> Sim:
         return sim | {
             "last_status_change_action_on": iso_ms(now - timedelta(days=3)),
             "state_change_in_progress": False,
-            "mb_limit": 5,
+            "mb_limit": MB_LIMIT,
             "owner": "owner@example.com",
         }
     if index % 4 == 2:

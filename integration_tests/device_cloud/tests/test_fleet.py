@@ -161,7 +161,7 @@ AWKWARD_DEVICES: list[dict[str, Any]] = [
     {"name": ...},
     {"quarantined": True, "name": ..., "groups": ..., "firmware_version": ..., "product_id": 13},
     {"iccid": ..., "imei": ..., "platform_id": 32},
-    {"firmware_version": "160"},
+    {"firmware_version": "3"},
     {"firmware_version": ..., "quarantined": False},
     {"connected": True, "online": ...},
     {"online": True, "connected": ...},
