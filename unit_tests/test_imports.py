@@ -19,7 +19,8 @@ ROOMS = (
     ("bridge.registration",),
     ("bridge",),
     ("bridge.export",),
-    ("bridge.models", "bridge.report"),
+    ("bridge.models",),
+    ("bridge.report",),
     ("bridge.cli",),
 )
 # The one module of the bridge that asks the API, and what it does so by.

@@ -1,0 +1,71 @@
+"""The queries of the models, and of the two views that they need beside the tables."""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import cache
+from importlib.resources import files
+
+from bridge.rows.schema import kind_of
+from bridge.tables.catalog import Table, tables
+
+# Each stands on those before it.
+NAMES = (
+    "vitals_flat",
+    "latest_vitals",
+    "firmware_releases",
+    "fleet",
+    "firmware_rollout",
+    "connectivity",
+    "daily_usage",
+    "sim_usage",
+    "freshness",
+)
+# Where a table has no cursor, the column that tells how new its rows are.
+TIME_COLUMNS = ("last_heard", "updated_at")
+
+
+@cache
+def models() -> Mapping[str, str]:
+    """Return the query of each model by its name, in the order in which to create them."""
+    folder = files(__package__)
+    return {name: folder.joinpath(f"{name}.sql").read_text("utf-8") for name in NAMES}
+
+
+def as_of_query(moment: datetime | None = None) -> str:
+    """Return the query of the view `as_of`: a moment in UTC, or the time at which the view is read."""
+    return f"SELECT {_timestamp(moment) if moment else 'CURRENT_TIMESTAMP'} AS moment"
+
+
+def loaded_tables_query(synced: Mapping[str, datetime | None]) -> str:
+    """Return the query of the view `loaded_tables`, one row per table of the catalog.
+
+    `synced` holds the tables that are there, and when each was synced; None stands for the time at which the view is
+    read.
+    """
+    return "\nUNION ALL\n".join(_facts(table, synced) for table in tables().values())
+
+
+def _facts(table: Table, synced: Mapping[str, datetime | None]) -> str:
+    is_loaded = table.name in synced
+    moment = synced.get(table.name)
+    synced_at = (_timestamp(moment) if moment else "CURRENT_TIMESTAMP") if is_loaded else "NULL"
+    return (  # names of the catalog
+        f"SELECT '{table.name}' AS table_name, {is_loaded} AS is_loaded, COUNT(*) AS row_count, "  # noqa: S608
+        f"CAST({_newest(table)} AS TIMESTAMP) AS newest_at, CAST({synced_at} AS TIMESTAMP) AS synced_at "
+        f"FROM {table.name}"
+    )
+
+
+def _newest(table: Table) -> str:
+    for name in filter(None, (table.cursor_field, *TIME_COLUMNS)):
+        if name in table.columns:
+            return f"MAX(TRY_CAST({name} AS TIMESTAMP))"
+    for name, schema in table.columns.items():
+        if kind_of(schema) == "array" and "date" in schema["items"].get("properties", {}):
+            day = f"SELECT MAX(item.date) FROM (SELECT EXPLODE({name}) AS item FROM {table.name}) AS items"  # noqa: S608
+            return f"TRY_CAST(CONCAT(({day}), 'T00:00:00Z') AS TIMESTAMP)"
+    return "NULL"
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"CAST('{moment.astimezone(timezone.utc).isoformat(timespec='milliseconds')[:23]}Z' AS TIMESTAMP)"

@@ -1,0 +1,190 @@
+"""The models over what `particle-bridge sync` wrote, a folder of Parquet files or a database, opened in DuckDB."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.errors import ConfigurationError
+from bridge.export.formats.duckdb import sql_type_of
+from bridge.models.definitions import as_of_query, loaded_tables_query, models
+from bridge.rows.schema import RESCUED_DATA
+from bridge.tables.catalog import tables
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MARK = "_particle_sync.json"
+SCHEMA = "particle"
+"""Where the views of a database are."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Spark's name for what DuckDB calls UNNEST, so that one text serves both.
+_EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake opened in DuckDB: its tables and the models are views of `connection`."""
+
+    path: Path
+    connection: DuckDBPyConnection
+    synced: Mapping[str, datetime]
+    """The tables that are there, and when each was synced (UTC)."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment of the last sync, to which the models count."""
+        return max(self.synced.values())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+def open_lake(path: Path) -> Lake:
+    """Open a lake for reading and create the models over it; nothing is written.
+
+    A table that is not there counts as empty, and `freshness` says so. Raises ConfigurationError where there is no
+    lake, or one that holds no table.
+    """
+    try:
+        import duckdb  # noqa: PLC0415  (so that the command line starts fast)
+    except ImportError:
+        raise ConfigurationError("DuckDB is not installed: pip install 'source-particle[report]'.") from None
+
+    connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": "false"})
+    try:
+        synced = _open_folder(connection, path) if path.is_dir() else _open_database(connection, path)
+        if not synced:
+            raise ConfigurationError(
+                f"{path} holds no table. Expected a folder of Parquet files or a DuckDB database, as "
+                "`particle-bridge sync` writes it."
+            )
+        create_models(connection, synced, as_tables=True)
+        _create_last_places(connection, synced)
+    except BaseException:
+        connection.close()
+        raise
+    return Lake(path, connection, synced)
+
+
+def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime], *, as_tables: bool = False) -> None:
+    """Create the models in the current schema; tables of the catalog that `synced` lacks count as empty.
+
+    Views follow the tables; `as_tables` computes each model once, for many questions about one moment.
+    """
+    for name, table in tables().items():
+        if name not in synced:
+            columns = {
+                **{column: sql_type_of(schema) for column, schema in table.columns.items()},
+                RESCUED_DATA: "VARCHAR",
+            }
+            nulls = ", ".join(f'CAST(NULL AS {sql_type}) AS "{column}"' for column, sql_type in columns.items())
+            connection.execute(f'CREATE VIEW "{name}" AS SELECT {nulls} WHERE FALSE')
+    connection.execute(_EXPLODE)
+    queries = {
+        "as_of": as_of_query(max(synced.values())),
+        "loaded_tables": loaded_tables_query(synced),
+        **models(),
+    }
+    for name, query in queries.items():
+        connection.execute(f"CREATE {'TABLE' if as_tables else 'VIEW'} {name} AS\n{query}")
+
+
+def create_views(database: Path) -> None:
+    """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one."""
+    import duckdb  # noqa: PLC0415
+
+    with duckdb.connect(str(database)) as connection:
+        synced = dict.fromkeys(_tables_of(connection, database.stem), _modified(database))
+        connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
+        connection.execute(f"SET search_path = '{SCHEMA},main'")
+        create_models(connection, synced)
+        connection.execute("COMMIT")
+
+
+def _create_last_places(connection: DuckDBPyConnection, synced: Mapping[str, datetime]) -> None:
+    """Create `last_places`, where each device was last seen, from the tables of places that are there."""
+    sources = []
+    if "product_locations" in synced:
+        sources.append("SELECT device_id, longitude, latitude, last_heard AS seen_at FROM product_locations")
+    if "location_history" in synced:
+        sources.append("SELECT device_id, longitude, latitude, timestamp AS seen_at FROM location_history")
+    if sources:
+        places = " UNION ALL ".join(sources)
+        connection.execute(
+            "CREATE TABLE last_places AS SELECT device_id, MAX_BY(longitude, seen_at) AS longitude, "  # noqa: S608
+            f"MAX_BY(latitude, seen_at) AS latitude, MAX(seen_at) AS seen_at FROM ({places}) GROUP BY device_id"
+        )
+
+
+def _open_folder(connection: DuckDBPyConnection, path: Path) -> dict[str, datetime]:
+    synced = {}
+    for folder in sorted(path.iterdir()):
+        if files := _files(folder):
+            listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)
+            connection.execute(
+                f"CREATE VIEW {folder.name} AS SELECT * FROM "  # noqa: S608  (quoted)
+                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+            )
+            mark = folder / MARK
+            synced[folder.name] = _modified(mark if mark.exists() else max(files, key=_modified))
+    return synced
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a table, of the last day alone where each day's snapshot is kept."""
+    if not _NAME.fullmatch(folder.name) or not folder.is_dir():
+        return []
+    if (folder / "_delta_log").exists():
+        raise ConfigurationError(f"{folder} is a Delta table. Expected Parquet files or a DuckDB database.")
+    days = sorted(folder.glob("snapshot_date=*"))
+    return sorted((days[-1] if days else folder).rglob("[!._]*.parquet"))
+
+
+def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, datetime]:
+    import duckdb  # noqa: PLC0415
+
+    if not path.exists():
+        raise ConfigurationError(f"{path} does not exist. Expected what `particle-bridge sync --to` wrote.")
+    try:
+        connection.execute(f"ATTACH {_quoted(str(path))} AS lake (READ_ONLY)")
+    except duckdb.Error as error:
+        problem = str(error).splitlines()[0]
+        raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {problem}") from None
+    names = _tables_of(connection, "lake")
+    for name in names:
+        query = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
+        if _keeps_days(connection, name):
+            query += f" WHERE snapshot_date = (SELECT MAX(snapshot_date) FROM lake.main.{name})"  # noqa: S608
+        connection.execute(f"CREATE VIEW {name} AS {query}")
+    return dict.fromkeys(names, _modified(path))
+
+
+def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'", [database]
+    ).fetchall()
+    return sorted(name for (name,) in rows if _NAME.fullmatch(name))
+
+
+def _keeps_days(connection: DuckDBPyConnection, name: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ? AND column_name = "
+        "'snapshot_date'",
+        [name],
+    )
+    return found.fetchone() is not None
+
+
+def _modified(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,116 @@
+"""The models say the same in DuckDB and in Spark."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from bridge.models import models
+from bridge.models.lake import Lake, open_lake
+from bridge.models.session import create_views
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.models.lakes import write_lake
+from integration_tests.spark.sessions import local_session
+from unit_tests.support.paths import ROOT
+
+SIZE = FleetSize(products=3, devices=60, sims=30, days=6, user_devices=5, user_sims=5)
+TYPES = {
+    "string": str,
+    "timestamp": datetime,
+    "date": date,
+    "bigint": int,
+    "int": int,
+    "double": float,
+    "boolean": bool,
+    "array<string>": list,
+}
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    folder = tmp_path_factory.mktemp("models") / "lake"
+    with DeviceCloud(Fleet.seeded(SIZE)) as cloud:
+        write_lake(cloud, folder)
+    opened = open_lake(folder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def spark(lake: Lake) -> Iterator[SparkSession]:
+    # Another time zone than UTC would show a model that counts days by the session's clock.
+    with local_session(**{"spark.sql.session.timeZone": "UTC"}) as session:
+        for name in lake.synced:
+            session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
+        create_views(session, lake.as_of, lake.synced)
+        yield session
+
+
+@pytest.mark.parametrize("model", models())
+def test_a_model_has_the_same_rows_in_both_engines(model: str, lake: Lake, spark: SparkSession) -> None:
+    cursor = lake.connection.execute(f"SELECT * FROM {model}")
+    names = [column[0] for column in cursor.description or ()]
+    in_duckdb = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    frame = spark.table(model)
+    in_spark = [row.asDict() for row in frame.collect()]
+    assert in_duckdb
+    assert frame.columns == names
+    assert sorted(map(_comparable, in_spark)) == sorted(map(_comparable, in_duckdb))
+    for name, spark_type in frame.dtypes:
+        kinds = {type(row[name]) for row in in_duckdb} - {type(None)}
+        assert kinds <= {TYPES[spark_type]}, name
+
+
+def _comparable(row: dict[str, Any]) -> str:
+    # Sums of floats depend on the order of the rows.
+    return repr([float(f"{value:.9g}") if isinstance(value, float) else value for value in row.values()])
+
+
+def _datasets() -> list[tuple[str, str, list[str]]]:
+    """Return the datasets of the Databricks dashboard, and what the widgets take from each."""
+    board = json.loads((ROOT / "examples" / "databricks" / "fleet.lvdash.json").read_text("utf-8"))
+    queries = [
+        query["query"] for page in board["pages"] for placed in page["layout"] for query in placed["widget"]["queries"]
+    ]
+    return [
+        (
+            dataset["name"],
+            "".join(dataset["queryLines"]),
+            [
+                field["name"]
+                for query in queries
+                if query["datasetName"] == dataset["name"]
+                for field in query["fields"]
+            ],
+        )
+        for dataset in board["datasets"]
+    ]
+
+
+@pytest.mark.parametrize(("name", "query", "fields"), _datasets(), ids=[name for name, *_ in _datasets()])
+def test_the_figures_of_the_dashboard_are_those_of_the_report(
+    name: str, query: str, fields: list[str], lake: Lake, spark: SparkSession
+) -> None:
+    in_duckdb = lake.connection.execute(query)
+    frame = spark.sql(query)
+    assert set(fields) <= set(frame.columns) == {column[0] for column in in_duckdb.description or ()}
+    in_spark = sorted(_comparable(row.asDict()) for row in frame.collect())
+    assert in_spark == sorted(_comparable(dict(zip(frame.columns, row, strict=True))) for row in in_duckdb.fetchall())
+
+
+def test_every_number_is_finite(lake: Lake) -> None:
+    for model in models():
+        for row in lake.connection.execute(f"SELECT * FROM {model}").fetchall():
+            assert all(math.isfinite(value) for value in row if isinstance(value, float))
+
+
+def test_a_lake_of_one_table_has_all_models(tmp_path: Path, spark: SparkSession) -> None:
+    session = spark.newSession()
+    assert set(create_views(session)) == {"as_of", "loaded_tables", *models()}
+    assert session.table("fleet").count() == 0
+    assert {row.is_loaded for row in session.table("freshness").collect()} == {False}

@@ -1,0 +1,240 @@
+"""What the models say of small fleets, and what a lake may be."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.models.lake import Lake, create_views, open_lake
+from bridge.tables.catalog import tables
+from unit_tests.support.lakes import write_table
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
+Records = list[dict[str, Any]]
+Opener = Callable[..., Lake]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opener]:
+    """Return what writes tables as of NOW and opens them."""
+    lakes: list[Lake] = []
+
+    def open_with(**records: Records) -> Lake:
+        for name, rows in records.items():
+            write_table(tmp_path / "lake", name, rows)
+            os.utime(tmp_path / "lake" / name / "part-0.parquet", (NOW.timestamp(), NOW.timestamp()))
+        lakes.append(open_lake(tmp_path / "lake"))
+        return lakes[-1]
+
+    yield open_with
+    for lake in lakes:
+        lake.close()
+
+
+def ask(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    return lake.connection.execute(sql).fetchall()
+
+
+def ago(**age: float) -> str:
+    """Return the moment that is so long before NOW."""
+    return (NOW - timedelta(**age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def member(device: str, **more: Any) -> dict[str, Any]:
+    """Return a device of product 7."""
+    return {"product_id_or_slug": "7", "id": device, "product_id": 7, "platform_id": 13, **more}
+
+
+def vitals(device_id: str, updated_at: str, **device: Any) -> dict[str, Any]:
+    """Return a report of a device."""
+    return {"device_id": device_id, "updated_at": updated_at, "payload": {"device": device}}
+
+
+@pytest.mark.parametrize(
+    ("device", "reported", "hours", "contact"),
+    [
+        ({"last_heard": ago(minutes=59)}, None, 0, "1 under an hour"),
+        ({"last_heard": ago(hours=1)}, None, 1, "2 1 to 24 hours"),
+        ({"last_heard": ago(hours=23, minutes=59)}, None, 23, "2 1 to 24 hours"),
+        ({"last_heard": ago(hours=24)}, None, 24, "3 1 to 7 days"),
+        ({"last_heard": ago(days=7)}, None, 168, "4 7 to 30 days"),
+        ({"last_heard": ago(days=30)}, None, 720, "5 over 30 days"),
+        ({"last_heard": None, "last_handshake_at": ago(hours=5)}, None, 5, "2 1 to 24 hours"),
+        ({"last_heard": ago(days=9)}, ago(hours=2), 2, "2 1 to 24 hours"),
+        ({"last_heard": ago(hours=-1)}, None, 0, "1 under an hour"),
+        ({"last_heard": "yesterday"}, None, None, "6 never heard"),
+        ({}, None, None, "6 never heard"),
+    ],
+)
+def test_silence_is_counted_from_the_last_sign_of_life(
+    opened: Opener, device: dict[str, Any], reported: str | None, hours: int | None, contact: str
+) -> None:
+    reports = [vitals("a1", reported)] if reported else []
+    lake = opened(product_devices=[member("a1", **device)], diagnostics=reports)
+    assert ask(lake, "SELECT silent_hours, last_contact, is_silent FROM fleet") == [
+        (hours, contact, hours is not None and hours >= 24)
+    ]
+
+
+def test_a_device_in_several_lists_is_one_row(opened: Opener) -> None:
+    lake = opened(
+        product_devices=[member("a1"), {**member("a1"), "product_id_or_slug": "8"}, member("b2")],
+        devices=[{"id": "a1", "product_id": 7, "platform_id": 13}, {"id": "c3", "product_id": 13, "platform_id": 13}],
+        products=[{"id": 7, "slug": "pumps", "name": "Pumps"}],
+    )
+    rows = ask(lake, "SELECT device_id, product, product_name FROM fleet ORDER BY device_id")
+    assert rows == [("a1", "7", "Pumps"), ("b2", "7", "Pumps"), ("c3", None, "no product")]
+
+
+def test_a_product_has_its_name_whichever_way_it_was_asked_for(opened: Opener) -> None:
+    lake = opened(
+        product_devices=[{**member("a1"), "product_id_or_slug": "pumps"}],
+        products=[{"id": 7, "slug": "pumps", "name": "Pumps"}],
+    )
+    assert ask(lake, "SELECT product, product_name FROM fleet") == [("pumps", "Pumps")]
+
+
+def test_versions_are_counted_from_the_release(opened: Opener) -> None:
+    running = {"a": 12, "b": 12, "c": 11, "d": 9, "e": None}
+    fleet = [member(name, firmware_version=version) for name, version in running.items()]
+    trial = member("f", firmware_version=14, development=True)
+    locked = member("g", firmware_version=9, desired_firmware_version=9)
+    lake = opened(product_devices=[*fleet, trial, locked])
+    rows = ask(
+        lake,
+        "SELECT firmware_version, release_version, versions_behind, devices, locked_devices FROM firmware_rollout "
+        "ORDER BY 1 DESC NULLS LAST",
+    )
+    assert rows == [(14, 12, 0, 1, 0), (12, 12, 0, 2, 0), (11, 12, 1, 1, 0), (9, 12, 2, 2, 1), (None, 12, None, 1, 0)]
+    assert ask(lake, "SELECT COUNT(*) FROM fleet WHERE is_behind") == [(3,)]
+
+
+def test_a_release_that_is_on_its_way_is_the_release(opened: Opener) -> None:
+    lake = opened(product_devices=[member("a", firmware_version=3, targeted_firmware_release_version=4)])
+    assert ask(lake, "SELECT release_version, is_behind FROM fleet") == [(4, True)]
+
+
+def test_restarts_and_disconnects_are_what_each_report_adds(opened: Opener) -> None:
+    def report(hours: int, uptime: int, disconnects: int) -> dict[str, Any]:
+        cloud = {"connection": {"disconnects": disconnects}}
+        return vitals("a", ago(hours=hours), system={"uptime": uptime}, cloud=cloud)
+
+    # Started 100 h ago with 5 disconnects so far; 2 more; a restart and 1; nothing.
+    lake = opened(diagnostics=[report(9, 90 * 3600, 5), report(8, 91 * 3600, 7), report(7, 60, 1), report(6, 3660, 1)])
+    assert ask(lake, "SELECT reports, restarts, disconnects FROM connectivity") == [(4, 1, 3)]
+
+
+def test_the_last_vitals_are_those_of_the_latest_report(opened: Opener) -> None:
+    def charge(percent: Any) -> dict[str, Any]:
+        return {"power": {"battery": {"charge": percent}}}
+
+    lake = opened(
+        product_devices=[member("a"), member("b")],
+        diagnostics=[
+            vitals("a", ago(days=2), **charge(80)),
+            vitals("a", ago(days=1), **charge(19.5)),
+            vitals("b", ago(days=1), **charge({"err": -210})),
+        ],
+    )
+    rows = ask(lake, "SELECT device_id, battery_percent, is_battery_low FROM fleet ORDER BY device_id")
+    assert rows == [("a", 19.5, True), ("b", None, False)]
+
+
+def test_usage_is_held_against_the_limit_and_forecast_for_the_whole_period(opened: Opener) -> None:
+    days = [{"date": f"2026-11-{day:02}", "mbs_used": 0.5} for day in range(1, 11)]
+    lake = opened(
+        product_sims=[{"product_id_or_slug": "7", "iccid": "1", "mb_limit": 10}, {"iccid": "2"}],
+        sim_data_usage=[{"iccid": "1", "usage_by_day": days}, {"iccid": "2", "usage_by_day": []}],
+    )
+    rows = ask(lake, "SELECT mb_used, percent_of_limit, mb_forecast, forecast_percent_of_limit FROM sim_usage")
+    assert sorted(rows, key=str) == [(5.0, 50.0, 15.0, 150.0), (None, None, None, None)]
+
+
+def test_the_limit_of_the_product_holds_where_a_sim_has_none(opened: Opener) -> None:
+    lake = opened(
+        product_sims=[
+            {"product_id_or_slug": "7", "iccid": "1"},
+            {"product_id_or_slug": "7", "iccid": "2", "mb_limit": 3},
+        ],
+        products=[{"id": 7, "mb_limit": 25}],
+    )
+    assert ask(lake, "SELECT iccid, mb_limit FROM sim_usage ORDER BY iccid") == [("1", 25.0), ("2", 3.0)]
+
+
+def test_freshness_names_every_table_and_which_are_there(opened: Opener) -> None:
+    lake = opened(diagnostics=[vitals("a", "2026-11-26T10:00:00.000Z")], user=[])
+    rows = ask(lake, "SELECT table_name, is_loaded, row_count, newest_at, hours_since_sync FROM freshness")
+    there = {row[0]: row[2:] for row in rows if row[1]}
+    assert {row[0] for row in rows} == tables().keys()
+    assert there == {"diagnostics": (1, datetime(2026, 11, 26, 10), 0), "user": (0, None, 0)}  # noqa: DTZ001
+
+
+def test_places_are_the_last_of_each_device(tmp_path: Path, opened: Opener) -> None:
+    folder = tmp_path / "lake" / "location_history"
+    folder.mkdir(parents=True)
+    duckdb.execute(
+        "COPY (SELECT 'a' AS device_id, 8.1 AS longitude, 50.2 AS latitude, '2026-01-01T00:00:00.000Z' AS timestamp "
+        "UNION ALL SELECT 'a', 8.2, 50.3, '2026-01-02T00:00:00.000Z') TO "
+        f"'{folder}/part-0.parquet' (FORMAT parquet)"
+    )
+    lake = opened(user=[])
+    [(device, longitude, latitude)] = ask(lake, "SELECT device_id, longitude, latitude FROM last_places")
+    assert (device, float(longitude), float(latitude)) == ("a", 8.2, 50.3)
+
+
+def test_only_the_last_day_of_a_history_of_snapshots_counts(tmp_path: Path, opened: Opener) -> None:
+    for day, devices in (("2026-11-26", ["a", "b"]), ("2026-11-27", ["a"])):
+        write_table(tmp_path / "days", "product_devices", map(member, devices))
+        folder = tmp_path / "lake" / "product_devices" / f"snapshot_date={day}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "days" / "product_devices").rename(folder)
+    assert ask(opened(user=[]), "SELECT device_id FROM fleet") == [("a",)]
+
+
+def test_a_duckdb_database_is_a_lake_too(tmp_path: Path) -> None:
+    write_table(tmp_path, "product_devices", [member("a", last_heard=ago(days=3))])
+    path = tmp_path / "particle's.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE TABLE product_devices AS SELECT * FROM '{tmp_path}/product_devices/part-0.parquet'")
+    before = path.read_bytes()
+    lake = open_lake(path)
+    assert ask(lake, "SELECT device_id FROM fleet") == [("a",)]
+    lake.close()
+    assert path.read_bytes() == before
+
+
+def test_the_mark_of_a_sync_tells_when_it_was(tmp_path: Path, opened: Opener) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    mark = tmp_path / "lake" / "user" / "_particle_sync.json"
+    mark.write_text(json.dumps({"sync": "1", "options": "2"}))
+    os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
+    assert opened().as_of == NOW
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "text.duckdb"])
+def test_what_is_no_lake_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.duckdb").write_text("no database, but a text that is as long as a header of one")
+    with pytest.raises(ConfigurationError, match=name):
+        open_lake(tmp_path / name)
+
+
+def test_a_database_can_have_the_models_as_views_of_a_schema_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    for device in ("a", "b"):
+        with duckdb.connect(str(path)) as connection:
+            write_table(tmp_path, "product_devices", [member(device)])
+            rows = f"SELECT * FROM '{tmp_path}/product_devices/part-0.parquet'"
+            connection.execute(f"CREATE OR REPLACE TABLE product_devices AS {rows}")
+        create_views(path)
+        with duckdb.connect(str(path), read_only=True) as connection:
+            assert connection.execute("SELECT device_id FROM particle.fleet").fetchall() == [(device,)]
+            assert connection.execute("SELECT COUNT(*) FROM particle.sim_usage").fetchall() == [(0,)]
+            assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("product_devices",)]
