@@ -18,7 +18,7 @@ export SPARK_LOCAL_IP := 127.0.0.1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo unit test test-all check format docs acceptance mutants bench test-oldest test-versions test-pyairbyte test-framework \
-  test-live image test-image clean java container-tools
+  test-live image test-image clean java chromium container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,10 @@ demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a
 unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: half a minute
 	$(BIN)/python -m pytest -q -n 2 unit_tests --hypothesis-profile=quick
 
-test: java $(INSTALLED) ## Run the tests, in random order: 8 minutes
+test: java chromium $(INSTALLED) ## Run the tests, in random order: 8 minutes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: java $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: half an hour
+test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: half an hour
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date
@@ -97,7 +97,7 @@ SUITABLE_FOR_PYAIRBYTE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= s
 # Both stand in one environment. pip's warnings are about the settings of the machine; its errors show.
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV): two minutes"
-	@$(PIP) -e '.[spark,cli,demo,dev]'
+	@$(PIP) -e '.[spark,cli,report,demo,dev]'
 	@touch $@ $(INSTALLED_FOR_DEMO)
 
 $(INSTALLED_FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/python
@@ -138,7 +138,7 @@ run-test-oldest:
 	  $(or $(PYTHON),python3) -m venv $(VENV); \
 	  grep -vE '^(pyspark|py4j)==' constraints.txt > $(VENV)/constraints.txt; \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(VENV)/constraints.txt \
-	    -e '.[spark,cli,demo,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
+	    -e '.[spark,cli,report,demo,dev]' 'pyspark==$(OLDEST_PYSPARK)'; \
 	  touch $(INSTALLED); \
 	fi
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -W "ignore::pytest.PytestUnraisableExceptionWarning" \
@@ -165,6 +165,18 @@ java:
 	  echo "apt-get has no Java 17 or newer: install one and set JAVA_HOME." >&2; \
 	  exit 1; \
 	fi
+
+# The report is looked at in a real browser.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do if command -v $$name >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root=no; fi; \
+	if [ "$$as_root" = no ] || ! command -v apt-get >/dev/null; then \
+	  echo "The tests of the report need Chromium. Install it (Debian, Ubuntu: apt-get install chromium)." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Installing Chromium for the tests of the report"; \
+	$$as_root apt-get update -qq && \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium >/dev/null
 
 # buildah makes and runs an image without a daemon; debootstrap makes what it stands on.
 container-tools:

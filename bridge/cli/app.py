@@ -8,6 +8,7 @@ import typer
 from bridge.cli.given import AsJson, OneTable
 from bridge.cli.output import print_grid, print_json, print_tree
 from bridge.cli.reading import show_check, show_head, show_plan
+from bridge.cli.reporting import run_report
 from bridge.cli.syncing import run_sync
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
 from bridge.tables.catalog import Table, table, tables
@@ -80,6 +81,7 @@ app.command("check")(show_check)
 app.command("head")(show_head)
 app.command("plan")(show_plan)
 app.command("sync")(run_sync)
+app.command("report")(run_report)
 
 
 def _facts(part: Table) -> dict[str, Any]:

@@ -1,0 +1,152 @@
+"""The page: every question answered from a lake, as one HTML file without a script or anything from a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import ConfigurationError
+from bridge.models import models
+from bridge.models.lake import Lake, open_lake
+from bridge.report.charts import drawn
+from bridge.report.parts import Chart, Listing, Question
+from bridge.report.questions import QUESTIONS
+from bridge.report.texts import filled, shown
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Row = dict[str, Any]
+
+NEEDED = ("duckdb", "jinja2", "vl_convert")
+ROWS_SHOWN, MOST_ROWS = 8, 200
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A listing with its rows: the first few, those behind a click, and how many there are in all."""
+
+    listing: Listing
+    rows: Sequence[Row]
+    count: int
+
+    @property
+    def first(self) -> Sequence[Row]:
+        return self.rows[:ROWS_SHOWN]
+
+    @property
+    def rest(self) -> Sequence[Row]:
+        return self.rows[ROWS_SHOWN:]
+
+    @property
+    def left_out(self) -> int:
+        return self.count - len(self.rows)
+
+
+def write_report(lake: Path, to: Path) -> None:
+    """Write the report of a lake (a folder or a DuckDB database) to an HTML file.
+
+    A file that is there is replaced once the new one is complete. Raises ConfigurationError where there is no lake,
+    the file cannot be written, or the extra `report` is not installed.
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ConfigurationError(
+            f"{' and '.join(missing)} not found, which the report needs: pip install 'source-particle[report]'."
+        )
+    opened = open_lake(lake)
+    try:
+        text = page_of(opened)
+    finally:
+        opened.close()
+    aside = to.with_name(f".{to.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(to)
+    except OSError as error:
+        raise ConfigurationError(f"{to} cannot be written: {error.strerror}. Choose another file.") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def page_of(lake: Lake) -> str:
+    """Return the report of an opened lake as HTML."""
+    folder = files(__package__)
+    style = folder.joinpath("page.css").read_text("utf-8")
+    answers = [_answer(lake, question) for question in QUESTIONS]
+    return (
+        _environment()
+        .from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
+        .render(
+            as_of=lake.as_of,
+            source=lake.path.name or str(lake.path),
+            version=version("source-particle"),
+            style=style,
+            # Browsers apply this style sheet, and whatever else might have got into the page they do not.
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            answers=answers,
+            tiles=[tile for answer in answers for tile in answer["tiles"]],
+            models=models(),
+        )
+    )
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (so that the command line starts fast)
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["shown"] = shown
+    return environment
+
+
+def _answer(lake: Lake, question: Question) -> Mapping[str, Any]:
+    missing = [name for name in question.needs if name not in lake.synced]
+    is_there = not question.needs or len(missing) < len(question.needs)
+    [facts] = _rows(lake, question.sql) if is_there else [{}]
+    return {
+        "question": question,
+        "missing": missing,
+        "is_there": is_there,
+        "sentence": filled(question.answer, facts) if is_there else "",
+        "parts": list(map(partial(_part, lake), question.parts)) if is_there else [],
+        "tiles": [
+            {
+                "label": tile.label,
+                "value": filled(tile.value, facts),
+                "detail": filled(tile.detail, facts),
+                "needs_attention": bool(tile.attention and facts[tile.attention]),
+                "key": question.key,
+            }
+            for tile in (question.tiles if is_there else ())
+        ],
+    }
+
+
+def _part(lake: Lake, part: Chart | Listing) -> Mapping[str, Any]:
+    if isinstance(part, Chart):
+        from markupsafe import Markup  # noqa: PLC0415
+
+        rows = [{name: _plain(value) for name, value in row.items()} for row in _rows(lake, part.sql)]
+        # What Vega writes is escaped already.
+        return {"chart": part, "svg": Markup(drawn(part.draw(rows))) if rows else None}  # noqa: S704
+    rows = _rows(lake, f"{part.sql}\nLIMIT {MOST_ROWS}")
+    [[count]] = lake.connection.execute(f"SELECT COUNT(*) FROM ({part.sql})").fetchall()  # noqa: S608  (our own query)
+    return {"table": _Table(part, rows, count)}
+
+
+def _rows(lake: Lake, sql: str) -> list[Row]:
+    cursor = lake.connection.execute(sql)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

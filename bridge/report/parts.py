@@ -1,0 +1,76 @@
+"""What a page is made of: questions, the sentences that answer them, and charts and lists, each with its SQL."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.report.charts import Rows, Spec
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing of the rows of a query."""
+
+    title: str
+    sql: str
+    draw: Callable[[Rows], Spec]
+    axes: tuple[str, str]
+    """What lies along x and y, for a dashboard that draws for itself."""
+    series: str = ""
+    """What has a colour of its own there."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The rows of a query as a table; the worst come first."""
+
+    title: str
+    sql: str
+    columns: Mapping[str, str]
+    """The heading of each column of the query; a phone has no room for those marked with `~`."""
+    empty: str
+    """What to say when there are no rows."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number at the top of the page; `value` and `detail` are filled in with the columns of the question's row."""
+
+    label: str
+    value: str
+    detail: str
+    attention: str = ""
+    """The column that asks for attention when it is not 0."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A section of the page: a question, the sentence that answers it, and what shows it.
+
+    `answer` is filled in with the columns of the one row of `sql`.
+    """
+
+    key: str
+    title: str
+    answer: str
+    sql: str
+    parts: tuple[Chart | Listing, ...]
+    needs: tuple[str, ...] = ()
+    """Tables of which one at least must be there."""
+    tiles: tuple[Tile, ...] = ()
+
+
+SUMMARY = """\
+SELECT
+  COUNT(*) AS devices,
+  COUNT(DISTINCT product) AS products,
+  COUNT(CASE WHEN is_online THEN 1 END) AS online,
+  CAST(ROUND(100 * AVG(CASE WHEN is_online THEN 1 ELSE 0 END)) AS INTEGER) AS online_percent,
+  COUNT(CASE WHEN is_silent THEN 1 END) AS silent,
+  COUNT(CASE WHEN heard_at IS NULL THEN 1 END) AS never_heard,
+  COUNT(CASE WHEN is_behind THEN 1 END) AS behind,
+  COUNT(battery_percent) AS with_battery,
+  COUNT(CASE WHEN is_battery_low THEN 1 END) AS battery_low,
+  COUNT(signal_percent) AS with_signal,
+  COUNT(CASE WHEN is_signal_weak THEN 1 END) AS signal_weak
+FROM fleet"""

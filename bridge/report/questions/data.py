@@ -1,0 +1,89 @@
+"""Which SIMs use how much data, against their limits."""
+
+from bridge.report import charts
+from bridge.report.charts import ATTENTION, NORMAL, SECOND
+from bridge.report.parts import Chart, Listing, Question, Tile
+
+QUESTION = Question(
+    key="data",
+    title="Who uses how much data?",
+    answer="{sims} SIMs used {mb_used} MB in this billing period. Of the {limited} with a limit, {over} have used it "
+    "up, and {forecast} more will if they go on like this.",
+    sql="""\
+SELECT
+  COUNT(*) AS sims,
+  COALESCE(ROUND(SUM(mb_used)), 0) AS mb_used,
+  COUNT(mb_limit) AS limited,
+  COUNT(CASE WHEN percent_of_limit >= 100 THEN 1 END) AS over,
+  COUNT(CASE WHEN percent_of_limit < 100 AND forecast_percent_of_limit >= 100 THEN 1 END) AS forecast
+FROM sim_usage""",
+    needs=("sim_data_usage",),
+    tiles=(Tile("Data limit", "{over}", "reached it, {forecast} more will", "over"),),
+    parts=(
+        Chart(
+            "SIMs by the share of their limit that is used",
+            """\
+SELECT
+  CASE
+    WHEN mb_limit IS NULL THEN '6 no limit'
+    WHEN percent_of_limit IS NULL THEN '5 no usage known'
+    WHEN percent_of_limit < 50 THEN '1 under half'
+    WHEN percent_of_limit < 80 THEN '2 50 to 80 %'
+    WHEN percent_of_limit < 100 THEN '3 80 to 100 %'
+    ELSE '4 all of it'
+  END AS used,
+  COUNT(*) AS sims
+FROM sim_usage
+GROUP BY used
+ORDER BY used""",
+            lambda rows: charts.categories(
+                [
+                    {
+                        **row,
+                        "used": row["used"][2:],
+                        "color": {"3": SECOND, "4": ATTENTION}.get(row["used"][0], NORMAL),
+                    }
+                    for row in rows
+                ],
+                "used",
+                "sims",
+                "SIMs",
+                "color",
+            ),
+            axes=("used", "sims"),
+        ),
+        Chart(
+            "Data of all SIMs, by day",
+            """\
+SELECT day, SUM(mb_used) AS megabytes
+FROM daily_usage
+CROSS JOIN as_of
+WHERE day > CAST(as_of.moment - INTERVAL 60 DAY AS DATE)
+GROUP BY day
+ORDER BY day""",
+            lambda rows: charts.days(rows, "megabytes", "megabytes"),
+            axes=("day", "megabytes"),
+            note="The values of the last days can still grow.",
+        ),
+        Listing(
+            "SIMs that are closest to their limit, by what they will have used at the end of the period",
+            """\
+SELECT COALESCE(device_name, iccid) AS device_name, product_name, mb_used, mb_limit, percent_of_limit,
+  forecast_percent_of_limit, status, iccid
+FROM sim_usage
+WHERE forecast_percent_of_limit >= 80
+ORDER BY forecast_percent_of_limit DESC, iccid""",
+            {
+                "device_name": "Device or SIM",
+                "product_name": "~Product",
+                "mb_used": "~MB used",
+                "mb_limit": "MB limit",
+                "percent_of_limit": "Used",
+                "forecast_percent_of_limit": "Forecast",
+                "status": "~SIM status",
+                "iccid": "~ICCID",
+            },
+            "No SIM comes near its limit.",
+        ),
+    ),
+)

@@ -1,0 +1,72 @@
+"""Which devices are silent, and since when."""
+
+from bridge.report import charts
+from bridge.report.charts import ATTENTION, NORMAL
+from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
+
+QUESTION = Question(
+    key="silence",
+    title="Who is silent, and since when?",
+    answer="{silent} of {devices} devices have been silent for a day or longer, and {never_heard} were never heard. "
+    "{online} are online now.",
+    sql=SUMMARY,
+    needs=("product_devices", "devices"),
+    tiles=(
+        Tile("Devices", "{devices}", "in {products} products"),
+        Tile("Online", "{online}", "{online_percent} % of the fleet"),
+        Tile("Silent", "{silent}", "for a day or longer", "silent"),
+    ),
+    parts=(
+        Chart(
+            "Devices by the time for which they have been silent",
+            """\
+SELECT
+  SUBSTR(last_contact, 3) AS silent_for,
+  COUNT(*) AS devices,
+  last_contact >= '3' AS is_silent
+FROM fleet
+GROUP BY last_contact
+ORDER BY last_contact""",
+            lambda rows: charts.categories(
+                [{**row, "color": ATTENTION if row["is_silent"] else NORMAL} for row in rows],
+                "silent_for",
+                "devices",
+                "devices",
+                "color",
+            ),
+            axes=("silent_for", "devices"),
+        ),
+        Chart(
+            "Silent devices by product",
+            """\
+SELECT product_name, COUNT(*) AS silent_devices
+FROM fleet
+WHERE is_silent
+GROUP BY product_name
+ORDER BY silent_devices DESC, product_name
+LIMIT 12""",
+            lambda rows: charts.categories(rows, "product_name", "silent_devices", "silent devices"),
+            axes=("product_name", "silent_devices"),
+        ),
+        Listing(
+            "Silent devices, the latest to fall silent first",
+            """\
+SELECT device_name, product_name, silent_hours AS silent_for, heard_at, firmware_version, battery_percent,
+  signal_percent, device_id
+FROM fleet
+WHERE is_silent
+ORDER BY silent_hours, device_name""",
+            {
+                "device_name": "Device",
+                "product_name": "~Product",
+                "silent_for": "Silent for",
+                "heard_at": "Last heard (UTC)",
+                "firmware_version": "~Firmware",
+                "battery_percent": "~Battery",
+                "signal_percent": "~Signal",
+                "device_id": "~Device id",
+            },
+            "No device has been silent for a day.",
+        ),
+    ),
+)

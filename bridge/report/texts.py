@@ -1,0 +1,44 @@
+"""Values as people read them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+NOTHING = "–"  # noqa: RUF001  (a dash, as tables have it)
+_UNITS = {"percent": " %", "ms": " ms", "dbm": " dBm"}
+
+
+def filled(text: str, facts: Mapping[str, Any]) -> str:
+    """Put the facts into a sentence, numbers with their thousands apart."""
+    return text.format_map({name: shown(value) for name, value in facts.items()})
+
+
+def shown(value: Any, column: str = "") -> str:
+    """Return a value as text, with the unit that the name of its column tells."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return _number(value, column) if isinstance(value, (int, float)) else str(value)
+
+
+def _number(value: float, column: str) -> str:
+    words = column.split("_")
+    if column == "silent_for":
+        return _duration(int(value))
+    # A version is a name: 1204 is not 1,204.
+    if "version" in words:
+        return str(value)
+    value = round(value, 1)
+    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
+    return text + next((unit for word, unit in _UNITS.items() if word in words), "")
+
+
+def _duration(hours: int) -> str:
+    days, rest = divmod(hours, 24)
+    if not days:
+        return f"{rest} h"
+    whole = f"{days:,} day{'s' if days > 1 else ''}"
+    return whole if days >= 7 or not rest else f"{whole} {rest} h"

@@ -1,0 +1,152 @@
+"""Reports of lakes of every size, and of lakes that lack something."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from bridge.cli.app import app
+from bridge.errors import ConfigurationError
+from bridge.report import write_report
+from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.models.lakes import write_lake
+from integration_tests.report.browser import MARKS, Browser
+from unit_tests.support.lakes import write_table
+
+LARGEST = 3_000_000
+
+
+def test_a_fleet_of_three_has_a_report(tmp_path: Path, chromium: Browser) -> None:
+    size = FleetSize(products=1, devices=3, sims=2, days=1, user_devices=0, user_sims=0, samples=False)
+    with DeviceCloud(Fleet.seeded(size)) as cloud:
+        write_lake(cloud, tmp_path / "lake")
+    write_report(tmp_path / "lake", tmp_path / "report.html")
+    chromium.look(width=1280)
+    chromium.open(tmp_path / "report.html")
+    assert chromium.complaints == []
+    marks = dict(chromium.evaluate(MARKS))
+    assert marks["Devices by the time for which they have been silent"] > 0
+
+
+def test_a_fleet_of_20_000_has_a_page_below_3_mb(tmp_path: Path, chromium: Browser) -> None:
+    # As bad as it gets: everybody is silent, behind, low and weak, and has a long name.
+    now = datetime.now(timezone.utc)
+    write_table(tmp_path / "lake", "product_devices", _devices(now))
+    write_table(tmp_path / "lake", "diagnostics", _vitals(now))
+    write_table(tmp_path / "lake", "product_sims", _sims())
+    write_table(tmp_path / "lake", "sim_data_usage", _usage(now))
+    _places(tmp_path / "lake" / "location_history")
+    write_report(tmp_path / "lake", tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < LARGEST
+    chromium.look(width=1280)
+    chromium.open(tmp_path / "report.html")
+    assert chromium.complaints == []
+    marks = dict(chromium.evaluate(MARKS))
+    assert 1_000 < marks["Last known places"] <= 1_681
+    assert "19,800 others are left out here" in chromium.evaluate("document.body.textContent")
+
+
+FLEET = 20_000
+
+
+def _devices(now: datetime) -> Iterator[dict[str, Any]]:
+    for number in range(FLEET):
+        yield {
+            "product_id_or_slug": str(number % 40),
+            "id": f"{number:024x}",
+            "name": f"<{'&' * 60}{number}>",
+            "firmware_version": number % 900,
+            "last_heard": (now - timedelta(days=3, minutes=number)).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "product_id": number % 40,
+            "platform_id": 13,
+        }
+
+
+def _vitals(now: datetime) -> Iterator[dict[str, Any]]:
+    for number in range(FLEET):
+        for days in (3, 4):
+            device = {
+                "power": {"battery": {"charge": number % 20}},
+                "network": {"signal": {"strength": number % 25}, "cellular": {"operator": f"operator {number % 90}"}},
+                "cloud": {"connection": {"disconnects": 10 - days}},
+                "system": {"uptime": 10 * number},
+            }
+            moment = now - timedelta(days=days, minutes=number % 900)
+            yield {
+                "device_id": f"{number:024x}",
+                "updated_at": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+                "payload": {"device": device},
+            }
+
+
+def _sims() -> Iterator[dict[str, Any]]:
+    for number in range(FLEET):
+        yield {"product_id_or_slug": "1", "iccid": f"{number:020}", "mb_limit": 1, "last_device_id": f"{number:024x}"}
+
+
+def _usage(now: datetime) -> Iterator[dict[str, Any]]:
+    for number in range(FLEET):
+        yield {"iccid": f"{number:020}", "usage_by_day": [{"date": f"{now:%Y-%m-%d}", "mbs_used": number / 1000}]}
+
+
+def _places(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    duckdb.execute(
+        "COPY (SELECT LPAD(i::VARCHAR, 24, '0') AS device_id, (i * 37 % 3600) / 10 - 180 AS longitude, "
+        "(i * 17 % 1700) / 10 - 85 AS latitude, '2026-01-01T00:00:00.000Z' AS timestamp "
+        f"FROM range({FLEET}) AS rows(i)) TO '{folder}/part-0.parquet' (FORMAT parquet)"
+    )
+
+
+def test_what_a_lake_lacks_is_said(tmp_path: Path, chromium: Browser) -> None:
+    write_table(tmp_path / "lake", "user", [{"username": "somebody"}])
+    write_report(tmp_path / "lake", tmp_path / "report.html")
+    chromium.open(tmp_path / "report.html")
+    text = chromium.evaluate("document.body.innerText")
+    for missing in (
+        "product_devices or devices are not in lake",
+        "diagnostics is not in lake",
+        "sim_data_usage is not in lake",
+        "product_locations or location_history are not in lake",
+    ):
+        assert missing in text
+    assert "1 of " in chromium.evaluate('document.querySelector("#freshness").innerText')
+
+
+def test_an_older_report_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("older")
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        write_report(tmp_path / "lake", tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "older"
+    write_table(tmp_path / "lake", "user", [])
+    write_report(tmp_path / "lake", tmp_path / "report.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "report.html"]
+
+
+def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    with pytest.raises(ConfigurationError, match="cannot be written: No such file or directory"):
+        write_report(tmp_path / "lake", tmp_path / "missing" / "report.html")
+
+
+def test_the_command_writes_the_report_of_what_sync_wrote(tmp_path: Path) -> None:
+    size = FleetSize(products=1, devices=4, sims=2, days=1, user_devices=1, user_sims=1, samples=False)
+    run = CliRunner()
+    with DeviceCloud(Fleet.seeded(size)) as cloud:
+        account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+        for place in ("lake", "fleet.duckdb"):
+            synced = run.invoke(app, ["sync", "--quiet", "--to", str(tmp_path / place)], env=account)
+            assert synced.exit_code == 0, synced.output
+    pages = []
+    for place in ("lake", "fleet.duckdb"):
+        page = tmp_path / f"{place}.html"
+        written = run.invoke(app, ["report", "--from", str(tmp_path / place), "--to", str(page)])
+        assert written.exit_code == 0, written.output
+        pages.append(re.findall(r"<strong>([\d,]+)</strong>", page.read_text("utf-8")))
+    assert pages[0] == pages[1]
+    assert pages[0][0] == "5"
