@@ -16,6 +16,7 @@ import yaml
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from docs.builder import builder_manifest
+from docs.dashboard import dashboard
 from integration_tests.matrix.cells import READERS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
 from integration_tests.matrix.troubles import TROUBLES, Meaning
@@ -80,6 +81,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
         root / "docs" / "options.md": _options_page(),
         root / "connector_spec.yaml": _connector_spec(),
         root / "docs" / "airbyte" / "builder-manifest.yaml": builder_manifest(),
+        root / "examples" / "databricks" / "fleet.lvdash.json": dashboard(),
         **{path: _with_parts(path, generated) for path, generated in parts.items()},
     }
 

@@ -1,5 +1,6 @@
 """The Databricks bundle, as far as it can be checked without a workspace."""
 
+import json
 import re
 import runpy
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.jobs import Job
 from databricks.bundles.pipelines import Pipeline
 from packaging.requirements import Requirement
@@ -17,6 +19,7 @@ from pyspark import pipelines
 from pyspark.sql import SparkSession
 
 import bridge
+from bridge.models import models
 from bridge.tables.catalog import table, tables
 from bridge.tables.options import Options
 from unit_tests.support.paths import ROOT
@@ -31,12 +34,14 @@ HELD_BACK = {"google-api-core", "google-cloud-secret-manager", "grpc-google-iam-
 MAPPINGS = {"bundle", "variables", "artifacts", "resources", "targets", "workspace"}
 
 
-def test_resources_hold_only_what_a_pipeline_and_a_job_have() -> None:
+def test_resources_hold_only_what_their_kind_has() -> None:
     Pipeline.from_dict(BUNDLE["resources"]["pipelines"]["particle"])
     job = Job.from_dict(BUNDLE["resources"]["jobs"]["hourly"])
     assert job.schedule
+    board = Dashboard.from_dict(BUNDLE["resources"]["dashboards"]["fleet"])
+    assert (EXAMPLE / str(board.file_path)).exists()
     keys = [key for resources in BUNDLE["resources"].values() for key in resources]
-    assert len(keys) == len(set(keys)) == 2
+    assert len(keys) == len(set(keys)) == 3
     assert BUNDLE.keys() <= MAPPINGS
     assert all(target.keys() <= {"mode", "default", "workspace"} for target in BUNDLE["targets"].values())
 
@@ -55,7 +60,7 @@ def test_every_reference_leads_somewhere() -> None:
     pipeline = BUNDLE["resources"]["pipelines"]["particle"]
     [library] = pipeline["libraries"]
     folder = EXAMPLE / pipeline["root_path"] / library["glob"]["include"].removesuffix("/**")
-    assert [path.name for path in folder.glob("*.py")] == ["particle.py"]
+    assert sorted(path.name for path in folder.glob("*.py")) == ["fleet.py", "particle.py"]
     [constraint] = [line for line in pipeline["environment"]["dependencies"] if "constraint" in line]
     assert (EXAMPLE / constraint.split("/")[-1]).exists()
     assert (EXAMPLE / BUNDLE["artifacts"]["source_particle"]["path"] / "pyproject.toml").exists()
@@ -95,7 +100,13 @@ def test_the_pipeline_reads_every_table_through_the_connection(monkeypatch: pyte
     for _, options in session.reads:
         assert options.pop("databricks.connection") == "particle"
         # What Databricks puts in place of the connection.
-        Options.parse({"access_token": "from the connection", **options}, table(options["tableName"]))
+        Options.parse({"access_token": "from-the-connection", **options}, table(options["tableName"]))
+
+
+def test_the_pipeline_defines_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _Session()
+    assert _define(session, monkeypatch, "fleet.py") == ["as_of", "loaded_tables", *models()]
+    assert session.queries[2:] == list(models().values())
 
 
 class _Session:
@@ -103,11 +114,15 @@ class _Session:
 
     def __init__(self) -> None:
         self.reads: list[tuple[str, dict[str, str]]] = []
+        self.queries: list[str] = []
         self.conf = {"particle.connection": "particle"}
 
     @property
     def read(self) -> "_Reader":
         return _Reader(self, "batch")
+
+    def sql(self, query: str) -> None:
+        self.queries.append(query)
 
     @property
     def readStream(self) -> "_Reader":  # noqa: N802
@@ -130,10 +145,13 @@ class _Reader:
         self._session.reads.append((self._kind, self._options))
 
 
-def _define(session: _Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def _define(session: _Session, monkeypatch: pytest.MonkeyPatch, file: str = "particle.py") -> list[str]:
     """Import the definitions as a pipeline does, and run each at once."""
 
-    def flow(**_named: str) -> Callable[[Callable[[], None]], None]:
+    defined = []
+
+    def flow(**named: str) -> Callable[[Callable[[], None]], None]:
+        defined.append(named["name"])
         return lambda rows: rows()
 
     monkeypatch.setattr(SparkSession, "active", lambda: session)
@@ -141,4 +159,34 @@ def _define(session: _Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipelines, "materialized_view", flow)
     monkeypatch.setattr(pipelines, "append_flow", flow)
     monkeypatch.setattr(pipelines, "create_streaming_table", lambda **_named: None)
-    runpy.run_path(str(EXAMPLE / "transformations" / "particle.py"))
+    runpy.run_path(str(EXAMPLE / "transformations" / file))
+    return defined
+
+
+BOARD: dict[str, Any] = json.loads((EXAMPLE / "fleet.lvdash.json").read_text("utf-8"))
+
+
+def test_every_widget_asks_a_dataset_and_shows_what_it_asked_for() -> None:
+    datasets = {dataset["name"] for dataset in BOARD["datasets"]}
+    assert len(datasets) == len(BOARD["datasets"])
+    names = []
+    for widget in (placed["widget"] for page in BOARD["pages"] for placed in page["layout"]):
+        [query] = [query["query"] for query in widget["queries"]]
+        assert query["datasetName"] in datasets
+        shown = re.findall(r'"fieldName": "(.+?)"', json.dumps(widget["spec"]["encodings"]))
+        assert set(shown) == {field["name"] for field in query["fields"]}
+        assert widget["spec"]["widgetType"] in {"counter", "bar", "line", "table"}
+        names.append(widget["name"])
+    assert len(names) == len(set(names))
+
+
+def test_widgets_lie_side_by_side() -> None:
+    for page in BOARD["pages"]:
+        taken = [
+            (x, y)
+            for place in (placed["position"] for placed in page["layout"])
+            for x in range(place["x"], place["x"] + place["width"])
+            for y in range(place["y"], place["y"] + place["height"])
+        ]
+        assert len(taken) == len(set(taken))
+        assert max(x for x, _ in taken) < 6
