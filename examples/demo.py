@@ -16,6 +16,7 @@ from bridge.export.folder import check_folder
 from bridge.export.sync import Observer, TableResult, sync
 from bridge.reading.times import moment_of
 from bridge.tables.catalog import table, tables
+from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 LAKE = Path("lake")
@@ -49,8 +50,8 @@ class _Narrator(Observer):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def on_start(self, table: str) -> None:
-        self._console.print(f"  reading {table} …")
+    def on_start(self, options: Options) -> None:
+        self._console.print(f"  reading {options.table.name} …")
 
 
 def _forget(lake: Path) -> None:

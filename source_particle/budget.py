@@ -42,6 +42,12 @@ class Budget:
         """Number of requests let through."""
         self.api_clock = ApiClock()
         self._answered: deque[float] = deque()
+        self._full_until = 0.0
+
+    @property
+    def seconds_full(self) -> float:
+        """Seconds for which the limit lets no further request through; 0 if it does."""
+        return max(0.0, self._full_until - self._clock())
 
     def acquire(self, limit: int, at_once: int) -> None:
         """Wait until one more request keeps within `limit` in five minutes and `at_once` in flight.
@@ -52,6 +58,8 @@ class Budget:
             while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
                 if not is_wanted():
                     raise NotWantedError
+                if self._under_way < at_once and self._under_way + len(self._answered) >= limit:
+                    self._full_until = self._clock() + seconds
                 self._wait(self._changed, min(seconds, PATIENCE) if endings() else seconds)
             self._under_way += 1
             self.sent += 1

@@ -11,22 +11,31 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bridge.cli.output import visible
+from bridge.errors import ParticleError
 from bridge.export.sync import Observer, TableResult
+from bridge.reading import reader
+from bridge.tables.options import Options
 
 if TYPE_CHECKING:
     from rich.status import Status
 
 PLAIN_LINES_EVERY = 5.0
+# Requests after which the time that is left can be told.
+ENOUGH_TO_TELL = 20
 
 
 class Progress(Observer):
-    """Shows on standard error which table is read, the number of rows, and the speed."""
+    """Shows on standard error which table is read, the number of rows and requests, the speed, and the time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = None
-        self._table, self._rows, self._began = "", 0, time.monotonic()
+        self._options: Options | None = None
+        self._rows, self._began, self._sent_before = 0, time.monotonic(), 0
+        self._planned: int | None = None
         self._ended = threading.Event()
+        self.results: list[TableResult] = []
+        """What the tables have become so far."""
 
     @contextmanager
     def shown(self) -> Iterator[Progress]:
@@ -44,10 +53,14 @@ class Progress(Observer):
             if self._status:
                 self._status.stop()
 
-    def on_start(self, table: str) -> None:
+    def on_start(self, options: Options) -> None:
         """Show the table that is read from now on."""
-        self._table, self._rows, self._began = table, 0, time.monotonic()
-        self._show()
+        # Nobody watches plain lines as they come: there, the lists need not be counted before they are read.
+        self._planned = _planned(options) if self._status else None
+        self._rows, self._began = 0, time.monotonic()
+        self._sent_before, _ = reader.traffic(options.config())
+        self._options = options
+        self.refresh()
 
     def on_rows(self, count: int) -> None:
         """Count rows."""
@@ -55,24 +68,48 @@ class Progress(Observer):
 
     def on_end(self, result: TableResult) -> None:
         """Print the result of a table."""
-        self._table = ""
+        self._options = None
+        self.results.append(result)
         self._console.print(visible(outcome(result)), markup=False, highlight=False, soft_wrap=True)
 
     def _tick(self) -> None:
         every = 0.2 if self._status else PLAIN_LINES_EVERY
         while not self._ended.wait(every):
-            self._show()
+            self.refresh()
 
-    def _show(self) -> None:
-        if not self._table:
+    def refresh(self) -> None:
+        """Show how far the table is that is read."""
+        if (options := self._options) is None:
             return
         seconds = time.monotonic() - self._began
-        rate = f", {self._rows / seconds:,.0f} a second" if self._rows and seconds > 1 else ""
-        text = f"{self._table}: {self._rows:,} rows{rate}"
+        text = ", ".join([f"{options.table.name}: {self._rows:,} rows", *self._details(options, seconds)])
         if self._status:
             self._status.update(text)
         elif seconds > 1:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _details(self, options: Options, seconds: float) -> Iterator[str]:
+        now, waits = reader.traffic(options.config())
+        sent = now - self._sent_before
+        if self._rows and seconds > 1:
+            yield f"{self._rows / seconds:,.0f} a second"
+        yield f"{sent:,} requests" if self._planned is None else f"{sent:,} of about {self._planned:,} requests"
+        if self._planned is not None and sent >= ENOUGH_TO_TELL and sent < self._planned:
+            yield f"about {(self._planned - sent) * seconds / sent:,.0f} s left"
+        if waits >= 1:
+            yield f"waiting {waits:,.0f} s for the API's limit"
+
+
+def _planned(options: Options) -> int | None:
+    """Return how many requests a read of a table takes, None if that cannot be told."""
+    if not options.table.fans_out:
+        return None
+    try:
+        finding, reading = reader.count_requests(options.table, options.config())
+    except ParticleError:
+        # The read meets the same error, and reports it.
+        return None
+    return finding + sum(pages or 1 for pages in reading)
 
 
 def outcome(result: TableResult) -> str:

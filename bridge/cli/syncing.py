@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -104,22 +103,26 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     from bridge.cli.progress import Progress  # noqa: PLC0415
     from bridge.export.sync import sync  # noqa: PLC0415
 
-    with ExitStack() as stack:
-        notes = stack.enter_context(kept_logs(log_file))
-        observer = None if quiet else stack.enter_context(Progress(Console(stderr=True)).shown())
-        results = sync(
-            to,
-            given.connection,
-            [*(names or ()), *(more_names or ())],
-            given.tables,
-            exclude=exclude or (),
-            file_format=file_format.value if file_format else None,
-            engine="spark" if engine is Engine.SPARK else "arrow",
-            history=history,
-            resume=resume,
-            allow_data_loss=allow_data_loss,
-            observer=observer,
-        )
+    progress = Progress(Console(stderr=True, quiet=quiet))
+    try:
+        with kept_logs(log_file) as notes, progress.shown():
+            results = sync(
+                to,
+                given.connection,
+                [*(names or ()), *(more_names or ())],
+                given.tables,
+                exclude=exclude or (),
+                file_format=file_format.value if file_format else None,
+                engine="spark" if engine is Engine.SPARK else "arrow",
+                history=history,
+                resume=resume,
+                allow_data_loss=allow_data_loss,
+                observer=progress,
+            )
+    except SystemExit:
+        kept = ", ".join(result.table for result in progress.results if not result.error) or "none"
+        complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
+        raise
     _report(results, notes, as_json=as_json, quiet=quiet)
     if any(result.error for result in results):
         sys.exit(1)

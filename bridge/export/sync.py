@@ -46,7 +46,7 @@ class TableResult:
 class Observer:
     """Receives the progress of a sync; does nothing itself."""
 
-    def on_start(self, table: str) -> None:
+    def on_start(self, options: Options) -> None:
         """Handle the start of a table."""
 
     def on_rows(self, count: int) -> None:
@@ -137,7 +137,7 @@ class _Run:
             result = TableResult(part.name, 0.0, skipped=reason)
             self.observer.on_end(result)
             return result
-        self.observer.on_start(part.name)
+        self.observer.on_start(self._options(part))
         start = time.perf_counter()
         try:
             result = self._written(part, options, mark)

@@ -133,6 +133,18 @@ def _moment_served(record: Mapping[str, Any], config: Config) -> datetime:
         ) from None
 
 
+def traffic(config: Config) -> tuple[int, float]:
+    """Return how many requests this process has sent to the API, and for how many seconds the limit stops further ones.
+
+    The latter is 0 if it does not.
+    """
+    with _as_guest("the limit", config):
+        from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
+
+        budget = budget_of(Settings.of(config))
+        return budget.sent, budget.seconds_full
+
+
 def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]:
     """Return how many requests it takes to list what a table is read from, and how many to read each item.
 

@@ -16,6 +16,7 @@ from bridge.errors import TemporaryError
 from bridge.export.folder import LOCK, locked_folder
 from bridge.export.sync import Observer, sync
 from bridge.tables.catalog import tables
+from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
 
@@ -136,8 +137,8 @@ class _InterruptingAt(Observer):
     def __init__(self, table: str) -> None:
         self._table = table
 
-    def on_start(self, table: str) -> None:
-        if table == self._table:
+    def on_start(self, options: Options) -> None:
+        if options.table.name == self._table:
             raise KeyboardInterrupt
 
 

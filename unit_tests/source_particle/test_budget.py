@@ -145,3 +145,21 @@ def test_a_session_takes_proxies_and_authorities_from_the_environment_once(
         assert settings["verify"] == "authorities.pem"
         request = session.prepare_request(requests.Request("GET", BASE_URL, headers={"Authorization": "Bearer x"}))
         assert request.headers["Authorization"] == "Bearer x"
+
+
+def test_while_the_limit_lets_nothing_through_it_says_for_how_long() -> None:
+    now = [100.0]
+
+    def wait(_condition: object, seconds: float) -> None:
+        waits.append(budget.seconds_full)
+        now[0] += seconds
+
+    waits: list[float] = []
+    budget = Budget(clock=lambda: now[0], wait=wait, window=300.0)
+    budget.acquire(1, 8)
+    budget.release()
+    assert budget.seconds_full == 0
+    now[0] += 100
+    budget.acquire(1, 8)
+    assert waits == [200.0]
+    assert budget.seconds_full == 0
