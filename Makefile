@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_FOR_DEMO := $(VENV)/.installed-for-demo
 OLDEST_PYSPARK := 4.0.0
 PYAIRBYTE := .venv-pyairbyte
+IMAGE := build/image/.built
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Mutants that were looked at and change nothing that matters.
 SURVIVORS := 48
@@ -18,7 +19,7 @@ export SPARK_LOCAL_IP := 127.0.0.1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo unit test test-all check format docs acceptance mutants bench test-oldest test-versions test-pyairbyte test-framework \
-  test-live image test-image clean java chromium container-tools
+  test-live image test-image submission clean java chromium container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,8 +81,15 @@ endif
 test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
 	@$(BIN)/python -m integration_tests.live
 
-image: $(INSTALLED) container-tools ## Build the image of the source without Docker, as root
+image: $(IMAGE) ## Build the image of the source without Docker, as root
+
+$(IMAGE): $(INSTALLED) Dockerfile manifest.yaml pyproject.toml constraints.txt $(wildcard source_particle/*.py bridge/*.py bridge/*/*.py)
+	@$(MAKE) --no-print-directory container-tools
 	$(BIN)/python -m integration_tests.project.image
+	@touch $@
+
+submission: $(INSTALLED) ## Lay out the connector for Airbyte's repository and try its rules: DIR=<new folder>
+	@$(BIN)/python -m docs.submission "$(DIR)"
 
 test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
 	$(BIN)/python -m pytest -q -m image_tests integration_tests/project/test_image.py

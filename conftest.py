@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,17 @@ settings.register_profile("same", derandomize=True, deadline=None, max_examples=
 settings.register_profile("quick", settings.get_profile("same"), max_examples=20)
 settings.register_profile("slow", settings.get_profile("same"), max_examples=1000)
 settings.load_profile("same")
+
+ROOT = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what Airbyte's own command needs, which looks for its tests and its configurations in folders of its own."""
+    if any(".tmp" in item.path.parts for item in items) and not (ROOT / "secrets").is_dir():
+        raise pytest.UsageError(
+            "There is no folder secrets/ with the configurations that acceptance-test-config.yml names. Run `make "
+            "acceptance`, which writes them for a local Device Cloud, or write them for an account of your own."
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -31,8 +31,8 @@ class Option:
     @property
     def is_documented(self) -> bool:
         """Whether it is documented; the others serve tests and the connector itself."""
-        # Hidden only in Airbyte's forms, because a hosted sync has no files to keep.
-        return self.name == "token_cache_file" or not self.schema.get("airbyte_hidden", False)
+        # Some are hidden in Airbyte's form alone, where few need them.
+        return bool(self.schema.get("x-documented") or not self.schema.get("airbyte_hidden", False))
 
     @property
     def description(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from bridge.tables.catalog import tables
+from source_particle import manifest
 from source_particle.inputs import read_catalog, read_config, read_state
 
 CURSORS = {"states": [{"partition": {"device_id": "a"}, "cursor": {"updated_at": "2026-01-01T00:00:00Z"}}]}
@@ -97,7 +97,9 @@ def test_another_catalog_is_refused_with_what_is_expected(file: Path, catalog: A
 
 def test_a_stream_that_is_not_there_is_refused_and_not_left_out(file: Path) -> None:
     file.write_text(json.dumps({"streams": [CONFIGURED, {"name": "device"}]}))
-    with pytest.raises(AirbyteTracedException, match=f"no stream 'device'; expected {', '.join(tables())}"):
+    with pytest.raises(
+        AirbyteTracedException, match=f"no stream 'device'; expected {', '.join(manifest()['schemas'])}"
+    ):
         read_catalog(str(file))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.tables.catalog import tables
+from source_particle import manifest
 from source_particle.redaction import REDACTED, SECRET_NAME, known_names, redact, scrubbed, visible, withhold_from_log
 
 SCHEMA = {
@@ -87,7 +87,7 @@ def test_no_column_of_a_table_is_named_like_a_secret_but_the_one_that_is_none() 
             for found in [*([f"{path}.{name}"] if SECRET_NAME.search(name) else []), *names(inner, f"{path}.{name}")]
         ]
 
-    assert [name for part in tables().values() for name in names(known_names(part.schema), part.name)] == [
+    assert [name for table, schema in manifest()["schemas"].items() for name in names(known_names(schema), table)] == [
         "user.no_password"
     ]
 

@@ -1,0 +1,90 @@
+"""What goes to Airbyte's repository: laid out whole, and each rule that it is tried by can be broken."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docs import submission
+from docs.submission import CONNECTOR, PAGE, RULES, lay_out, problems
+
+Change = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder as `make submission` writes it; tests must put back what they change."""
+    folder = tmp_path_factory.mktemp("airbyte")
+    lay_out(folder)
+    return folder
+
+
+def test_nothing_breaks_a_rule(laid_out: Path) -> None:
+    assert list(problems(laid_out)) == []
+
+
+METADATA, MANIFEST = CONNECTOR / "metadata.yaml", CONNECTOR / "manifest.yaml"
+VIOLATIONS: dict[str, tuple[Path, Change]] = {
+    "baseImage": (METADATA, lambda text: re.sub(r"\S+/(airbyte/source-decl)", r"\1", text)),
+    "without encryption": (MANIFEST, lambda text: text.replace("https://api.particle.io", "http://api.particle.io")),
+    "tags": (METADATA, lambda text: text.replace("language:manifest-only", "language:python")),
+    "suites": (METADATA, lambda text: text.replace("suite: unitTests", "suite: integrationTests")),
+    "migration guide": (
+        METADATA,
+        lambda text: text.replace("  releases:\n", "  releases:\n    migrationDocumentationUrl: https://example.com\n"),
+    ),
+    "allowedHosts": (METADATA, lambda text: text.replace('"${base_url}"', '"${host}"')),
+    "icon": (CONNECTOR / "icon.svg", lambda text: text.replace('width="', 'width="1', 1)),
+    "headings": (PAGE, lambda text: text.replace("## Setup guide", "## How to set it up")),
+    "opening": (PAGE, lambda text: text.replace("<HideInUI>", "")),
+    "changelog": (PAGE, lambda text: text.replace("<details>", "")),
+}
+
+
+def test_each_rule_has_a_violation() -> None:
+    assert len(VIOLATIONS) == len(RULES)
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_a_violation_is_found(laid_out: Path, name: str) -> None:
+    path, change = VIOLATIONS[name]
+    text = (laid_out / path).read_text("utf-8")
+    assert change(text) != text
+    (laid_out / path).write_text(change(text), encoding="utf-8")
+    try:
+        found = list(problems(laid_out))
+    finally:
+        (laid_out / path).write_text(text, encoding="utf-8")
+    assert [rule for rule in found if name in rule]
+
+
+def test_the_units_run_where_they_are_laid_out(laid_out: Path) -> None:
+    tests = laid_out / CONNECTOR / "unit_tests"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--co", str(tests)]
+    environment = {**os.environ, "PYTHONPATH": str(tests.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=tests, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "bridge" not in "".join(path.read_text("utf-8") for path in tests.rglob("*.py"))
+
+
+def test_the_command_names_what_is_left_to_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submission.main([str(tmp_path / "new")]) == 0
+    said = capsys.readouterr().out
+    assert "0 of 10 rules are broken" in said
+    assert "pull request" in said
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["one", "two"]])
+def test_the_command_wants_a_folder(arguments: list[str]) -> None:
+    assert submission.main(arguments) == 2
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "precious").touch()
+    assert submission.main([str(tmp_path)]) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
