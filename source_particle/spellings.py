@@ -12,12 +12,12 @@ IDS = {
 
 
 def is_id(option: str, name: str) -> bool:
-    """Say whether a value of an option is an id, by its form."""
+    """Return whether a value of an option is an id, by its form."""
     return bool(IDS[option].fullmatch(name))
 
 
 def may_repeat(option: str, names: Iterable[str]) -> bool:
-    """Say whether an id among the names may be what another one is the slug or name of."""
+    """Return whether one of the names may be the id of an item that another one names by slug or name."""
     return len({is_id(option, name) for name in names}) > 1
 
 

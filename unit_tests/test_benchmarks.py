@@ -1,4 +1,4 @@
-"""What is said of measurements is what was measured."""
+"""The published figures are the measured ones."""
 
 import json
 

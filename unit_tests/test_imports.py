@@ -130,7 +130,7 @@ def _room(module: str) -> tuple[int, str]:
 
 
 def _asks(module: str, imports: Imports) -> bool:
-    """Say whether a module imports what asks the API, itself or through others."""
+    """Return whether a module imports what asks the API, itself or through others."""
     reached, left = {module}, [module]
     while left:
         new = imports.get(left.pop(), set()) - reached

@@ -1,4 +1,4 @@
-"""What holds for the files of the project as a whole: nothing that ties them to one machine, and facts that agree."""
+"""The files of the project as a whole: nothing that ties them to one machine, and facts that agree."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A source as a platform runs it: a command, files in, one Airbyte message a line out."""
+"""A source as a platform runs it: a command that reads files and prints one Airbyte message per line."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The Airbyte source as tests use it: a configuration for a Device Cloud, and a sync through `source.read()`.
+"""The Airbyte source for the tests: a configuration for a Device Cloud, and a sync through `source.read()`.
 
 The CDK drops a record's top-level nulls when it writes the line, so values are compared before that; the tests of the
 console script look at the lines themselves.

@@ -1,4 +1,4 @@
-"""A 200 proves nothing: what single bodies mean, beside all that `test_matrix` tries."""
+"""A 200 proves nothing: single bodies, in addition to those that `test_matrix` tries."""
 
 from integration_tests.airbyte.syncs import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault

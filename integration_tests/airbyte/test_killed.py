@@ -1,4 +1,4 @@
-"""A sync that is ended by a signal, wherever it is: what it has emitted so far goes on without loss."""
+"""A sync that is stopped by a signal at any point resumes from the state that it emitted, without loss."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The API's limit in an Airbyte sync: never met by a sync alone, and survived where another program meets it."""
+"""The API's limit in an Airbyte sync: never exceeded by a sync alone, and waited out if another program uses it up."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Signing in: one login however much is read, one attempt with a wrong password, renewal where a token dies."""
+"""Signing in: one login however much is read, one attempt with a wrong password, renewal when a token expires."""
 
 import stat
 from pathlib import Path

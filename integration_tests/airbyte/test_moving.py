@@ -1,4 +1,4 @@
-"""Devices come and go while their pages are read: what was there throughout arrives, once.
+"""Devices are added and removed while their pages are read: those that are there throughout arrive once.
 
 `test_matrix` has the same for every table and reader, one page after the other.
 """

@@ -1,4 +1,4 @@
-"""`read` returns exactly the ledger's records, for every table, however the API's open questions turn out."""
+"""`read` returns exactly the ledger's records, for every table and every possible behaviour of the API."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the user named and the API refuses is an error; what `*` found and is then refused is skipped and named."""
+"""A refused item is an error if the user named it, and skipped and reported if `*` found it."""
 
 import pytest
 

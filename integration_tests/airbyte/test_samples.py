@@ -1,4 +1,4 @@
-"""What the real API has been seen to answer is what the source takes for a good reply."""
+"""The source accepts the recorded replies of the real API."""
 
 import pytest
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ResponseAction

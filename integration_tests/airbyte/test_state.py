@@ -1,4 +1,4 @@
-"""Every state that a platform may hand over: of a first or later sync, the future, an older form, a sync cut short."""
+"""Every state that a platform may pass: of a first or later sync, the future, an older form, an interrupted sync."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A table read by the bridge's reader, in this process: closed, broken off, task by task, and at which time."""
+"""A table read by the bridge's reader in this process: closed early, failing, task by task, and the server's time."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every record of a fleet becomes a row that holds all of it."""
+"""Every record of a fleet becomes a row that contains all of it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `particle-bridge plan` says a read costs is what the server then sees."""
+"""The requests that `particle-bridge plan` estimates are those that the server receives."""
 
 import json
 import sys

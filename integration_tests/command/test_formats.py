@@ -1,4 +1,4 @@
-"""Every table in every format: the rows of the ledger, its types, key and comments, and nothing of anybody else's."""
+"""Every table in every format: the rows of the ledger, with types, key and comments, and no foreign files touched."""
 
 import os
 from pathlib import Path

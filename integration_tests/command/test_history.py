@@ -1,4 +1,4 @@
-"""Append tables keep their history: three runs, a long pause, and SIGKILL anywhere, and every row is there once."""
+"""Append tables keep their history: after three runs, a long pause and SIGKILL anywhere, every row is there once."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`particle-bridge sync` that is ended by a signal, meets a full disk or another sync, and goes on with `--resume`."""
+"""`particle-bridge sync` stopped by a signal, with a full disk or another sync, and resumed with `--resume`."""
 
 import os
 import signal

@@ -103,7 +103,7 @@ class Api:
         return Reply(status, body)
 
     def has_fixed(self, path: str) -> bool:
-        """Say whether `serve` has been told what to answer."""
+        """Return whether `serve` has been told what to answer."""
         return path in self._static
 
     def answer(self, request: Request, matched: tuple[Route, dict[str, str]] | None, token: str | None) -> Reply:
@@ -308,7 +308,7 @@ class Api:
 
 
 def supports_sims(product: Record) -> bool:
-    """Say whether a product has SIM routes at all: Wi-Fi products have none."""
+    """Return whether a product has SIM routes at all: Wi-Fi products have none."""
     return product["platform_id"] in CELLULAR
 
 

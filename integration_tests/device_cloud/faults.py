@@ -1,4 +1,4 @@
-"""Faults by script: on which requests, and what goes wrong."""
+"""Scripted faults: on which requests, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fault:
 
     `route` is a pattern as in the request log (`"GET /v1/products/:p/devices"`) or `"*"`. Of the requests that match it
     (and `path`, `page`, `query`, when given), the `at`-th (from 1) is the first to be hit, and `times` in a row are;
-    `times=None` is for ever. Where several faults hit one request, the one added first counts.
+    `times=None` means always. Where several faults hit one request, the one added first counts.
 
     Several things may go wrong at once, in this order: `run` is called, the token is revoked, the previous page is
     served in place of the one asked for, then the reply is changed, delayed, slowed down and cut.
@@ -55,7 +55,7 @@ class Fault:
     revoke_token: bool = False
 
     def matches(self, route: str, request: Request) -> bool:
-        """Say whether a request is one of those that are counted."""
+        """Return whether a request is one of those that are counted."""
         return (
             self.route in (ANY, route)
             and self.path in (None, request.path)

@@ -1,4 +1,4 @@
-"""The ledger: the truth to compare a reading with, and the requests it took."""
+"""The ledger: what a read has to return, and the requests it sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Difference:
     different: dict[Key, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Say whether there is any difference."""
+        """Return whether there is any difference."""
         return bool(self.missing or self.doubled or self.unexpected or self.different)
 
     def __str__(self) -> str:
@@ -210,7 +210,7 @@ def _difference(
 
 
 def same(one: Any, other: Any) -> bool:
-    """Say whether two JSON values are equal; unlike `==`, true and 1 are two values (1 and 1.0 are one)."""
+    """Return whether two JSON values are equal; unlike `==`, true and 1 are two values (1 and 1.0 are one)."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -18,7 +18,7 @@ class SlidingWindow:
         self._passed: dict[str, deque[float]] = {}
 
     def let_through(self, address: str) -> bool:
-        """Say whether there is room for one more request now, and take it."""
+        """Return whether there is room for one more request now, and take it."""
         now = monotonic()
         passed = self._passed.setdefault(address, deque())
         while passed and passed[0] <= now - self.seconds:

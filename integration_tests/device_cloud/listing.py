@@ -62,7 +62,7 @@ class Selection:
         )
 
     def admits(self, record: Record) -> bool:
-        """Say whether a record passes the filters."""
+        """Return whether a record passes the filters."""
         if self.groups and self.groups.isdisjoint(record.get("groups") or ()):
             return False
         return all(any(text in str(record.get(key) or "") for key in keys) for keys, text in self.partial)

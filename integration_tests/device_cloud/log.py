@@ -1,4 +1,4 @@
-"""What was asked of the server, for tests that count requests; a token is never kept."""
+"""The requests that the server received, for tests that count them; tokens are never kept."""
 
 from __future__ import annotations
 

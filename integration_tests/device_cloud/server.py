@@ -1,4 +1,4 @@
-"""The server: a thread with an event loop, and all that tests hold in their hands."""
+"""The server: a thread with an event loop, and everything that tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows by collection, changeable while the server runs: what a fleet is kept in."""
+"""The store of a fleet: rows by collection, which can change while the server runs."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def track(seed: int, device_id: str, now: datetime) -> tuple[Point, ...]:
 
 
 def is_tracked(device: Mapping[str, Any]) -> bool:
-    """Say whether a device sends its location: trackers do, and so does every seventh of the others."""
+    """Return whether a device sends its location: trackers do, and so does every seventh of the others."""
     return device["platform_id"] == 26 or int(device["id"], 16) % 7 == 0
 
 

@@ -72,7 +72,7 @@ class Question:
         return list(dict.fromkeys(value.strip() for value in text.split(",") if value.strip()))
 
     def open_to(self, path: str) -> bool:
-        """Say whether the reader may call a user-level endpoint; note it as skipped when not."""
+        """Return whether the reader may call a user-level endpoint; note it as skipped when not."""
         if self.access == "user":
             return True
         self.skipped.append(path)

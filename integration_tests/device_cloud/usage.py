@@ -17,7 +17,7 @@ GREEDY = 0.03
 
 
 def has_reached_limit(seed: int, iccid: str, now: datetime) -> bool:
-    """Say whether a SIM has used all that its limit allows."""
+    """Return whether a SIM has used all that its limit allows."""
     rng = _rng(seed, iccid)
     scale = _scale(rng)
     return scale > 2 * USUAL and bool(_days(rng, now, scale, MB_LIMIT)[-1]["mbs_used_cumulative"] == MB_LIMIT)

@@ -195,7 +195,7 @@ def _sample(schema: Mapping[str, Any]) -> Any:
 
 
 def fits(value: Any, kind: DataType) -> bool:
-    """Say whether a value is one of a Spark type as it is, nothing converted."""
+    """Return whether a value is one of a Spark type as it is, nothing converted."""
     if value is None:
         return True
     if isinstance(kind, StructType):

@@ -1,4 +1,4 @@
-"""The wheel beside the Lakeflow framework: a tree of our own stands in for the framework, which is on no registry."""
+"""The wheel together with a stand-in for the Lakeflow framework, which is on no package registry."""
 
 import subprocess
 import sys

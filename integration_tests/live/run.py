@@ -1,4 +1,4 @@
-"""One live run: read a little of every table, ask what is open, and say what was found."""
+"""One live run: reads a little of every table, asks the open questions, and reports the findings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +115,7 @@ def _without_name(error: ParticleError, report: TableReport) -> str:
 
 
 def _narrowed(part: Table, reports: Mapping[str, TableReport]) -> Iterator[dict[str, str]]:
-    """Give the options of each read of a table, so that all of them are few requests."""
+    """Return the options of each read of a table, so that all reads together send few requests."""
     if not part.fans_out:
         yield {}
     elif part.name in ENTITIES:

@@ -1,4 +1,4 @@
-"""The only way to the API in a live run: few requests, only reading ones, none that reaches a device."""
+"""The only client of a live run: few requests, all read-only, none that reaches a device."""
 
 import re
 import threading

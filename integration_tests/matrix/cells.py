@@ -103,7 +103,7 @@ def cells_of(reader: str, *, whole: bool) -> list[Cell]:
 
 
 def _covering(cells: Iterable[Cell], aspects: Callable[[Cell], Iterable[Hashable]]) -> Iterator[Cell]:
-    """Give of the cells, in order, each that shows something which none before it has shown."""
+    """Yield each cell, in order, that covers something which no earlier one covers."""
     shown: set[Hashable] = set()
     for cell in cells:
         if not shown.issuperset(seen := set(aspects(cell))):

@@ -1,4 +1,4 @@
-"""Tells how a read has ended, and finds every other end to be a failure."""
+"""Judges the outcome of a read; any other outcome than the allowed ones is a failure."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Where a trouble can come up: the requests that a table is read by, as the manifest has them."""
+"""Where a trouble can occur: the requests of a table, according to the manifest."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A table read by each reader, in one form: what arrived, what was said, and whether it counts as a success."""
+"""Reads a table with each reader: the rows that arrived, the messages, and whether it counts as a success."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Counts how cells end, in whatever process they run, and prints the sum at the end of a test run."""
+"""Counts the outcomes of cells in all test processes, and prints the sum at the end of a run."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The matrix itself: it covers what it says, and a violation that is put into a reading or into the source is found."""
+"""The matrix itself: it covers what it claims, and finds a violation in a read or in the source."""
 
 import dataclasses
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, a read ends equal to the ledger, but for what it reports as skipped, or in a named error."""
+"""Whatever goes wrong, a read equals the ledger, except for reported skips, or ends in a named error."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -34,7 +34,7 @@ class Meaning(Enum):
 
 
 def is_one_request(place: Place) -> bool:
-    """Say whether a place is one request, neither everywhere nor all pages of a list."""
+    """Return whether a place is one request, neither everywhere nor all pages of a list."""
     return place.name not in ("anywhere", "all pages")
 
 

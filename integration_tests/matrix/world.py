@@ -1,4 +1,4 @@
-"""What one cell happens in: a small fleet behind a server of its own, and who reads it."""
+"""The world of one cell: a small fleet behind its own server, and its reader."""
 
 import socket
 import ssl
@@ -75,7 +75,7 @@ class World:
         self.connection |= {"username": self.cloud.username, "password": password}
 
     def secrets(self) -> Iterator[str]:
-        """Give what no message may hold."""
+        """Return the values that no message may contain."""
         yield from (self.connection[name] for name in ("access_token", "password") if name in self.connection)
 
     def add_fault(self, make: Callable[["World", Place], Fault] | None, times: int | None, place: Place) -> None:

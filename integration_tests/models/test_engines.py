@@ -1,4 +1,4 @@
-"""The models say the same in DuckDB and in Spark."""
+"""The models give the same results in DuckDB and in Spark."""
 
 import json
 import math

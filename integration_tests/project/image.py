@@ -41,7 +41,7 @@ def build() -> None:
 
 @contextmanager
 def container() -> Iterator[Path]:
-    """Give the file system of a new container of the image; it is removed in the end."""
+    """Yield the file system of a new container of the image; it is removed at the end."""
     name = _buildah("from", IMAGE).strip()
     try:
         yield Path(_buildah("mount", name).strip())
@@ -50,7 +50,7 @@ def container() -> Iterator[Path]:
 
 
 def words(root: Path, mounts: Mapping[Path, str], command: Iterable[str]) -> tuple[str, ...]:
-    """Give the words that run a command in a container: as the image's user and in its environment.
+    """Return the words that run a command in a container: as the image's user and in its environment.
 
     Nothing there can be written to but `mounts`, which names folders of this machine and where they are to be seen,
     with `:ro` those too. `buildah run` has no such file system to offer, so this is its chroot isolation by hand.

@@ -1,4 +1,4 @@
-"""What users write into options reaches the endpoint of its table and no other, and a token goes to no other host."""
+"""Option values reach the endpoint of their table and no other, and a token reaches no other host."""
 
 import json
 import re
@@ -124,7 +124,7 @@ LISTS = [endpoint for name in ("product_devices", "product_sims") for endpoint i
 
 
 def _strayed(cloud: DeviceCloud, part: Table, given: list[str]) -> list[str]:
-    """Give the paths that are none of the table's, or that hold anything but a given name in the place of a name."""
+    """Return the paths that are not the table's, or that have anything but a given name in the place of a name."""
     strayed = []
     for entry in cloud.ledger.requests():
         matches = [re.fullmatch(re.sub(r":\w+", "([^/]+)", path), entry.path) for path in (*part.endpoints, *LISTS)]

@@ -1,4 +1,4 @@
-"""A fleet in DuckDB by the command line alone, by the README of the example."""
+"""A fleet in DuckDB with the command line alone, following the README of the example."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The history of product_devices: a device that changes, one that goes, one that comes, and one that comes back."""
+"""The history of product_devices: devices that change, leave, join and return."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The open-source pipeline, run by its README: twice, with vitals that come in between."""
+"""The open-source pipeline, run twice as its README says, with new vitals in between."""
 
 import json
 import runpy

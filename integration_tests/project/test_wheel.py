@@ -1,4 +1,4 @@
-"""The wheel, as a user has it: in a clean environment, away from the checkout, without any extra."""
+"""The wheel as a user installs it: in a clean environment, away from the checkout, without extras."""
 
 import os
 import re

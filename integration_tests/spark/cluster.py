@@ -1,4 +1,4 @@
-"""A standalone Spark cluster on this machine: a master, and workers with one core each, all of them processes."""
+"""A standalone Spark cluster on this machine: a master and workers with one core each, all separate processes."""
 
 import os
 import re
@@ -82,7 +82,7 @@ class Cluster:
 
 @contextmanager
 def standalone_cluster(folder: Path) -> Iterator[Cluster]:
-    """Give a cluster without workers yet."""
+    """Yield a cluster that has no workers yet."""
     cluster = Cluster(folder / "master")
     try:
         yield cluster

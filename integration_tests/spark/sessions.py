@@ -1,4 +1,4 @@
-"""Spark as tests use it: a session like a user's, reads and streams of a Device Cloud, and the truth."""
+"""Spark for the tests: a session like a user's, reads and streams of a Device Cloud, and the expected rows."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""However a read is split, paged, ordered and overlapped, it gives the same rows."""
+"""However a read is split, paged, ordered and parallelized, it returns the same rows."""
 
 import json
 import math
@@ -50,7 +50,7 @@ def _truth(cloud: DeviceCloud, name: str, **options: str) -> int:
 
 @st.composite
 def _ways(draw: st.DrawFn, name: str) -> tuple[dict[str, str], Switches]:
-    """Give options and a server's behaviours that must not matter."""
+    """Return options and server behaviours that must not matter."""
     own = {option.name for option in table(name).options}
     options = {
         "numPartitions": str(draw(st.integers(1, 4))),

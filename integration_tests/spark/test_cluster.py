@@ -1,4 +1,4 @@
-"""More than one machine: a cluster of two workers shares a read out, keeps the limit, and outlives one of them."""
+"""More than one machine: a cluster of two workers divides a read, keeps the limit, and survives the loss of one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A user's Spark session reads a fleet: every table whole, errors where they can be mended, no secret anywhere."""
+"""A user's Spark session reads a fleet: complete tables, errors that say what to do, no secret anywhere."""
 
 import json
 from collections.abc import Iterator

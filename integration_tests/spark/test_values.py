@@ -1,4 +1,4 @@
-"""Values made up from the tables' own schemas, from the API's JSON through Spark and back."""
+"""Random values from the tables' schemas, from the API's JSON through Spark and back."""
 
 import json
 from collections.abc import Iterator

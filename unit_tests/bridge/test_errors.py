@@ -1,4 +1,4 @@
-"""The error tree: complete, picklable, and one home for every kind of failure that Airbyte knows."""
+"""The exceptions: complete, picklable, and one for every failure type of Airbyte."""
 
 import inspect
 import pickle

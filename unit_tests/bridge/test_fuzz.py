@@ -1,4 +1,4 @@
-"""Options, files and offsets of any kind: a value, or an error of ours."""
+"""Random options, files and offsets: a value, or a named error."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ VALUES = st.sampled_from(LIKELY) | st.text(max_size=12)
 
 
 def _given(name: str) -> st.SearchStrategy[dict[str, str]]:
-    """Give options of a table, most of which are there and many of which are valid."""
+    """Return options of a table, most of which are set and many of which are valid."""
     part = table(name)
     names = [option.name for option in (*connection_options(), *part.options, *part.spark_options)]
     spelt = st.sampled_from([*names, *map(str.upper, names)]) | st.text(max_size=6)

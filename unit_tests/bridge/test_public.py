@@ -1,4 +1,4 @@
-"""What `import bridge` offers, and what it costs."""
+"""The public names of `bridge`, and the cost of importing it."""
 
 import subprocess
 import sys

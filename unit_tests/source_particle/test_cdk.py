@@ -1,4 +1,4 @@
-"""What the source uses of the CDK without a promise: when that changes, a test says what to look at."""
+"""Private parts of the CDK that the source uses: if they change, a test says what to check."""
 
 import inspect
 

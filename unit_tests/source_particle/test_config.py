@@ -1,4 +1,4 @@
-"""What users write as configuration: what counts as unset, what is wrong, and that nothing of it is a secret."""
+"""Configurations that users write: unset fields, errors, and no secrets in messages."""
 
 from typing import Any
 

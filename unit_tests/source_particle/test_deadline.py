@@ -1,4 +1,4 @@
-"""A reply that trickles in is given up, and one that is merely long is not."""
+"""A reply that trickles in is abandoned, and one that is merely long is not."""
 
 import gzip
 import socket

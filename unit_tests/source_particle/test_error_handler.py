@@ -1,4 +1,4 @@
-"""What each answer, and no answer, means for the read; and how long to wait before the next try."""
+"""What each answer, or none, means for the read, and how long to wait before the next try."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""The start of requests against the API's clock, whatever this machine's says."""
+"""The start of requests follows the API's clock, whatever this machine's clock says."""
 
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime

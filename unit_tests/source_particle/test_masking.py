@@ -1,4 +1,4 @@
-"""Secrets that are known: masked however they are spelled, and in spite of one another."""
+"""Known secrets: masked in every spelling, and even if one contains another."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Sorted lists that change at random between any two requests: what was there throughout comes once.
+"""Sorted lists that change at random between any two requests: what is there throughout arrives once.
 
 The sum of those that leave and those that join may be nothing, so that no total tells of it.
 """
@@ -53,7 +53,7 @@ class MovingList:
         return set(map(_name, self._throughout))
 
     def fetch(self, window: Window) -> Page:
-        """Give a page of the list as it is now."""
+        """Return a page of the list as it is now."""
         if self.requests:
             self._change()
         self.requests += 1

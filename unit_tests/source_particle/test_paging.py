@@ -1,4 +1,4 @@
-"""Reading a paged list: whole, each record once, or a clear error.
+"""Reading a paged list: completely, each record once, or a clear error.
 
 `test_moving_lists` has the same for lists that change at random between any two requests.
 """

@@ -1,4 +1,4 @@
-"""Pages fetched ahead: those that are expected, never twice, and afresh once the list has changed."""
+"""Prefetched pages: the expected ones, never twice, and anew once the list has changed."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""What is withheld because its name says that it is a secret, and what is not."""
+"""What is masked because its name looks like a secret, and what is not."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Fanning out over a fleet: what is named, what `*` finds, and what of it the API refuses."""
+"""The items of a fleet: those that the user named, those that `*` finds, and those that the API refuses."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""A window is read when it is closed by the clock of whoever answers."""
+"""A window is read once it is closed by the clock of the server that answers."""
 
 import pytest
 from airbyte_cdk.models import FailureType

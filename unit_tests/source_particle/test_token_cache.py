@@ -1,4 +1,4 @@
-"""The token cache: found again by the next run of the same account, safe from everybody else, and never in the way."""
+"""The token cache: used by the next run of the same account, safe from other users, and never an obstacle."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Times in one form and columns of one type, and nothing lost on the way."""
+"""Times in one form and columns of one type, without losing anything."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The way back from a row to the record it was made of, written apart from the way there."""
+"""Restores the record from a row, independently of the code that made the row."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def restored(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def alike(sent: Any, kept: Any) -> bool:
-    """Say whether a value is what was sent, apart from the conversions that lose nothing."""
+    """Return whether a value is what was sent, apart from the conversions that lose nothing."""
     match sent, kept:
         case None, _:
             same = kept is None

@@ -1,4 +1,4 @@
-"""Made-up values drawn from the tables' own schemas, with anything at all in any place."""
+"""Random values from the tables' schemas, with any JSON in any place."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(["a.b", "`", "", "
 
 
 def examples(count: int) -> int:
-    """Give how many examples to try: so many, more with `--hypothesis-profile=slow`."""
+    """Return how many examples to try: this many, more with `--hypothesis-profile=slow`."""
     return count * settings().max_examples // 100
 
 
 def anything(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
-    """Give any JSON value."""
+    """Return any JSON value."""
     numbers = integers | st.floats(allow_nan=False, allow_infinity=False)
     scalars = st.none() | st.booleans() | numbers | numbers.map(str) | TEXT
     return st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
 
 
 def records(table: Table, integers: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
-    """Give records that mostly have the shape of a table's."""
+    """Return records that mostly have the shape of a table's."""
     return _object(table.schema, anything(integers))
 
 

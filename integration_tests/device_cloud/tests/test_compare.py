@@ -1,4 +1,4 @@
-"""Comparing a reading with the ledger: what a bad reader loses, doubles or alters is told, also while data move."""
+"""Compares a read with the ledger: lost, duplicated and altered records are found, even while data changes."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_sampled_vitals_are_recent_enough_to_be_served() -> None:
 
 
 def device(**wanted: Any) -> bool:
-    """Say whether a device has these values; `...` stands for a missing key."""
+    """Return whether a device has these values; `...` stands for a missing key."""
     return any(all(row.get(key, ...) == value for key, value in wanted.items()) for row in DEVICES)
 
 

@@ -1,4 +1,4 @@
-"""The ledger: it agrees with what a plain client reads, and counts the requests that took."""
+"""The ledger agrees with what a plain client reads, and counts the requests."""
 
 from __future__ import annotations
 

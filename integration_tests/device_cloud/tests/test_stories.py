@@ -1,4 +1,4 @@
-"""A fleet tells believable stories: what a record, its vitals and its SIM say of a device goes together."""
+"""The data of a fleet is consistent: a device's record, vitals and SIM agree."""
 
 from __future__ import annotations
 

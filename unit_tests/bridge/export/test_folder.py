@@ -1,4 +1,4 @@
-"""The folder of a sync: locked, tidy whatever happened before, and nobody else's files touched."""
+"""The folder of a sync: locked, cleaned up after any interruption, and no foreign files touched."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Pipeline specifications: the forms that are accepted, the one form that comes out, and errors that name the place."""
+"""Pipeline specifications: the accepted forms, the one resulting form, and errors that name the place."""
 
 import json
 from typing import Any

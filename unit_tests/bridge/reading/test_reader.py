@@ -96,7 +96,7 @@ def test_no_error_quotes_a_long_body(error: Exception, monkeypatch: pytest.Monke
 
 
 def passed_on(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """Give what reaches the handlers of a program; pytest also listens to the CDK's own logger."""
+    """Return what reaches the handlers of a program; pytest also listens to the CDK's own logger."""
     return [record for record in caplog.records if record.name == "bridge.airbyte"]
 
 

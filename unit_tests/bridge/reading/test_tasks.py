@@ -1,4 +1,4 @@
-"""Plans: small, JSON-safe, and no wider than the configuration they narrow."""
+"""Plans: small, JSON-safe, and no wider than the configuration that they narrow."""
 
 import json
 import zlib

@@ -1,4 +1,4 @@
-"""Moments, in every form that has been seen."""
+"""Times, in every form that has been seen."""
 
 from datetime import datetime, timezone
 

@@ -1,4 +1,4 @@
-"""Partitions read side by side: everything arrives once, errors are raised, and nothing outlives its consumer."""
+"""Partitions read in parallel: everything arrives once, errors are raised, and no thread outlives its consumer."""
 
 import threading
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ def rows_of(name: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def row_of(name: str, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Give the columns that are not null, and what was rescued."""
+    """Return the columns that are not null, and what was rescued."""
     [row] = rows_of(name, record)
     rescued = row.pop("_rescued_data")
     return {column: value for column, value in row.items() if value is not None}, rescued and json.loads(rescued)

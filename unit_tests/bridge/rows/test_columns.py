@@ -1,4 +1,4 @@
-"""Whole columns go to Arrow as they are, and only where every value has the type of its column."""
+"""Whole columns go to Arrow unchanged, but only if every value has the type of the column."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Filters narrow requests: what they ask for always holds all that they can leave over."""
+"""Filters narrow requests, which always include every row that can pass them."""
 
 from typing import Any
 

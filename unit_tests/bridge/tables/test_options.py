@@ -1,4 +1,4 @@
-"""Options of Spark and Lakeflow: what is accepted, what it becomes, and what is said about the rest."""
+"""Options of Spark and Lakeflow: which are accepted, what they become, and the errors for all others."""
 
 import pickle
 from typing import Any
