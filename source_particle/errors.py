@@ -17,6 +17,11 @@ REFUSED_AFRESH = (
     "{}: the API refuses a token that it has just issued (401). Check that the account may read this, or configure an "
     "access token."
 )
+OUTLIVED = (
+    "{}: the access token was refused (401) that was signed in for when the read was planned: it has expired or was "
+    "revoked since. Tasks have no password to sign in with. Start the read again (in Spark, load the table again), and "
+    "it signs in once."
+)
 UNVERIFIED = (
     "{}: the server's certificate could not be verified, so nothing was sent to it. Check base_url, and the clock and "
     "trusted authorities of this machine."

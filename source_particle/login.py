@@ -22,7 +22,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budgeted_session
 from source_particle.cancellation import pause
-from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
+from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
 from source_particle.masking import SPELLINGS, keep_secret, secrets_in
 from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
@@ -35,6 +35,8 @@ LOGIN_RETRIES = 3
 YOUNGEST_REPLACEABLE = 60.0
 # A token is renewed this long before it expires, so that none expires on its way to the server.
 EXPIRY_MARGIN = 60.0
+# How the API itself refuses to sign in; with another status, or without an error in JSON, something else answered.
+OWN_REFUSALS = (400, 401, 403)
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
 
@@ -50,6 +52,7 @@ class Account:
     token: str | None = field(default=None, repr=False)
     _expires_at: float | None = None
     _margin: float = EXPIRY_MARGIN
+    _issued: int = 0
     _renewed_at: float | None = None
     _refusal: str | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -80,16 +83,32 @@ class Account:
             self._sign_in()
             self._renewed_at = time.monotonic()
 
-    def adopt(self, token: str) -> None:
-        """Start with a token that another process obtained.
+    def proven_token(self) -> str:
+        """Return a token that the API accepts now, for tasks that have nothing to sign in with.
 
-        Where that is refused later, the password may have been changed, and every task of the read finds out for
-        itself: each signs in once and without retries, or together they would get the IP address blocked.
+        One that was issued earlier is tried first, in one request. Raises what `valid_token` raises.
         """
         with self._lock:
-            if self.token is None:
-                self._keep(token, None)
-                self.retries = 0
+            issued = self._issued
+            token = self.valid_token()
+            if self._issued == issued and self._is_refused(token):
+                self.renew(rejected=token)
+            return self.valid_token()
+
+    def _is_refused(self, token: str) -> bool:
+        with requests.Session() as session:
+            budgeted_session(session, self.settings)
+            try:
+                response = session.get(
+                    f"{self.settings.base_url}/v1/access_tokens/current",
+                    headers={"Authorization": f"Bearer {token}"},
+                    timeout=CONNECT_AND_READ_TIMEOUT,
+                    allow_redirects=False,
+                )
+            except requests.RequestException:
+                # Whoever reads finds out, and waits for the API if need be.
+                return False
+        return response.status_code == requests.codes.unauthorized
 
     @property
     def _address(self) -> str:
@@ -112,6 +131,7 @@ class Account:
         # With the full margin, a short-lived token would count as expired from the start.
         margin = min(EXPIRY_MARGIN, lifetime / 2)
         self._keep(reply["access_token"], time.time() + lifetime if lifetime else None, margin)
+        self._issued += 1
         self._store_cached_token()
 
     def _ask_for_token(self) -> dict[str, Any]:
@@ -145,8 +165,10 @@ class Account:
                 problem = f"no answer ({type(error).__name__})"
                 continue
             if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
-                self._refusal = self._refused(response)
-                raise SignInRefusedError(self._refusal)
+                refusal = self._refused(response)
+                if isinstance(_json_object(response).get("error"), str) and response.status_code in OWN_REFUSALS:
+                    self._refusal = refusal
+                raise SignInRefusedError(refusal)
             reply = _json_object(response)
             if response.ok and isinstance(reply.get("access_token"), str):
                 return reply
@@ -242,11 +264,11 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
         mask_secrets(self.config)
         self._settings = Settings.of(self.config)
         credentials = self.config.get("credentials", {})
-        self._account = account_of(self.config) if credentials.get("auth_type") == "password" else None
-        self._fixed_token = credentials.get("access_token")
+        self._planned_token = self._settings.plan.access_token
+        signs_in = credentials.get("auth_type") == "password" and not self._planned_token
+        self._account = account_of(self.config) if signs_in else None
+        self._fixed_token = self._planned_token or credentials.get("access_token")
         self._last_sent = threading.local()
-        if self._account and self._settings.plan.access_token:
-            self._account.adopt(self._settings.plan.access_token)
 
     @property
     def auth_header(self) -> str:
@@ -262,6 +284,9 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
     def refresh_and_set_access_token(self) -> None:
         """Replace a token that the API refused (401); the CDK calls this and then retries once."""
+@@@@        """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
+        if self._planned_token:
+            raise SignInRefusedError(OUTLIVED.format(self._settings.base_url))
         if self._account is None:
             raise SignInRefusedError(
                 f"{self._settings.base_url}: the access token was refused (401): it is mistyped, expired or revoked. "
@@ -274,11 +299,18 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
 def sign_in(config: Mapping[str, Any]) -> str:
     """Return the access token of a configuration, signing in if it has a user name and password.
+@@@@    """Return the access token that a configuration stands for, signing in if it names a user and password.
+
+    One that was signed in for before is tried first, because whoever is given it cannot sign in again.
 
     Raises AirbyteTracedException if the account is refused (config_error) or nothing answers (transient_error).
     """
-    authenticator = ParticleAuthenticator(config=config, parameters={})
-    return authenticator.token.removeprefix("Bearer ")
+    mask_secrets(config)
+    credentials = config["credentials"]
+    if credentials["auth_type"] != "password":
+        token: str = credentials["access_token"]
+        return token
+    return account_of(config).proven_token()
 
 
 def _seconds(value: Any) -> float:

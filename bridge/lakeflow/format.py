@@ -40,7 +40,10 @@ class LakeflowDataSource(ParticleDataSource):
     def reader(self, schema: StructType) -> DataSourceReader:
         """Return the reader of a batch."""
         virtual = self._virtual()
-        return VirtualReader(list(virtual.rows(self.options))) if virtual else super().reader(schema)
+        if virtual is None:
+            return super().reader(schema)
+        self._is_planned = True
+        return VirtualReader(list(virtual.rows(self.options)))
 
     def streamReader(self, schema: StructType) -> ParticleStreamReader:  # noqa: N802
         """Return the reader of a stream; raises OptionError for a virtual table."""

@@ -40,7 +40,7 @@ def sign_in(config: Config) -> str:
     Raises SignInError if the account is refused, and TemporaryError if the API does not answer.
     """
     with _as_guest("signing in", config):
-        from source_particle.components import sign_in as access_token  # noqa: PLC0415  (imports the CDK)
+        from source_particle.login import sign_in as access_token  # noqa: PLC0415  (imports the CDK)
 
         token: str = access_token(config)
         return token

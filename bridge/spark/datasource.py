@@ -21,7 +21,7 @@ from bridge.reading.tasks import DEFAULT_PARTS, Descriptor, descriptors
 from bridge.rows.batches import record_batches
 from bridge.rows.schema import spark_schema
 from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
-from bridge.tables.catalog import Table, table, tables
+from bridge.tables.catalog import Table, credential_names, table, tables
 from bridge.tables.options import Options, doubtful_options
 from source_particle.redaction import REDACTED
 
@@ -47,6 +47,8 @@ class ParticleDataSource(DataSource):
     batch_reader: "type[ParticleReader] | None" = None
     """Replaces `ParticleReader`; `register` sets one with filter pushdown if the session has that on."""
 
+    _is_planned = False
+
     @classmethod
     def name(cls) -> str:
         """Return the name of the format."""
@@ -69,7 +71,15 @@ class ParticleDataSource(DataSource):
         refuse_split_windows(options)
         return ParticleStreamReader(options, self.default_parts)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Drop the credentials once there is a reader: from then on, Spark copies it to workers only."""
+        if not self._is_planned:
+            return self.__dict__
+        kept = {name: value for name, value in self.options.items() if name.lower() not in credential_names()}
+        return {**self.__dict__, "options": kept}
+
     def _for(self, schema: StructType) -> Options:
+        self._is_planned = True
         options = self._parsed()
         if _types(schema) != _types(spark_schema(options.table)):
             raise ConfigurationError(
@@ -115,6 +125,10 @@ class ParticleReader(DataSourceReader):
         """Yield the rows of one task."""
         return _read(self.options, partition, self.narrowing)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Drop the password: tasks have the token in their partitions."""
+        return {**self.__dict__, "options": self.options.without_password()}
+
     def __repr__(self) -> str:
         """Show the options without secrets."""
         return f"{type(self).__name__}({self.options!r})"
@@ -159,8 +173,8 @@ class ParticleStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return _read(self.options, partition)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Drop the running query, because workers only read."""
-        return {**self.__dict__, "_stream": None, "_planned": None}
+        """Drop the running query and the password: workers only read, with the token in their partitions."""
+        return {**self.__dict__, "options": self.options.without_password(), "_stream": None, "_planned": None}
 
     def __repr__(self) -> str:
         """Show the options without secrets."""

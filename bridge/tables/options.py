@@ -7,7 +7,7 @@ ignored, because the frameworks add their own; likely typos are worth a warning.
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.errors import OptionError, quoted
@@ -60,6 +60,11 @@ class Options:
             table_options=_table_options(values, table),
             spark_options=_spark_options(values, table),
         )
+
+    def without_password(self) -> "Options":
+        """Return the options as tasks get them, which are given a token where these name a user and password."""
+        signs_in = self.credentials["auth_type"] != "access_token"
+        return replace(self, credentials={"auth_type": self.credentials["auth_type"]}) if signs_in else self
 
     def config(self) -> dict[str, Any]:
         """Return the configuration of the Airbyte source, as its specification describes it."""

@@ -8,7 +8,7 @@ import requests_mock
 from airbyte_cdk.utils import airbyte_secrets_utils
 
 from source_particle import login, masking
-from unit_tests.support.built import TOKEN_URL, grant
+from unit_tests.support.built import BASE_URL, TOKEN_URL, grant
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,7 @@ def server() -> Iterator[requests_mock.Mocker]:
     """An API that gives token-1, token-2 … to whoever signs in."""
     with requests_mock.Mocker() as mocker:
         mocker.post(TOKEN_URL, [grant(number) for number in range(1, 10)])
+        mocker.get(f"{BASE_URL}/v1/access_tokens/current", json={})
         yield mocker
 
 

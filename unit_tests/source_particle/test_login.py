@@ -88,24 +88,56 @@ def test_a_configured_token_is_sent_as_it_is(server: Mocker) -> None:
     assert server.call_count == 0
 
 
-def test_a_planned_token_is_used_without_a_login_until_it_is_refused(server: Mocker) -> None:
-    planned = {"plan": {"access_token": "token-of-the-plan"}}
-    worker = authenticator(**planned)
+@pytest.mark.parametrize("credentials", [{}, account()["credentials"]])
+def test_a_task_uses_the_token_of_the_plan_and_never_signs_in(server: Mocker, credentials: dict[str, str]) -> None:
+    worker = authenticator(credentials=credentials, plan={"access_token": "token-of-the-plan"})
     assert worker.token == "Bearer token-of-the-plan"
+    for _ in range(4):
+        with pytest.raises(SignInRefusedError, match="Start the read again"):
+            worker.refresh_and_set_access_token()
     assert server.call_count == 0
-    worker.refresh_and_set_access_token()
-    assert [worker.token, authenticator(**planned).token] == ["Bearer token-1"] * 2
-    assert server.call_count == 1
 
 
-@pytest.mark.parametrize("answer", [refusal(), {"status_code": 429}, {"status_code": 503}])
-def test_where_a_planned_token_was_refused_a_task_signs_in_once(server: Mocker, answer: dict[str, Any]) -> None:
-    worker = authenticator(plan={"access_token": "token-of-the-plan"})
-    assert worker.token == "Bearer token-of-the-plan"
-    server.post(TOKEN_URL, **answer)
-    with pytest.raises(AirbyteTracedException):
-        worker.refresh_and_set_access_token()
-    assert server.call_count == 1
+def test_a_worker_that_is_reused_takes_the_token_of_each_plan(server: Mocker) -> None:
+    tokens = [authenticator(plan={"access_token": f"plan-{number}"}).token for number in range(3)]
+    assert tokens == ["Bearer plan-0", "Bearer plan-1", "Bearer plan-2"]
+
+
+CURRENT = f"{BASE_URL}/v1/access_tokens/current"
+
+
+def test_a_token_that_was_issued_before_is_tried_before_tasks_get_it(server: Mocker) -> None:
+    server.get(CURRENT, [{"json": {}}, {"status_code": 401}, {"status_code": 503}, {"exc": requests.ConnectionError}])
+    assert [sign_in(account()) for _ in range(5)] == ["token-1", "token-1", "token-2", "token-2", "token-2"]
+    tried = [request.headers["Authorization"] for request in server.request_history if request.url == CURRENT]
+    assert tried == ["Bearer token-1", "Bearer token-1", "Bearer token-2", "Bearer token-2"]
+
+
+def test_where_token_and_password_were_changed_one_login_is_sent_however_often_it_is_planned(server: Mocker) -> None:
+    sign_in(account())
+    server.get(CURRENT, status_code=401)
+    server.post(TOKEN_URL, **refusal())
+    for _ in range(4):
+        with pytest.raises(SignInRefusedError, match="user name or password was refused"):
+            sign_in(account())
+    assert [request.url for request in server.request_history].count(TOKEN_URL) == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status_code": 404, "text": "<html>"},
+        {"status_code": 404, "json": {"error": "not_found"}},
+        {"status_code": 407, "text": "proxy"},
+        {"status_code": 403, "text": "<html>blocked"},
+        {"status_code": 400, "json": ["error"]},
+    ],
+)
+def test_what_is_not_the_apis_own_refusal_is_not_remembered(server: Mocker, reply: dict[str, Any]) -> None:
+    server.post(TOKEN_URL, [reply, grant()])
+    with pytest.raises(SignInRefusedError, match=f"refused with status {reply['status_code']}"):
+        sign_in(account())
+    assert sign_in(account()) == "token-1"
 
 
 # ---- expiry and renewal ----
@@ -298,7 +330,7 @@ def test_a_token_that_is_refused_as_soon_as_it_is_issued_is_not_replaced_again_a
 def test_a_lifetime_is_read_however_it_is_written_and_short_ones_serve_too(server: Mocker, lifetime: object) -> None:
     server.post(TOKEN_URL, **grant(7, expires_in=lifetime))
 
-    assert [sign_in(account()) for _ in range(3)] == ["token-7"] * 3
+    assert [authenticator().token for _ in range(3)] == ["Bearer token-7"] * 3
     assert server.call_count == 1
 
 

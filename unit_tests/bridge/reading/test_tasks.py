@@ -83,7 +83,8 @@ def test_what_a_task_reads_rides_under_the_plan_beside_what_the_user_wrote() -> 
         **{"part": 0, "parts": 1, "access_token": "planned"},
         "start": "1970-01-01T00:00:00.000Z",
     }
-    assert {**config, "requests_per_5_minutes": whole["requests_per_5_minutes"]} == {**whole, "plan": config["plan"]}
+    added = {"plan": config["plan"], "credentials": {}}
+    assert {**config, "requests_per_5_minutes": whole["requests_per_5_minutes"]} == {**whole, **added}
     assert "plan" not in whole
 
 

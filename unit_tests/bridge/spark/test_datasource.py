@@ -111,6 +111,32 @@ def test_what_spark_pickles_survives_it_and_shows_no_secret(monkeypatch: pytest.
         assert not any(secret in shown for secret in ("a-password", "signed-in", "user@example.com"))
 
 
+@pytest.mark.parametrize("kind", [ParticleDataSource, LakeflowDataSource])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_password_stays_in_the_process_that_plans(kind: type[ParticleDataSource], stream: bool) -> None:
+    planner = pickle.loads(pickle.dumps(kind({**PASSWORD, "tableName": "devices"})))
+    assert planner.options["password"] == "a-password"
+    made = planner.streamReader(planner.schema()) if stream else planner.reader(planner.schema())
+
+    # Spark pickles a function that holds both.
+    sent = pickle.dumps((planner, made.read))
+
+    assert b"a-password" not in sent
+    assert b"user@example.com" not in sent
+    assert made.options.credentials["password"] == "a-password"
+
+
+def test_a_table_about_the_tables_takes_no_password_along() -> None:
+    planner = LakeflowDataSource({**PASSWORD, "tableName": "_community_tables"})
+    planner.reader(planner.schema())
+    assert b"a-password" not in pickle.dumps(planner)
+
+
+def test_an_access_token_goes_to_the_tasks() -> None:
+    made = pickle.loads(pickle.dumps(_reader(TOKEN)))
+    assert made.options.credentials == {"auth_type": "access_token", **TOKEN}
+
+
 def test_a_stream_reader_is_pickled_without_the_running_query_and_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
