@@ -284,7 +284,6 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
     def refresh_and_set_access_token(self) -> None:
         """Replace a token that the API refused (401); the CDK calls this and then retries once."""
-@@@@        """Replace a token that the API answered 401 to; the CDK calls this and then tries once more."""
         if self._planned_token:
             raise SignInRefusedError(OUTLIVED.format(self._settings.base_url))
         if self._account is None:
@@ -299,7 +298,6 @@ class ParticleAuthenticator(DeclarativeAuthenticator):
 
 def sign_in(config: Mapping[str, Any]) -> str:
     """Return the access token of a configuration, signing in if it has a user name and password.
-@@@@    """Return the access token that a configuration stands for, signing in if it names a user and password.
 
     One that was signed in for before is tried first, because whoever is given it cannot sign in again.
 

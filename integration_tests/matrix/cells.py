@@ -34,6 +34,10 @@ RULE: dict[Meaning, str] = {
         "API counts but does not have is requested once more. Where there is no list of all products (404), the lists "
         "of the user and of each organization are read instead."
     ),
+    Meaning.REVOKED: (
+        "Airbyte signs in again and gets what is equal to the ledger. A task of Spark or Lakeflow has a token and "
+        "nothing to sign in with: a named error."
+    ),
     Meaning.FINAL: "A named error.",
 }
 
@@ -61,6 +65,8 @@ class Cell:
             case Meaning.PASSING:
                 times = TIMES[self.times]
                 return Outcome.EQUAL if times is not None and times <= RETRIES else Outcome.ERROR
+            case Meaning.REVOKED:
+                return Outcome.EQUAL if self.reader == AIRBYTE else Outcome.ERROR
             case Meaning.REFUSAL:
                 return self._refused(is_missing=self.trouble.name == "404")
         return Outcome.ERROR

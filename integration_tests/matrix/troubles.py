@@ -30,6 +30,7 @@ class Meaning(Enum):
     HARMLESS = "harmless"
     PASSING = "temporary"
     REFUSAL = "the API refuses one item"
+    REVOKED = "the API revokes the token that a user name and password were signed in for"
     FINAL = "permanent"
 
 
@@ -398,11 +399,10 @@ def _tokens() -> Iterator[Trouble]:
     yield _reply(
         "tokens",
         "a token revoked during the read",
-        Meaning.HARMLESS,
+        Meaning.REVOKED,
         Fault("*", revoke_token=True),
         prepare=lambda world: world.sign_in_with(world.cloud.password),
         times=(ONCE,),
-        logins=2,
     )
 
 

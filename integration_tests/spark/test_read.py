@@ -131,10 +131,34 @@ def test_password_signs_in_once_for_a_job(spark: SparkSession, new_cloud: Device
     assert new_cloud.ledger.logins() == 1
 
 
-def test_revoked_token_of_the_planner_is_renewed_by_the_task(spark: SparkSession, new_cloud: DeviceCloud) -> None:
-    new_cloud.faults.add(Fault("GET /v1/devices", revoke_token=True))
-    frame = load(spark, new_cloud, "devices", username=new_cloud.username, password=new_cloud.password)
-    assert len(frame.collect()) == len(new_cloud.ledger.records("devices"))
+def test_a_token_that_is_revoked_ends_the_read_without_a_login_and_the_next_one_signs_in_once(
+    spark: SparkSession, new_cloud: DeviceCloud
+) -> None:
+    new_cloud.faults.add(Fault("GET /v1/products/:p/devices", revoke_token=True, times=None))
+    account = {"username": new_cloud.username, "password": new_cloud.password}
+    frame = load(spark, new_cloud, "product_devices", **account, product_id_or_slug="*", numPartitions="8")
+    with pytest.raises(PySparkException, match=r"SignInError: .*Start the read again"):
+        frame.collect()
+    assert new_cloud.ledger.logins() == 1
+
+    new_cloud.faults.clear()
+    frame = load(spark, new_cloud, "product_devices", **account, product_id_or_slug="*", numPartitions="8")
+    assert len(frame.collect()) == len(new_cloud.ledger.records("product_devices"))
+    assert new_cloud.ledger.logins() == 2
+
+
+def test_tokens_revoked_and_the_password_changed_cost_one_refused_login(
+    spark: SparkSession, new_cloud: DeviceCloud
+) -> None:
+    account = {"username": new_cloud.username, "password": new_cloud.password}
+    frame = load(spark, new_cloud, "product_devices", **account, product_id_or_slug="*", numPartitions="8")
+    frame.collect()
+    new_cloud.faults.add(Fault("*", revoke_token=True, times=None))
+    new_cloud.auth.password += "changed"
+    for _ in range(2):
+        frame = load(spark, new_cloud, "product_devices", **account, product_id_or_slug="*", numPartitions="8")
+        with pytest.raises(PySparkException, match=r"SignInError: .*The user name or password was refused"):
+            frame.collect()
     assert new_cloud.ledger.logins() == 2
 
 
