@@ -108,7 +108,7 @@ class Account:
             except requests.RequestException:
                 # Whoever reads finds out, and waits for the API if need be.
                 return False
-        return response.status_code == requests.codes.unauthorized
+        return bool(response.status_code == requests.codes.unauthorized)
 
     @property
     def _address(self) -> str:
