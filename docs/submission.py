@@ -1,4 +1,4 @@
-"""Lay out the connector as the repository airbytehq/airbyte wants it: `make submission DIR=<folder>`.
+"""Lays out the connector for the repository airbytehq/airbyte: `make submission DIR=<folder>`.
 
 The folder gets the connector and its page where that repository has them. Then the rules that its checks and reviewers
 apply are tried on it: rules that are broken are printed, and the exit code is 1. So is what only a maintainer can do.
@@ -37,9 +37,9 @@ IGNORED_LINE = "# ignore-https-check"
 HEADINGS = ("Prerequisites", "Setup guide", "Supported sync modes", "Supported Streams", "Changelog")
 
 BY_A_MAINTAINER = (
-    "Add the digest of the base image to metadata.yaml: its check refuses a tag alone.",
+    "Add the digest of the base image to metadata.yaml: Airbyte's check rejects a tag without one.",
     "Put a configuration of a real account into the secret store, under the name in metadata.yaml (testSecrets).",
-    "Run the acceptance tests with it: nothing here has read a real account.",
+    "Run the acceptance tests with it: this project has not read a real account.",
     "Enter the number of the pull request in the changelog of the page.",
     "Build and publish the image; the checks look for its tag on the registry.",
 )
@@ -89,7 +89,7 @@ def _no_remembered_logins() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> int:
-    """Lay out the files and try the rules; return 0 when none is broken, 2 when there is no folder to write to."""
+    """Lay out the files and check the rules; return 0 if none is broken, 2 if there is no folder to write to."""
     if len(arguments) != 1 or not arguments[0]:
         print("Name a folder: make submission DIR=<folder>", file=sys.stderr)
         return 2
@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
 
 
 def lay_out(folder: Path) -> None:
-    """Copy what the repository wants, as far as it is tracked, and write what only it needs."""
+    """Copy the tracked files that the repository needs, and write the ones that only it needs."""
     connector = folder / CONNECTOR
     for name in _tracked():
         if name.startswith(COPIED) or name.startswith(TESTS):
@@ -124,7 +124,7 @@ def lay_out(folder: Path) -> None:
 
 
 def problems(folder: Path) -> Iterator[str]:
-    """Yield a sentence for each rule that what is laid out breaks."""
+    """Yield a sentence for each broken rule."""
     for rule, is_kept in RULES.items():
         if not is_kept(folder):
             yield rule
@@ -201,7 +201,7 @@ def _changelog(folder: Path) -> bool:
 
 RULES: Mapping[str, Callable[[Path], Any]] = {
     "connectorBuildOptions.baseImage is the image of manifest-only connectors": _base_image,
-    "no address but one of this machine is without encryption": _encrypted,
+    "only addresses on this machine are unencrypted": _encrypted,
     "the tags are pairs and name the language manifest-only": _tags,
     "both test suites are named, the unit tests have a project and the acceptance tests their secrets": _suites,
     "a migration guide is named if, and only if, there is a breaking change": _breaking_changes,
