@@ -14,9 +14,12 @@ from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.settings import Settings
 
 # The CDK parses its schema of manifests again for each source, which takes longer than the rest of building it.
-vars(concurrent_declarative_source)["get_declarative_component_schema"] = cache(
-    concurrent_declarative_source.get_declarative_component_schema
+# Before 7.39 the function was private.
+_CDK = vars(concurrent_declarative_source)
+_PARSE = next(
+    name for name in ("get_declarative_component_schema", "_get_declarative_component_schema") if name in _CDK
 )
+_CDK[_PARSE] = cache(_CDK[_PARSE])
 
 
 class SourceParticle(ConcurrentDeclarativeSource):
