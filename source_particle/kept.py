@@ -1,4 +1,4 @@
-"""The oldest start of a request: the API keeps so many days, by its own clock, and refuses an earlier start."""
+"""The oldest start of a request: the API keeps 30 days by its own clock, and refuses an earlier start."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.clock import ApiClock, http_time
 from source_particle.paging import Page
 
-# So far inside of what is kept a start is moved, because a request may have to wait.
+# A start is moved this far into the 30 days, because a request may have to wait.
 MARGIN = timedelta(minutes=15)
-# Replies of one second may tell the next one's time.
+# Replies in the same second may have different times.
 CLOSE_ENOUGH = timedelta(minutes=1)
 # The API's clock may differ from this machine's at first, and from itself while a request waits.
 ATTEMPTS = 3

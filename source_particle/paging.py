@@ -17,7 +17,7 @@ from source_particle.errors import UnstableListError
 
 Record = dict[str, Any]
 
-# How many replies in a row may bring nothing new, in addition to one per page read, before a read gives up.
+# How many replies in a row may bring nothing new, in addition to one per page read, before a read fails.
 PATIENCE = 12
 # How often a list without a documented order is read again, until two passes in a row agree.
 REREADS = 4

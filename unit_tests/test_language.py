@@ -22,6 +22,11 @@ INSTEAD = {
     "what stands there": "the text",
     "goes? on where": "to resume where",
     "nothing twice": "no duplicates",
+    "holds? still": "to stay the same",
+    "asks? nobody": "needs no network",
+    "for ever": "always, endlessly",
+    "nobody knows": "it is unknown",
+    "comes? twice": "to be duplicated",
     "beside a plain": "compared with a plain",
 }
 

@@ -13,7 +13,7 @@ Open = Annotated[bool, typer.Option("--open", help="Show it in the browser.")]
 
 
 def run_report(source: Source, to: To = Path("report.html"), open_it: Open = False) -> None:
-    """Write a page that shows how the fleet is, from what `sync` wrote. Asks nobody, and the page needs no network."""
+    """Write an HTML report about the fleet from what `sync` wrote. Neither this nor the page needs a network."""
     from bridge.report import write_report  # noqa: PLC0415  (so that the other commands start fast)
 
     write_report(source, to)

@@ -1,16 +1,16 @@
 """The folder of a sync: locked for one sync, tables are written as a whole, and foreign files are never touched.
 
     to/
-    ├── .particle-sync             locked while a sync runs; names its format and the sync that was begun last
+    ├── .particle-sync             locked while a sync runs; names its format and the last sync
     ├── .devices.1f3c….aside/      what is being written
-    ├── .devices.1f3c….old/        what was there, for the moment in which it is replaced
-    └── devices/                   a whole table
+    ├── .devices.1f3c….old/        the old table, while it is being replaced
+    └── devices/                   a complete table
         ├── _particle_sync.json    the mark: what wrote the table, and what it keeps
         └── part-….parquet
 
-DuckDB, Spark and Arrow take no name that begins with a dot or an underscore for data. Whatever has no mark belongs to
-somebody else: a sync refuses to write there, and leaves it alone when it tidies up. What is renamed was brought to the
-disk before, so that a power cut leaves the old table or the new one, too.
+DuckDB, Spark and Arrow ignore names that begin with a dot or an underscore. A folder without a mark is foreign: a sync
+refuses to write there, and does not touch it when it cleans up. Files are flushed to disk before they are renamed, so
+that a power failure leaves either the old or the new table.
 """
 
 import fcntl
@@ -129,7 +129,7 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
     """Lock a folder for one sync: the last one with `resume`, otherwise a new one.
 
     Raises TemporaryError while another sync holds it, and ConfigurationError for a folder that cannot be written to or
-    holds somebody else's files.
+    contains foreign files.
     """
     check_folder(path, names, file_format)
     with _locked(path) as lock:

@@ -75,15 +75,15 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
 
     `names` are the tables (none: all, less those of `exclude`). A required table option that is not given is `*`,
     because a sync means everything. `file_format` is parquet, delta, duckdb, csv or jsonl; None is duckdb where `to`
-    ends in .duckdb or .db, else parquet. A snapshot replaces the table, or with `history` the one of the same day, in
-    UTC. Of an append table, each sync adds the rows since the one before; where the API no longer keeps all of them it
-    fails, unless `allow_data_loss` is set. With `resume` the sync that was begun last continues: the snapshots that it
-    has finished with the same options are kept. The engine spark uses `spark`, else the active session, else a local
-    one that is stopped again.
+    ends in .duckdb or .db, otherwise parquet. A snapshot replaces the table, or with `history` that of the same
+    day in UTC. Each sync appends the new rows to an append table; if the API no longer keeps all of them, the table
+    fails unless `allow_data_loss` is set. With `resume` the last sync continues: the snapshots that it finished with
+    the same options are kept. The engine spark uses `spark`, or the active session, or a local one that is stopped
+    again.
 
-    A table that fails leaves its old rows alone and the others running. Raises ConfigurationError before anything is
-    read when the options cannot work or `to` holds what somebody else wrote; SignInError or TemporaryError when the
-    API refuses or does not answer, and TemporaryError while another sync writes to the same place.
+    A table that fails keeps its old rows and does not stop the others. Raises ConfigurationError before anything is
+    read if the options are wrong or `to` contains foreign files; SignInError or TemporaryError if the API refuses or
+    does not answer, and TemporaryError while another sync writes to the same place.
     """
     if engine == "spark" and file_format not in (None, "parquet"):
         raise OptionError(f"The engine spark writes parquet only; write {file_format} without it.")

@@ -44,7 +44,7 @@ def task_config(
         own = whole.get(table.name) or {}
         plan.setdefault("start", iso_ms(moment_of(own.get("start_date") or SINCE_EVER)))
     if access_token:
-        # In place of the credentials: whoever has none cannot get the address blocked by signing in.
+        # Replaces the credentials: a task without any cannot get the IP address blocked by signing in.
         plan["access_token"] = str(access_token)
         whole = {**whole, "credentials": {}}
     budget = max(1, _budget_of_tasks(whole["requests_per_5_minutes"]) // descriptor["parts"])

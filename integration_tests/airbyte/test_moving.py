@@ -171,7 +171,7 @@ def test_sims_that_come_in_another_order_each_time_are_no_success() -> None:
 
 
 def test_a_filter_makes_totals_of_no_account() -> None:
-    """Nobody knows whether the API counts what a filter leaves or the whole list."""
+    """It is unknown whether the API counts the filtered or the whole list."""
     with _moving_cloud() as cloud:
         totals = {"meta": {"total_pages": 4, "total_records": 40}}
         for route in ROUTES.values():

@@ -54,7 +54,7 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one cursor for the stream, as a source without devices writes": ({"updated_at": YESTERDAY}, "newer"),
     "cursors by device of a CDK before global cursors": ({"states": _at(YESTERDAY)["states"]}, "newer"),
-    "parts that nobody knows": ({**_at(YESTERDAY), "parent_state": {}, "newer_part": 1}, "newer"),
+    "unknown parts": ({**_at(YESTERDAY), "parent_state": {}, "newer_part": 1}, "newer"),
 }
 BROKEN: dict[str, dict[str, Any]] = {
     "a time that is none": {"states": [{"partition": {"device_id": "a"}, "cursor": {"updated_at": "yesterday"}}]},

@@ -199,7 +199,7 @@ class Auth:
         return json_reply(body)
 
     def _lifetime(self, form: dict[str, str]) -> int | None:
-        """Seconds a new token lives, 0 for ever, None when the form's values are no such thing."""
+        """Lifetime of a new token in seconds, 0 for no expiry, None if the form has no valid one."""
         if "expires_at" in form:
             moment = parse_iso(form["expires_at"])
             return None if moment is None else max(1, int((moment - self._fleet.clock.now()).total_seconds()))

@@ -47,6 +47,6 @@ class Switches:
     diagnostics_error_status: Literal[200, 400] = 400
     """Status of the date errors of diagnostics: documented as 4xx, printed in the reference under 200."""
     history_kept: tuple[float, Literal["clip", "refuse"]] = (365.0, "clip")
-    """How many days of locations and metrics are kept, and what a start before that meets: nobody knows."""
+    """How many days of locations and metrics are kept is unknown, and so is the answer to an earlier start."""
     reorder: bool = False
     """A tenth of a product's devices connects before each of its list requests, so that the default order moves."""

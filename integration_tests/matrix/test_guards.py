@@ -97,7 +97,7 @@ def with_values(**values: Any) -> Callable[[World, Reading], Reading]:
 
 IN_RECORDS: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "one is missing": (lambda records: records.pop(), "1 missing"),
-    "one comes twice": (lambda records: records.append(records[0]), "1 doubled"),
+    "one is duplicated": (lambda records: records.append(records[0]), "1 doubled"),
     "one is nobody's": (lambda records: records.append({**records[0], "id": "nobody"}), "1 unexpected"),
     "one has another value": (lambda records: records[0].update(name="another"), "1 different"),
 }

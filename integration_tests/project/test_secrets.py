@@ -203,7 +203,7 @@ def test_the_airbyte_door_lets_no_secret_out(cloud: DeviceCloud, canaries: Canar
 
 
 def _echoing(secret: str) -> Iterator[Fault]:
-    """Replies for ever that hand secrets back, in every place that an error could quote."""
+    """Always replies with secrets, in every place that an error could quote."""
     said = f"/v1/devices?access_token={quote(secret, safe='')} Authorization: Bearer {secret}, client_secret={secret}"
     for status in (400, 401, 403, 404, 418, 429, 500, 503):
         yield Fault("*", status=status, body=json.dumps({"error": said, "errors": [said], "info": {"token": said}}))

@@ -28,7 +28,7 @@ class Clock:
 
     def wait(self, _: threading.Condition, seconds: float) -> None:
         assert seconds > 0, "Fix: a wait of nothing is a busy loop"
-        self.now += seconds + 1e-6  # a clock that stands still for lack of digits would wait for ever
+        self.now += seconds + 1e-6  # a clock that stands still for lack of digits would wait endlessly
 
 
 @pytest.fixture(autouse=True)

@@ -316,8 +316,8 @@ def test_an_order_that_nobody_heeds_is_not_asked_for_again() -> None:
 # ---- replies that contradict themselves ----
 
 CONTRADICTIONS = {
-    "the same page for ever": [page("a", "b", pages=3, records=6)],
-    "the same page for ever, uncounted": [page("a", "b")],
+    "the same page again and again": [page("a", "b", pages=3, records=6)],
+    "the same page again and again, uncounted": [page("a", "b")],
     "the last page but one again for the last, only pages counted": [page("a", pages=3), page("b", pages=3)],
     "an empty page in the middle": [page("a", pages=3, records=3), page(pages=3, records=3), page("c", pages=3)],
     "an empty page in the middle, only pages counted": [page("a", pages=3), page(pages=3), page("c", pages=3)],

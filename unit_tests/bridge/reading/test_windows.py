@@ -104,7 +104,7 @@ def test_a_first_batch_that_had_all_since_its_start_date_is_a_gap_when_that_is_n
         made.check_gap(made.start_of(None), made.settled(NOW), later)
     for options in ({"start_date": "2026-05-01"}, {"start_date": "2026-06-01", "end_date": "2026-06-15T10:00:00Z"}):
         made = windows(**options)
-        # Whether that day was kept when the batch was planned, nobody knows.
+        # It is unknown whether that day was kept when the batch was planned.
         made.check_gap(made.start_of(None), made.settled(NOW), later)
 
 
