@@ -165,7 +165,7 @@ class ParticleRetriever(Retriever):
             return self.requester.page(url, self.requester.get_request_params(stream_slice=stream_slice))
 
         served_after = self._settings.plan.served_after
-        return settled_page(fetch, served_after, url) if served_after else fetch()
+        return settled_page(fetch, served_after, url, self._settings.retry_wait_factor) if served_after else fetch()
 
     def _list(self, stream_slice: StreamSlice, paginator: DefaultPaginator) -> ListPages:
         return ListPages(

@@ -14,31 +14,32 @@ from source_particle.cancellation import pause
 from source_particle.clock import http_time
 from source_particle.paging import Page
 
-# Seconds to wait for a reply that is served late enough; the clocks of servers behind one address may differ.
-PATIENCE = 30.0
+# How often a reply is requested that is served too early: one may be wrong, and servers behind one address may differ.
+TRIES = 3
+# Seconds to wait before each further one, at most.
+LONGEST_WAIT = 15.0
 
 
-def settled_page(fetch: Callable[[], Page], served_after: str, where: str) -> Page:
+def settled_page(fetch: Callable[[], Page], served_after: str, where: str, wait_factor: float = 1.0) -> Page:
     """Return the first page that is served at or after a time (ISO 8601), repeating the request for a while.
 
-    Raises AirbyteTracedException (transient_error) if the API's clock is far from that time, and (system_error) if a
+    Raises AirbyteTracedException (transient_error) if the API's clock stays behind that time, and (system_error) if a
     reply does not say when it was served.
     """
-    page = fetch()
     moment = datetime.fromisoformat(served_after.replace("Z", "+00:00"))
-    patience = PATIENCE
-    while (early := (moment - served_at(page, where)).total_seconds()) > 0:
-        if early > patience:
-            raise AirbyteTracedException(
-                message=f"{where}: the reply was served at {page.served_at} by the API's clock, but this window needs "
-                f"one of {served_after} or later: a reply had a later time when the window was planned. Nothing is "
-                "lost: start again, and the window is read as soon as that clock has passed it.",
-                failure_type=FailureType.transient_error,
-            )
-        patience -= early
-        pause(early)
+    early = 0.0
+    for _ in range(TRIES):
+        pause(min(early, LONGEST_WAIT) * wait_factor)
         page = fetch()
-    return page
+        early = (moment - served_at(page, where)).total_seconds()
+        if early <= 0:
+            return page
+    raise AirbyteTracedException(
+        message=f"{where}: the reply was served at {page.served_at} by the API's clock, but this window needs one of "
+        f"{served_after} or later: a reply had a later time when the window was planned. Nothing is lost: start again, "
+        "and the window is read as soon as that clock has passed it.",
+        failure_type=FailureType.transient_error,
+    )
 
 
 def served_at(page: Page, where: str) -> datetime:

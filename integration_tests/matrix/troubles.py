@@ -365,6 +365,16 @@ def _time() -> Iterator[Trouble]:
     # One without summer time, one whose summer is in winter, one that moves by half an hour.
     for zone in ("Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"):
         yield _everywhere("time", zone, Meaning.HARMLESS, partial(_live_in, zone), reaches_workers=False)
+    for hours in (-2, 2):
+        wrong = format_datetime(datetime.now(timezone.utc) + timedelta(hours=hours), usegmt=True)
+        yield _reply(
+            "time",
+            f"a Date that is {hours:+} hours off",
+            Meaning.HARMLESS,
+            Fault("*", headers={"Date": wrong}),
+            times=(ONCE,),
+            where=lambda place: place.key == "diagnostics",
+        )
     yield _reply(
         "time",
         "vitals with an unreadable time",
