@@ -1,11 +1,8 @@
 """The console script `particle-bridge`, as a person or a scheduler runs it."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -16,22 +13,9 @@ from bridge.export.folder import LOCK
 from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import table, tables
+from integration_tests.command.running import run
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
-
-
-def run(*arguments: str, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with no variables of its own but these, and in an interpreter that ran `code` before."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARTICLE_")}
-    return subprocess.run(
-        [sys.executable, "-c", f"{code or 'pass'}; from bridge.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**clean, "COLUMNS": "200", "SPARK_LOCAL_IP": "127.0.0.1", **variables},
-    )
-
 
 # ---- without a network ----
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bridge.tables.catalog import table, tables
-from integration_tests.command.test_cli import run
+from integration_tests.command.running import run
 from integration_tests.device_cloud import DeviceCloud, FleetSize
 
 LARGE = FleetSize(products=3, devices=1_000, sims=100, days=1, samples=False)
