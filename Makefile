@@ -19,7 +19,7 @@ export SPARK_LOCAL_IP := 127.0.0.1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo unit test test-all check format docs acceptance mutants bench test-oldest test-versions test-pyairbyte test-framework \
-  test-live image test-image submission clean java chromium container-tools
+  test-live image test-image submission submission-lakeflow clean java chromium container-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ $(IMAGE): $(INSTALLED) Dockerfile manifest.yaml pyproject.toml constraints.txt $
 	@$(MAKE) --no-print-directory container-tools
 	$(BIN)/python -m integration_tests.project.image
 	@touch $@
+
+submission-lakeflow: $(INSTALLED) ## Put the source into a checkout of the Lakeflow framework: DIR=<folder>
+	@$(BIN)/python -m docs.lakeflow_submission "$(DIR)"
 
 submission: $(INSTALLED) ## Lay out the connector for Airbyte's repository and try its rules: DIR=<new folder>
 	@$(BIN)/python -m docs.submission "$(DIR)"
