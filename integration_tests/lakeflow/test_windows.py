@@ -27,8 +27,13 @@ class Consumer:
 
     def __init__(self, cloud: DeviceCloud, **options: str) -> None:
         self.cloud = cloud
-        eager = {"settle_seconds": "0", "min_window_seconds": "1"}
-        connection = {"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}
+        eager = {"settle_seconds": "0", "min_window_seconds": "1", "numPartitions": "1"}
+        connection = {
+            "access_token": cloud.token,
+            "base_url": cloud.url,
+            "retry_wait_factor": "0",
+            "numPartitions": "1",
+        }
         self.options = {**connection, "device_id": "*", **eager, **options}
         self.offset: Offset = None
         self.arrived: list[tuple[str, str]] = []
@@ -165,7 +170,7 @@ def test_a_device_that_moves_between_products_while_they_are_listed_loses_nothin
 
     with DeviceCloud(fleet) as cloud:
         cloud.faults.add(Fault("GET /v1/products/:p/devices", path=f"/v1/products/{last}/devices", run=move))
-        consumer = Consumer(cloud, product_id_or_slug="*", numPartitions="1")
+        consumer = Consumer(cloud, product_id_or_slug="*")
         consumer.run()
         assert mover in {device for device, _ in consumer.arrived}
         consumer.assert_complete(product_id_or_slug="*")
@@ -180,5 +185,5 @@ def test_a_product_whose_list_is_refused_is_reported(caplog: pytest.LogCaptureFi
         cloud.faults.add(
             Fault("GET /v1/products/:p/devices", path=path, times=None, status=403, body='{"error": "no"}')
         )
-        Consumer(cloud, product_id_or_slug="*", numPartitions="1").run()
+        Consumer(cloud, product_id_or_slug="*").run()
     assert f"product {fleet.product_ids[-1]} (403)" in caplog.text
