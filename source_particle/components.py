@@ -10,18 +10,16 @@ ProductsRetriever        the list of products has two addresses
 TokenRetriever           an API user's token can read some tables only
 FleetRouter              there is no fleet-wide endpoint, and `*` finds items that a token may not read
 RecordFields             records lack documented names and parents' keys, and contain secrets
-NewDevicesFromStartDate  a device that joins later has older vitals of its own
+UsableCursors            a device that joins later has older vitals of its own, and a report may be dated in 2099
 RealDate                 a date may be well-formed and not exist
 Defaults                 defaults are in the specification only
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative.interpolation.macros import str_to_datetime
-from airbyte_cdk.sources.declarative.migrations.state_migration import StateMigration
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.declarative.transformations.config_transformations.config_transformation import (
     ConfigTransformation,
@@ -31,6 +29,7 @@ from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.config import is_date, shown
+from source_particle.cursors import UsableCursors
 from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
 from source_particle.login import ParticleAuthenticator, sign_in
 from source_particle.paginator import SortedPages
@@ -43,7 +42,6 @@ from source_particle.settings import with_defaults
 __all__ = [
     "Defaults",
     "FleetRouter",
-    "NewDevicesFromStartDate",
     "ParticleAuthenticator",
     "ParticleBackoff",
     "ParticleErrorHandler",
@@ -54,6 +52,7 @@ __all__ = [
     "RecordFields",
     "SortedPages",
     "TokenRetriever",
+    "UsableCursors",
     "sign_in",
 ]
 
@@ -91,53 +90,6 @@ class RecordFields(RecordTransformation):
                 record[name] = stream_slice.get(name, stream_slice.extra_fields.get(name))
         for name in self.removed:
             record.pop(name, None)
-
-
-@dataclass
-class NewDevicesFromStartDate(StateMigration):
-    """Lets a device that joins later start with its whole 30 days.
-
-    The CDK starts an unknown partition at the newest cursor of all others. Beyond 10,000 partitions it keeps only that
-    cursor; such a state is left unchanged. A state that no version of the source has written is refused with a reason.
-    """
-
-    config: Config = field(repr=False)
-    parameters: InitVar[Mapping[str, Any]]
-
-    def should_migrate(self, stream_state: Mapping[str, Any]) -> bool:
-        """Return whether there is a state."""
-        return bool(stream_state)
-
-    def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the state without the newest cursor of all; raises AirbyteTracedException for an invalid one."""
-        for state, cursor in _cursors(stream_state):
-            _refuse_without_time(state, cursor)
-        if not stream_state.get("states") or stream_state.get("use_global_cursor"):
-            return stream_state
-        return {key: value for key, value in stream_state.items() if key not in ("state", "lookback_window")}
-
-
-def _cursors(stream_state: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield each part of a state that says where to resume, with its cursor: one per device, and the common one."""
-    states = stream_state.get("states", [])
-    for state in states if isinstance(states, list) else [states]:
-        is_named = isinstance(state, Mapping) and isinstance(state.get("partition"), Mapping)
-        yield state, state.get("cursor") if is_named else None
-    if stream_state.get("state"):
-        yield stream_state["state"], stream_state["state"]
-    if "updated_at" in stream_state:
-        yield stream_state, stream_state
-
-
-def _refuse_without_time(state: Any, cursor: Any) -> None:
-    try:
-        str_to_datetime(cursor["updated_at"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise AirbyteTracedException(
-            message=f"diagnostics: the state of the sync cannot be used: {shown(state)} has no device or no time. It "
-            "was edited by hand or belongs to another source. Clear the stream, and the next sync reads all 30 days.",
-            failure_type=FailureType.config_error,
-        ) from error
 
 
 class RealDate(ValidationStrategy):

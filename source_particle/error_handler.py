@@ -135,9 +135,10 @@ def _unanswered(error: Exception | None) -> ErrorResolution:
 
 @dataclass
 class ParticleBackoff(BackoffStrategy):
-    """Waits before a retry: as long as the API asks, otherwise 1, 2, 4 … seconds, and longer after a 429.
+    """Waits before a retry: 1, 2, 4 … seconds, longer after a 429, and at least as long as the API asks.
 
-    As far as is known, a 429 has no Retry-After. It means that the limit of a five-minute window is used up.
+    As far as is known, a 429 has no Retry-After. It means that the limit of a five-minute window is used up, whatever a
+    proxy says: with `Retry-After: 0`, all retries would be used up at once.
     """
 
     config: Config = field(repr=False)
@@ -157,8 +158,8 @@ class ParticleBackoff(BackoffStrategy):
         response = response_or_exception if isinstance(response_or_exception, requests.Response) else None
         limited = response is not None and response.status_code == requests.codes.too_many_requests
         first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
-        asked = _retry_after(response) if response is not None else None
-        wait = min(first * 2 ** (attempt_count - 1) if asked is None else asked, self.LONGEST_WAIT) * self._factor
+        asked = _retry_after(response) if response is not None else 0.0
+        wait = min(max(first * 2 ** (attempt_count - 1), asked), self.LONGEST_WAIT) * self._factor
         if endings():
             # The CDK's sleep would continue after the reader has gone.
             if wait >= 1:
@@ -169,14 +170,15 @@ class ParticleBackoff(BackoffStrategy):
         return (max(wait, 0.01) - 1) or 0.01
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: requests.Response) -> float:
+    """Return how many seconds the API asks to wait; 0 if it does not say."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
     try:
         until = parsedate_to_datetime(value)
     except ValueError:
-        return None
+        return 0.0
     if until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
+from datetime import timedelta, timezone
 from typing import Any, cast
 
 import requests
@@ -16,6 +17,7 @@ from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budget_of
+from source_particle.cursors import CursorlessRecord
 from source_particle.errors import REFUSALS, Refused, UnstableListError
 from source_particle.paginator import ListPages
 from source_particle.paging import Page, PagedList, Record, Window, windows_between
@@ -55,6 +57,8 @@ class ParticleRetriever(Retriever):
     bare_list_is: str | None = None
     lists: list[str] = field(default_factory=list)
     moments: list[str] = field(default_factory=list)
+    # The field by which an incremental sync resumes.
+    cursor_field: str | None = None
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._settings = Settings.of(self.config)
@@ -97,7 +101,7 @@ class ParticleRetriever(Retriever):
                 if self._known is not None:
                     self._normalize(records)
                     redact(records, self._known)
-                yield from records
+                yield from self._dated(records)
         except Refused as refusal:
             if self._skips is None or not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
                 raise
@@ -107,6 +111,17 @@ class ParticleRetriever(Retriever):
         finally:
             if self._skips is not None:
                 self._skips.slice_read()
+
+    def _dated(self, records: list[Record]) -> Iterator[Record]:
+        """Yield records, those from the future so that they do not move the cursor of an incremental sync."""
+        if self.cursor_field is None or self._settings.plan.start:
+            yield from records
+            return
+        # The header Date has whole seconds.
+        now = budget_of(self._settings).api_clock.now() + timedelta(seconds=1)
+        latest = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.999Z")
+        for record in records:
+            yield CursorlessRecord(record) if str(record[self.cursor_field]) > latest else record
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:

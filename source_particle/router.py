@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, cast
 from urllib.parse import quote
 
-from airbyte_cdk.sources.declarative.incremental.concurrent_partition_cursor import ConcurrentPerPartitionCursor
 from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, StreamSlice
@@ -38,8 +37,6 @@ class FleetRouter(PartitionRouter):
     entity: str | None = None
     own_entities: Retriever | None = None
     product_entities: Retriever | None = None
-    # Whether the stream is incremental, with a cursor for each entity.
-    keeps_cursors: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._plan = Settings.of(self.config).plan
@@ -51,31 +48,16 @@ class FleetRouter(PartitionRouter):
     def stream_slices(self) -> Iterable[StreamSlice]:
         """Yield one slice per item, each once; raises Refused at the end for an item that the user named."""
         failures: list[Refused] = []
-        named = 0
         try:
             for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
                 if not self._is_in_part(stream_slice):
                     continue
-                named += 1
-                self._warn_at_cursor_limit(named)
                 self.skips.slice_named()
                 yield stream_slice
         finally:
             self.skips.all_named()
         if failures:
             raise failures[0]
-
-    def _warn_at_cursor_limit(self, named: int) -> None:
-        limit = ConcurrentPerPartitionCursor.SWITCH_TO_GLOBAL_LIMIT
-        if self.keeps_cursors and named == limit + 1 and not self._plan.start:
-            LOGGER.warning(
-                "%s: more than %d of %s: an incremental sync now keeps one cursor for all of them instead of one each, "
-                "so one that joins later starts at that cursor and not with its whole past. To keep one each, split "
-                "the fleet into several sources by product_id_or_slug.",
-                self.table,
-                limit,
-                self.entity,
-            )
 
     def _option(self, name: str) -> list[str] | None:
         """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""

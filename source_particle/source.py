@@ -1,10 +1,11 @@
 """The source as an object: the manifest with one configuration, for one read."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
 from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
@@ -20,6 +21,13 @@ _PARSE = next(
     name for name in ("get_declarative_component_schema", "_get_declarative_component_schema") if name in _CDK
 )
 _CDK[_PARSE] = cache(_CDK[_PARSE])
+
+LOGGER = logging.getLogger("airbyte.source_particle")
+ONE_CURSOR = (
+    "%s: beyond 10,000 devices, an incremental sync keeps one cursor for all of them instead of one each, so one that "
+    "joins later starts at that cursor and not with its whole past. To keep one each, split the fleet into several "
+    "sources by product_id_or_slug and clear the stream."
+)
 
 
 class SourceParticle(ConcurrentDeclarativeSource):
@@ -57,6 +65,16 @@ class SourceParticle(ConcurrentDeclarativeSource):
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Return the last state of each stream; raises AirbyteTracedException (config_error) that names the file."""
         return read_state(state_path)
+
+    def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
+        """Read the streams; warns where the CDK keeps one cursor in place of one for each device."""
+        is_told = False
+        for message in super().read(*args, **kwargs):
+            stream = message.state.stream if message.state else None
+            if stream and not is_told and vars(stream.stream_state).get("use_global_cursor"):
+                is_told = True
+                LOGGER.warning(ONE_CURSOR, stream.stream_descriptor.name)
+            yield message
 
     def _validate_source(self) -> None:
         """Do nothing: the manifest comes with this package, and a test validates it."""

@@ -141,14 +141,17 @@ def _table(stream: Mapping[str, Any]) -> Table:
     required = schema.get("x-required-options", ())
     cursor = stream.get("incremental_sync", {}).get("cursor_field")
     options = _specification()["properties"].get(name, {}).get("properties", {})
+    spark_options = tuple(_spark_options(fan_out=bool(required), windows=bool(cursor)))
+    # An incremental sync of Airbyte has some options that a stream has in its own way.
+    in_spark = {option.name for option in spark_options}
     return Table(
         name=name,
         schema=schema,
         primary_key=(keys,) if isinstance(keys, str) else tuple(keys),
         cursor_field=cursor,
         ingestion_type=schema["x-ingestion-type"],
-        options=tuple(Option(key, value, key in required) for key, value in options.items()),
-        spark_options=tuple(_spark_options(fan_out=bool(required), windows=bool(cursor))),
+        options=tuple(Option(key, value, key in required) for key, value in options.items() if key not in in_spark),
+        spark_options=spark_options,
     )
 
 

@@ -173,6 +173,38 @@ def test_one_device_that_fails_leaves_the_others_whole_and_itself_unmoved() -> N
         assert len(arrived) == len(expected) > 0
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=27_000)], ids=["two hours", "2099"])
+def test_a_report_from_the_future_does_not_stop_its_device(ahead: timedelta) -> None:
+    with _cloud() as cloud:
+        device = next(key for key in cloud.fleet.rows("devices") if cloud.fleet.vitals(key))
+        config = with_token(cloud, diagnostics={"device_id": device})
+        cloud.fleet.add_vitals(device, cloud.fleet.clock.now() + ahead)
+        first = sync(config, "diagnostics", incremental=True)
+        assert not cloud.ledger.compare("diagnostics", {"device_id": device}, first.records["diagnostics"])
+        new = cloud.fleet.add_vitals(device)
+
+        second = sync(config, "diagnostics", state=first.state)
+
+        assert not second.errors
+        assert (device, new["updated_at"]) in _keys(second.records["diagnostics"])
+        assert len(second.records["diagnostics"]) <= 3, "Fix: the sync resumes at the newest report that is not ahead"
+
+
+def test_reports_that_become_visible_late_arrive_within_lookback() -> None:
+    with _cloud() as cloud:
+        device = next(key for key in cloud.fleet.rows("devices") if cloud.fleet.vitals(key))
+        cloud.fleet.add_vitals(device)
+        for lookback, arrives in ((0, False), (7200, True)):
+            config = with_token(cloud, diagnostics={"device_id": device, "lookback_seconds": lookback})
+            first = sync(config, "diagnostics", incremental=True)
+            late = cloud.fleet.add_vitals(device, cloud.fleet.clock.now() - timedelta(hours=1))
+
+            second = sync(config, "diagnostics", state=first.state)
+
+            assert not second.errors
+            assert ((device, late["updated_at"]) in _keys(second.records["diagnostics"])) == arrives
+
+
 @pytest.fixture
 def _few_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the CDK switch to one cursor for all beyond three devices, not ten thousand."""
@@ -212,6 +244,21 @@ def test_beyond_the_limit_of_cursors_known_devices_lose_nothing_and_new_ones_the
         [state] = [AirbyteStateMessageSerializer.dump(part) for part in second.state]
         assert state["stream"]["stream_state"]["use_global_cursor"]
         assert len(json.dumps(state["stream"]["stream_state"])) < 1_500
+
+
+@pytest.mark.usefixtures("_few_cursors")
+def test_old_cursors_of_devices_that_are_gone_cost_no_new_device_its_past() -> None:
+    with _cloud() as cloud:
+        old = "2020-01-01T00:00:00.000Z"
+        gone = [{"partition": {"device_id": f"{key:024x}"}, "cursor": {"updated_at": old}} for key in range(4)]
+        device = next(key for key in cloud.fleet.rows("devices") if cloud.fleet.vitals(key))
+
+        result = sync(with_token(cloud, diagnostics={"device_id": device}), "diagnostics", state=_state(states=gone))
+
+        assert not cloud.ledger.compare("diagnostics", {"device_id": device}, result.records["diagnostics"])
+        blob = vars(result.states["diagnostics"].stream.stream_state)  # type: ignore[union-attr]
+        assert not blob["use_global_cursor"]
+        assert [part["partition"]["device_id"] for part in blob["states"]] == [device]
 
 
 @pytest.mark.slow

@@ -40,7 +40,15 @@ def _at(moment: str) -> dict[str, Any]:
 STATES: dict[str, tuple[dict[str, Any], str]] = {
     "a first sync": ({}, "everything"),
     "a later sync": (_at(YESTERDAY), "newer"),
-    "the future": (_at(NEXT_YEAR), "nothing"),
+    "the future": (_at(NEXT_YEAR), "everything"),
+    "one cursor for all, in the future": (
+        {"use_global_cursor": True, "state": {"updated_at": NEXT_YEAR}},
+        "everything",
+    ),
+    "one cursor for all, longer ago than the API keeps": (
+        {"use_global_cursor": True, "state": {"updated_at": "2020-01-01T00:00:00.000Z"}},
+        "everything",
+    ),
     "longer ago than the API keeps": (_at("2020-01-01T00:00:00.000Z"), "everything"),
     "without milliseconds": (_at(f"{YESTERDAY[:19]}Z"), "newer"),
     "with an offset": (_at(f"{YESTERDAY[:19]}+00:00"), "newer"),
@@ -113,8 +121,10 @@ def test_a_sync_reads_what_its_state_leaves_and_no_cursor_goes_back(small: Devic
     everything = _keys(small.ledger.records("diagnostics"))
     newer = {key for key in everything if moment_of(key[1]) >= moment_of(YESTERDAY)}
     assert 0 < len(newer) < len(everything)
-    assert _keys(result.records["diagnostics"]) == {"everything": everything, "newer": newer, "nothing": set()}[left]
+    assert _keys(result.records["diagnostics"]) == {"everything": everything, "newer": newer}[left]
     before, after = _cursors(state[0]), _cursors(result.states["diagnostics"])
+    assert max(after.values()) <= datetime.now(timezone.utc)
+    before = {device: moment for device, moment in before.items() if moment < datetime.now(timezone.utc)}
     assert [device for device, moment in before.items() if device in after and after[device] < moment] == []
     assert max(after.values()) >= max(moment_of(stamp) for _, stamp in everything)
 

@@ -7,7 +7,7 @@ import pytest
 from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle import components
-from source_particle.components import NewDevicesFromStartDate, RecordFields
+from source_particle.components import RecordFields
 from unit_tests.support.built import MANIFEST, config
 
 PACKAGE = "source_particle.components."
@@ -82,38 +82,3 @@ def test_without_a_slice_nothing_is_added() -> None:
 
 def test_what_must_not_leave_is_removed_whether_it_is_there_or_not() -> None:
     assert transformed({"id": "1", "secret": "x"}, removed=["secret", "client_secret"]) == {"id": "1"}
-
-
-# ---- NewDevicesFromStartDate ----
-
-PER_DEVICE = {
-    "states": [{"partition": {"device_id": "d1"}, "cursor": {"updated_at": "2026-01-02T00:00:00.000Z"}}],
-    "state": {"updated_at": "2026-01-02T00:00:00.000Z"},
-    "lookback_window": 7,
-    "use_global_cursor": False,
-    "parent_state": {},
-}
-
-
-def test_a_device_that_joins_later_does_not_start_where_the_others_are() -> None:
-    migration = NewDevicesFromStartDate(config=config(), parameters={})
-    assert migration.should_migrate(PER_DEVICE)
-    migrated = migration.migrate(PER_DEVICE)
-    assert migrated == {key: PER_DEVICE[key] for key in ("states", "use_global_cursor", "parent_state")}
-    assert "state" in PER_DEVICE, "Fix: the state that was given is not to be changed"
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        {},
-        {"states": []},
-        {"use_global_cursor": True, "state": {"updated_at": "2026-01-02T00:00:00.000Z"}},
-        {**PER_DEVICE, "use_global_cursor": True},
-        {"updated_at": "2026-01-02T00:00:00.000Z"},
-    ],
-    ids=lambda state: "-".join(state) or "empty",
-)
-def test_a_state_without_a_cursor_for_each_device_is_left_as_it_is(state: dict[str, Any]) -> None:
-    migration = NewDevicesFromStartDate(config=config(), parameters={})
-    assert not migration.should_migrate(state) or migration.migrate(state) == state

@@ -222,18 +222,26 @@ def test_waits_double_and_are_longer_after_too_many_requests(attempt: int, statu
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "seconds"), [("7", 7), (" 30 ", 30), ("0", 0.01), ("300", 300), ("86400", 300), ("9" * 400, 300)]
+    ("retry_after", "seconds"), [("7", 7), (" 30 ", 30), ("300", 300), ("86400", 300), ("9" * 400, 300)]
 )
-def test_the_server_decides_how_long_to_wait_up_to_five_minutes(retry_after: str, seconds: float) -> None:
-    for attempt, status in ((1, 503), (4, 429)):
-        assert wait(attempt, status, retry_after) == pytest.approx(seconds)
+def test_the_server_may_ask_for_a_longer_wait_up_to_five_minutes(retry_after: str, seconds: float) -> None:
+    assert wait(1, 503, retry_after) == pytest.approx(seconds)
+    assert wait(4, 429, retry_after) == pytest.approx(max(seconds, 120))
+
+
+@pytest.mark.parametrize("retry_after", ["0", "1", "14"])
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 15), (2, 30), (5, 240)])
+def test_the_server_cannot_shorten_a_wait(retry_after: str, attempt: int, seconds: float) -> None:
+    """A window of five minutes is used up, and five retries that follow at once would all meet it."""
+    assert wait(attempt, 429, retry_after) == pytest.approx(seconds)
+    assert wait(4, 503, "0") == pytest.approx(8)
 
 
 def test_the_server_may_name_a_date() -> None:
     now = datetime.now(timezone.utc)
     assert 100 < wait(retry_after=format_datetime(now + timedelta(seconds=120), usegmt=True)) <= 120
     assert 100 < wait(retry_after=format_datetime((now + timedelta(seconds=120)).replace(tzinfo=None))) <= 120
-    assert wait(retry_after=format_datetime(now - timedelta(days=1), usegmt=True)) == pytest.approx(0.01)
+    assert wait(retry_after=format_datetime(now - timedelta(days=1), usegmt=True)) == pytest.approx(1, abs=0.02)
     assert wait(retry_after=format_datetime(now + timedelta(days=9), usegmt=True)) == pytest.approx(300)
 
 
