@@ -18,9 +18,11 @@ ENTRY = """
     retriever:
       type: CustomRetriever
       class_name: source_particle.components.ParticleRetriever
+      $parameters: {name: integrations}
+      record_selector: {$ref: "#/definitions/records"}
+      identified_by: [id]
       requester:
         $ref: "#/definitions/requester"
-        $parameters: {identified_by: [id]}
         url: "{{ config['base_url'] }}/v1/integrations"
     schema_loader:
       type: InlineSchemaLoader
