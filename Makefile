@@ -113,7 +113,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(INSTALLED_FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the demo needs into $(VENV): a minute"
-	@$(PIP) -e '.[cli,demo]'
+	@$(PIP) -e '.[cli,report,demo]'
 	@touch $@
 
 $(BIN)/python:

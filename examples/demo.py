@@ -1,4 +1,4 @@
-"""`make demo`: reads a made-up fleet into ./lake and compares the row counts with the fleet.
+"""`make demo`: reads a made-up fleet into ./lake, compares the row counts with the fleet and writes a report of it.
 
 It needs no Particle account: a local server stands in for the Device Cloud. With a real account, use
 `particle-bridge sync`.
@@ -15,12 +15,19 @@ from rich.table import Table as Grid
 from bridge.export.folder import check_folder
 from bridge.export.sync import Observer, TableResult, sync
 from bridge.reading.times import moment_of
+from bridge.report import write_report
 from bridge.tables.catalog import table, tables
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 LAKE = Path("lake")
-SIZE = FleetSize(products=3, devices=400, sims=60, days=3, user_devices=40, user_sims=20)
+REPORT = "report.html"
+SIZE = FleetSize(
+    products=3, devices=400, sims=200, days=6, vitals_per_day=1, user_devices=40, user_sims=20, samples=False
+)
+# By default these tables hold the user's own devices and SIMs alone.
+PRODUCTS = {"product_id_or_slug": "*"}
+TABLE_OPTIONS = {"diagnostics": PRODUCTS, "sim_data_usage": PRODUCTS}
 
 
 def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
@@ -30,7 +37,7 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
     with DeviceCloud(Fleet.seeded(size)) as cloud:
         console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
         connection = {"access_token": cloud.token, "base_url": cloud.url}
-        results = sync(lake, connection, observer=_Narrator(console))
+        results = sync(lake, connection, table_options=TABLE_OPTIONS, observer=_Narrator(console))
         held = {result.table: _held(cloud, result) for result in results}
     console.print(_grid(results))
     differences = [_difference(result, held[result.table]) for result in results]
@@ -40,6 +47,8 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
         return 1
     rows = sum(result.rows for result in results)
     console.print(f"All {len(results)} tables hold exactly what the fleet holds: {rows} rows, as Parquet in {lake}/.")
+    write_report(lake, lake / REPORT)
+    console.print(f"How the fleet is: open {lake / REPORT} in a browser.")
     command = Path(os.path.relpath(sys.prefix)) / "bin" / "particle-bridge"
     console.print("Next, read your own fleet (create a token with `particle token create`):")
     console.print(f"  PARTICLE_ACCESS_TOKEN=<your token> {command} sync --to my-fleet", markup=False, soft_wrap=True)
@@ -63,7 +72,8 @@ def _forget(lake: Path) -> None:
 
 def _held(cloud: DeviceCloud, result: TableResult) -> int:
     """Return how many rows the fleet holds; of vitals, those before the time up to which they were read."""
-    records = cloud.ledger.records(result.table, dict.fromkeys(table(result.table).required_options, "*"))
+    options = {**dict.fromkeys(table(result.table).required_options, "*"), **TABLE_OPTIONS.get(result.table, {})}
+    records = cloud.ledger.records(result.table, options)
     until = result.until
     return sum(until is None or moment_of(record["updated_at"]) < moment_of(until) for record in records)
 

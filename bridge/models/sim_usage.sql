@@ -17,6 +17,7 @@ used AS (
   SELECT
     iccid,
     SUM(mb_used) AS mb_used,
+    MIN(day) AS period_start,
     TRY_CAST(CONCAT(CAST(MIN(day) AS STRING), 'T00:00:00Z') AS TIMESTAMP) AS first_day,
     TRY_CAST(CONCAT(CAST(MAX(day) AS STRING), 'T00:00:00Z') AS TIMESTAMP) AS last_day
   FROM daily_usage
@@ -26,7 +27,7 @@ periods AS (
   SELECT
     iccid,
     mb_used,
-    CAST(first_day AS DATE) AS period_start,
+    period_start,
     EXTRACT(DAY FROM last_day - first_day) + 1 AS days_counted,
     EXTRACT(DAY FROM (first_day + INTERVAL 1 MONTH) - first_day) AS days_in_period
   FROM used

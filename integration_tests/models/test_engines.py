@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from bridge.models import models
 from bridge.models.lake import Lake, open_lake
@@ -43,8 +43,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def spark(lake: Lake) -> Iterator[SparkSession]:
-    # Another time zone than UTC would show a model that counts days by the session's clock.
-    with local_session(**{"spark.sql.session.timeZone": "UTC"}) as session:
+    with local_session() as session:
+        session.conf.set("spark.sql.session.timeZone", "UTC")
         for name in lake.synced:
             session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
         create_views(session, lake.as_of, lake.synced)
@@ -57,7 +57,7 @@ def test_a_model_has_the_same_rows_in_both_engines(model: str, lake: Lake, spark
     names = [column[0] for column in cursor.description or ()]
     in_duckdb = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     frame = spark.table(model)
-    in_spark = [row.asDict() for row in frame.collect()]
+    in_spark = [_in_utc(row) for row in frame.collect()]
     assert in_duckdb
     assert frame.columns == names
     assert sorted(map(_comparable, in_spark)) == sorted(map(_comparable, in_duckdb))
@@ -69,6 +69,14 @@ def test_a_model_has_the_same_rows_in_both_engines(model: str, lake: Lake, spark
 def _comparable(row: dict[str, Any]) -> str:
     # Sums of floats depend on the order of the rows.
     return repr([float(f"{value:.9g}") if isinstance(value, float) else value for value in row.values()])
+
+
+def _in_utc(row: Row) -> dict[str, Any]:
+    """Return a row of Spark, which gives times in the zone of this machine."""
+    return {
+        name: value.astimezone(timezone.utc).replace(tzinfo=None) if isinstance(value, datetime) else value
+        for name, value in row.asDict().items()
+    }
 
 
 def _datasets() -> list[tuple[str, str, list[str]]]:
@@ -99,7 +107,7 @@ def test_the_figures_of_the_dashboard_are_those_of_the_report(
     in_duckdb = lake.connection.execute(query)
     frame = spark.sql(query)
     assert set(fields) <= set(frame.columns) == {column[0] for column in in_duckdb.description or ()}
-    in_spark = sorted(_comparable(row.asDict()) for row in frame.collect())
+    in_spark = sorted(_comparable(_in_utc(row)) for row in frame.collect())
     assert in_spark == sorted(_comparable(dict(zip(frame.columns, row, strict=True))) for row in in_duckdb.fetchall())
 
 

@@ -140,7 +140,9 @@ def test_the_demo_reads_all_that_the_fleet_holds(tmp_path: Path, cloud: DeviceCl
     assert "All 10 tables hold exactly what the fleet holds" in done.stdout
     shown = re.findall(r"^│ (\w+) +│ \d+ +│ \d+\.\d +│$", done.stdout, re.M)
     assert shown == list(tables())
-    assert {path.name for path in (tmp_path / "lake").iterdir() if not path.name.startswith(".")} == set(tables())
+    written = {path.name for path in (tmp_path / "lake").iterdir() if not path.name.startswith(".")}
+    assert written == {*tables(), demo.REPORT}
+    assert f"open lake/{demo.REPORT} in a browser" in done.stdout
 
 
 @pytest.mark.parametrize("rows_off", [1, -1])
