@@ -101,7 +101,9 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
 
     from bridge.cli.logs import kept_logs  # noqa: PLC0415
     from bridge.cli.progress import Progress  # noqa: PLC0415
+    from bridge.export.places import Place  # noqa: PLC0415
     from bridge.export.sync import sync  # noqa: PLC0415
+    from bridge.models.lake import create_views  # noqa: PLC0415
 
     progress = Progress(Console(stderr=True, quiet=quiet))
     try:
@@ -123,6 +125,8 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         kept = ", ".join(result.table for result in progress.results if not result.error) or "none"
         complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
         raise
+    if Place.of(to, file_format.value if file_format else None, ()).format == "duckdb":
+        create_views(to.expanduser())
     _report(results, notes, as_json=as_json, quiet=quiet)
     if any(result.error for result in results):
         sys.exit(1)

@@ -101,7 +101,10 @@ def create_views(database: Path) -> None:
     import duckdb  # noqa: PLC0415
 
     with duckdb.connect(str(database)) as connection:
-        synced = dict.fromkeys(_tables_of(connection, database.stem), _modified(database))
+        [[name]] = connection.execute("SELECT current_database()").fetchall()
+        synced = dict.fromkeys(_tables_of(connection, name), _modified(database))
+        if not synced:
+            return
         connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
         connection.execute(f"SET search_path = '{SCHEMA},main'")
         create_models(connection, synced)

@@ -149,4 +149,6 @@ def test_the_command_writes_the_report_of_what_sync_wrote(tmp_path: Path) -> Non
         assert written.exit_code == 0, written.output
         pages.append(re.findall(r"<strong>([\d,]+)</strong>", page.read_text("utf-8")))
     assert pages[0] == pages[1]
+    with duckdb.connect(str(tmp_path / "fleet.duckdb"), read_only=True) as database:
+        assert database.execute("SELECT COUNT(*) FROM particle.fleet").fetchall() == [(5,)]
     assert pages[0][0] == "5"
