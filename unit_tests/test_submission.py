@@ -30,7 +30,7 @@ def test_nothing_breaks_a_rule(laid_out: Path) -> None:
 METADATA, MANIFEST = CONNECTOR / "metadata.yaml", CONNECTOR / "manifest.yaml"
 VIOLATIONS: dict[str, tuple[Path, Change]] = {
     "baseImage": (METADATA, lambda text: re.sub(r"\S+/(airbyte/source-decl)", r"\1", text)),
-    "without encryption": (MANIFEST, lambda text: text.replace("https://api.particle.io", "http://api.particle.io")),
+    "unencrypted": (MANIFEST, lambda text: text.replace("https://api.particle.io", "http://api.particle.io")),
     "tags": (METADATA, lambda text: text.replace("language:manifest-only", "language:python")),
     "suites": (METADATA, lambda text: text.replace("suite: unitTests", "suite: integrationTests")),
     "migration guide": (
