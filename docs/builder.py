@@ -19,8 +19,10 @@ LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run cust
 #
 # Use the connector itself wherever it can be installed. This variant has limits:
 # - It signs in with an access token only, and does not check what the token may read before a stream fails.
-# - It reads everything it finds: no option narrows a stream. Vitals and SIM usage are those of the user's own devices
-#   and SIMs. Products come from /v1/products only.
+# - It reads everything it finds: no option narrows a stream. Products come from /v1/products only. The vitals of a
+#   device and the usage of a SIM come once for each list that it is in, a product's or the user's: merge by key. An
+#   API user's token does not serve these two streams, because the user's own list is refused.
+# - Times and numbers stay as the API sends them.
 # - It does not notice when devices are added or removed while pages are read, so some may be missed or duplicated. A
 #   list ends at its first empty page.
 # - A product, device or SIM that is refused with 403 or 404 is skipped without being counted at the end. A list that is
@@ -34,7 +36,10 @@ LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run cust
 BEARER = {"type": "BearerAuthenticator", "api_token": "{{ config['access_token'] }}"}
 # What the custom components put into an address, and the standard partition's value for it.
 PLACES = {
-    "{{ product_prefix }}": "",
+    "{{ product_prefix }}": (
+        "{{ 'products/' ~ stream_slice.extra_fields['product_id_or_slug'] ~ '/' "
+        "if stream_slice.extra_fields.get('product_id_or_slug') else '' }}"
+    ),
     "{{ product_path }}": "{{ stream_partition['product_id_or_slug'] }}",
     "{{ device_id_path }}": "{{ stream_partition['device_id'] }}",
     "{{ iccid_path }}": "{{ stream_partition['iccid'] }}",
@@ -92,26 +97,26 @@ def _stream(stream: Component) -> Component:
     retriever = stream["retriever"]
     # Products are found in several ways; without code only the first is left.
     own = retriever.get("all_products", retriever)
-    parent = _parent(retriever.get("partition_router"))
+    parents = _parents(retriever.get("partition_router"))
     found: Component = {
         "type": "DeclarativeStream",
         "name": stream["name"],
         "primary_key": stream["primary_key"],
         "retriever": {
             "type": "SimpleRetriever",
-            "requester": _requester(own, is_fan_out=parent is not None),
+            "requester": _requester(own, is_fan_out=bool(parents)),
             "record_selector": own["record_selector"],
         },
         "schema_loader": {"type": "InlineSchemaLoader", "schema": {"$ref": f"#/schemas/{stream['name']}"}},
     }
     if "paginator" in own:
         found["retriever"]["paginator"] = _paginator(own["paginator"])
-    if parent:
-        found["retriever"]["partition_router"] = {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}
+    if parents:
+        found["retriever"]["partition_router"] = {"type": "SubstreamPartitionRouter", "parent_stream_configs": parents}
     if "incremental_sync" in stream:
         start = {**stream["incremental_sync"]["start_datetime"], "datetime": SINCE_EVER}
         found["incremental_sync"] = {**stream["incremental_sync"], "start_datetime": start}
-    if transformations := list(_transformations(stream, parent)):
+    if transformations := list(_transformations(stream, parents)):
         found["transformations"] = transformations
     return found
 
@@ -197,29 +202,42 @@ def _page_parameters(paginator: Component) -> Component:
     return {**documented, **dict.fromkeys(names, str(strategy["page_size"]))}
 
 
-def _parent(router: Component | None) -> Component | None:
-    """Return the parent of a stream: products, or the user's own devices or SIMs."""
+def _parents(router: Component | None) -> list[Component]:
+    """Return the parents of a stream: products, or the devices or SIMs of all products and the user's own."""
     if router is None:
-        return None
-    field = router.get("entity", "product_id_or_slug")
-    source = router.get("own_entities", router["products"])
-    parent = next(stream for stream in _streams() if stream["retriever"] == source)
+        return []
+    if "entity" not in router:
+        return [_parent(router["products"], "product_id_or_slug")]
+    of_products = {**_parent(router["product_entities"], router["entity"]), "extra_fields": [["product_id_or_slug"]]}
+    return [of_products, _parent(router["own_entities"], router["entity"])]
+
+
+def _parent(source: Component, field: str) -> Component:
+    parent = next(stream for stream in _streams() if _url(stream["retriever"]) == _url(source))
+    keys = parent["primary_key"]
     return {
         "type": "ParentStreamConfig",
         "stream": _reference(parent["name"]),
-        "parent_key": parent["primary_key"],
+        "parent_key": keys if isinstance(keys, str) else keys[-1],
         "partition_field": field,
     }
 
 
-def _transformations(stream: Component, parent: Component | None) -> Iterator[Component]:
-    partition = {parent["partition_field"]} if parent else set()
+def _url(retriever: Component) -> str:
+    return str(retriever.get("all_products", retriever)["requester"]["url"])
+
+
+def _transformations(stream: Component, parents: list[Component]) -> Iterator[Component]:
+    partition = {parent["partition_field"] for parent in parents}
+    extra = {path[0] for parent in parents for path in parent.get("extra_fields", ())}
     for own in stream.get("transformations", ()):
         for name, other in own.get("aliases", {}).items():
             yield _added(name, f"record['{other}']", f"record.get('{name}') is none and record.get('{other}')")
         for name in own.get("from_slice", ()):
             if name in partition:
                 yield _added(name, f"stream_partition['{name}']", f"record.get('{name}') is none")
+            elif name in extra:
+                yield _added(name, f"stream_slice.extra_fields['{name}']", f"stream_slice.extra_fields.get('{name}')")
         if removed := own.get("removed"):
             yield {"type": "RemoveFields", "field_pointers": [[name] for name in removed]}
 

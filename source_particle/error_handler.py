@@ -24,7 +24,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.cancellation import endings, pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, MalformedBodyError, Refused, SignInRefusedError
 from source_particle.redaction import scrubbed
-from source_particle.replies import BodyShape, api_message, remember_page
+from source_particle.replies import BodyShape, api_message, error_code, remember_page
 from source_particle.settings import Settings
 
 LOGGER = logging.getLogger("airbyte.source_particle")
@@ -47,15 +47,19 @@ class ParticleErrorHandler(DefaultErrorHandler):
         if not isinstance(response_or_exception, requests.Response):
             return _unanswered(response_or_exception)
         _refuse_another_origin(response_or_exception)
-        if response_or_exception.ok:
+        if response_or_exception.status_code < 400:
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
+        code = error_code(response_or_exception)
+        if code is None and resolution.response_action in (ResponseAction.FAIL, ResponseAction.IGNORE):
+            # A firewall's page, say. Taken for a refusal, it would leave out what is there.
+            return _not_from_the_api(response_or_exception, "its body is not one of the API's errors")
         if resolution.response_action == ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             _refuse_a_second_time(response_or_exception)
         message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
             # Raised here, because the CDK would write the whole body of the reply to the log.
-            raise Refused(message, response_or_exception.status_code)
+            raise Refused(message, response_or_exception.status_code, code=code or "")
         return dataclasses.replace(resolution, error_message=message)
 
     def _foreseen(self, response: requests.Response) -> ErrorResolution:
@@ -75,19 +79,26 @@ class ParticleErrorHandler(DefaultErrorHandler):
         return resolution
 
     def _interpret_body(self, response: requests.Response) -> ErrorResolution:
+        if response.status_code != requests.codes.ok:
+            return _not_from_the_api(response, "only a status of 200 is an answer")
         try:
             remember_page(response, self.shape)
         except MalformedBodyError as error:
-            return ErrorResolution(
-                response_action=ResponseAction.RETRY,
-                failure_type=FailureType.system_error,
-                error_message=_at(
-                    response,
-                    f"The reply (status {response.status_code}) is not what this endpoint promises: {error}. If this "
-                    "persists, a proxy answers instead of the API, or the API has changed: please report it.",
-                ),
-            )
+            return _not_from_the_api(response, str(error))
         return SUCCESS_RESOLUTION
+
+
+def _not_from_the_api(response: requests.Response, problem: str) -> ErrorResolution:
+    """Ask again, and then fail: nothing proves that the API has spoken."""
+    return ErrorResolution(
+        response_action=ResponseAction.RETRY,
+        failure_type=FailureType.system_error,
+        error_message=_at(
+            response,
+            f"The reply (status {response.status_code}) is not what this endpoint promises: {problem}. If "
+            "this persists, a proxy answers instead of the API, or the API has changed: please report it.",
+        ),
+    )
 
 
 def _at(response: requests.Response, message: str) -> str:

@@ -28,20 +28,36 @@ UNVERIFIED = (
 )
 
 
-# The API's answers for something that does not exist or that this token may not see.
-REFUSALS = (403, 404)
-
-
 class Refused(AirbyteTracedException):
-    """The API refused one request, and a retry would not change that."""
+    """The API refused one request, and a retry would not change that.
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message=message, internal_message=message, failure_type=FailureType.config_error)
-        self.status = status
+    With `may_skip`, what `*` found may be left out for it; `code` is what the API calls the error.
+    """
 
-    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int]]:
-        """Pickle by the positional arguments, as exceptions require."""
-        return Refused, (str(self.message), self.status)
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        may_skip: bool = False,
+        code: str = "",
+        failure_type: FailureType = FailureType.config_error,
+    ) -> None:
+        super().__init__(message=message, internal_message=message, failure_type=failure_type)
+        self.status, self.may_skip, self.code = status, may_skip, code
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int, bool, str, FailureType]]:
+        """Survive pickling, which an exception does by its positional arguments."""
+        return Refused, (str(self.message), self.status, self.may_skip, self.code, self.failure_type)
+
+    @property
+    def is_closed_to_api_users(self) -> bool:
+        """Whether the endpoint belongs to users, so that an API user has nothing there."""
+        return self.code == "unauthorized"
+
+    @property
+    def lacks_scope(self) -> bool:
+        """Whether the token is an API user's and lacks the endpoint's scope."""
+        return self.code == "invalid_scope"
 
 
 class SignInRefusedError(AirbyteTracedException):

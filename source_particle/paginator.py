@@ -10,7 +10,7 @@ from airbyte_cdk.sources.declarative.requesters.paginators.strategies.pagination
 from airbyte_cdk.sources.declarative.requesters.request_option import RequestOption
 from airbyte_cdk.sources.types import Config
 
-from source_particle.errors import REFUSALS, Refused
+from source_particle.errors import Refused
 from source_particle.paging import Order, Page, Window
 from source_particle.requester import ParticleRequester
 
@@ -81,9 +81,9 @@ class ListPages:
         try:
             page = self.requester.page(self.url, self._parameters(window))
         except Refused as refusal:
-            if refusal.status == requests.codes.not_found and window.number > 1:
+            if refusal.may_skip and refusal.status == requests.codes.not_found and window.number > 1:
                 return None
-            if refusal.status not in REFUSALS and not self.is_order_documented and window.order != Order.ANY:
+            if not refusal.may_skip and not self.is_order_documented and window.order != Order.ANY:
                 # An endpoint may refuse parameters that it does not document.
                 return self.fetch(window._replace(order=Order.ANY))
             raise

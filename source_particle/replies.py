@@ -25,6 +25,8 @@ LONG_INTEGER = b":" + b"0" * 19
 DEEPEST = 400
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# Where an error says what is wrong, in the order of Particle's own command line tool.
+ERROR_KEYS = ("error_description", "description", "error", "errors", "info", "message")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)", re.ASCII)
 
 
@@ -48,6 +50,8 @@ class BodyShape:
     def page(self, content: bytes) -> Page:
         """Return the page in a body; raises MalformedBodyError, which says what is wrong, for any other body."""
         body = _parsed(content)
+        if _is_error(body):
+            raise MalformedBodyError("it is an error object")
         if self.bare_list_is and isinstance(body, list):
             body = {self.bare_list_is: body}
         records = self._records(body)
@@ -94,15 +98,35 @@ def api_message(response: requests.Response) -> str:
 
     The API has at least seven shapes of error; the order of keys is that of Particle's own command line tool.
     """
-    try:
-        body = _parsed(response.content)
-    except MalformedBodyError:
-        return ""
-    body = body if isinstance(body, dict) else {}
-    for key in ("error_description", "description", "error", "errors", "info", "message"):
+    body = _error_body(response) or {}
+    for key in ERROR_KEYS:
         if said := ", ".join(_texts(body.get(key))):
             return f"The API says: {_quoted(said)}"
     return ""
+
+
+def error_code(response: requests.Response) -> str | None:
+    """Return what the API calls an error, empty where it gives no name; None where the body is not the API's."""
+    body = _error_body(response)
+    if body is None or (body and not body.keys() & {*ERROR_KEYS, "ok"}):
+        return None
+    code = body.get("error")
+    return code if isinstance(code, str) else ""
+
+
+def _error_body(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = _parsed(response.content)
+    except MalformedBodyError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_error(body: Any) -> bool:
+    """Whether a body says that something went wrong, whatever records it holds beside that."""
+    return isinstance(body, dict) and (
+        body.get("ok") is False or any(body.get(name) for name in ("error", "errors", "error_description"))
+    )
 
 
 def _quoted(said: str) -> str:

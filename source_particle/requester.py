@@ -18,7 +18,7 @@ from source_particle.errors import Refused
 from source_particle.kept import KeptDays
 from source_particle.paging import Page
 from source_particle.redaction import withhold_from_log
-from source_particle.replies import page_of
+from source_particle.replies import error_code, page_of
 from source_particle.settings import Settings
 
 # The CDK evaluates Jinja results such as `007` or `[1]` as Python if they have one of these types; nothing has this
@@ -85,8 +85,11 @@ class ParticleRequester(HttpRequester):
             if not isinstance(last, BaseBackoffException):
                 raise
             where = "" if last.response is not None else f"{last.request.url}: "
+            if last.response is not None and last.response.status_code == requests.codes.not_found:
+                raise Refused(str(last), last.response.status_code, failure_type=error.failure_type) from last
             raise AirbyteTracedException(message=f"{where}{last}", failure_type=error.failure_type) from last
         if not response.ok:
             resolution = self.handler.interpret_response(response)
-            raise Refused(str(resolution.error_message), response.status_code)
+            code = error_code(response) or ""
+            raise Refused(str(resolution.error_message), response.status_code, may_skip=True, code=code)
         return page_of(response)

@@ -18,7 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budget_of
 from source_particle.cursors import CursorlessRecord
-from source_particle.errors import REFUSALS, Refused, UnstableListError
+from source_particle.errors import Refused, UnstableListError
 from source_particle.paginator import ListPages
 from source_particle.paging import Page, PagedList, Record, Window, windows_between
 from source_particle.prefetch import OpenLists, pages_ahead
@@ -68,6 +68,8 @@ class ParticleRetriever(Retriever):
         self._lists = OpenLists(self._settings.num_workers)
         # Only what is read for a stream that fans out may be skipped; a list of parents is its router's to skip.
         self._skips: Skips | None = getattr(self.partition_router, "skips", None)
+        if self._skips is not None:
+            self._skips.probe = self._is_served
         extractor = cast(DpathExtractor, self.record_selector.extractor)
         self.requester.handler.shape = BodyShape(
             records_key=next((str(name) for name in extractor.field_path), None),
@@ -102,8 +104,10 @@ class ParticleRetriever(Retriever):
                     self._normalize(records)
                     redact(records, self._known)
                 yield from self._dated(records)
+            if self._skips is not None:
+                self._skips.served()
         except Refused as refusal:
-            if self._skips is None or not stream_slice.extra_fields.get("found") or refusal.status not in REFUSALS:
+            if self._skips is None or not stream_slice.extra_fields.get("found") or not refusal.may_skip:
                 raise
             self._skips.add(next(iter(stream_slice.partition.values())), refusal)
             if is_counting:
@@ -111,6 +115,8 @@ class ParticleRetriever(Retriever):
         finally:
             if self._skips is not None:
                 self._skips.slice_read()
+        if self._skips is not None:
+            self._skips.report_when_done()
 
     def _dated(self, records: list[Record]) -> Iterator[Record]:
         """Yield records, those from the future so that they do not move the cursor of an incremental sync."""
@@ -122,6 +128,18 @@ class ParticleRetriever(Retriever):
         latest = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.999Z")
         for record in records:
             yield CursorlessRecord(record) if str(record[self.cursor_field]) > latest else record
+
+    def _is_served(self, stream_slice: StreamSlice) -> bool:
+        try:
+            if self.paginator:
+                self._list(stream_slice, self.paginator).fetch(Window(1, 1))
+            else:
+                self._only_page(stream_slice)
+        except Refused as refusal:
+            if not refusal.may_skip:
+                raise
+            return False
+        return True
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:
@@ -247,28 +265,36 @@ class ProductsRetriever(Retriever):
             yield from records_of(self.all_products)
             return
         except Refused as refusal:
+            # Whoever answers this: the lists below hold the same products.
             if refusal.status != requests.codes.not_found:
                 raise
-        refused = []
-        try:
-            yield from records_of(self.own_products)
-        except Refused as refusal:
-            refused.append(refusal)
+        skips = Skips("products", Settings.of(self.config).on_refused)
+        yield from _unless_refused(records_of(self.own_products), "the user's own list", skips)
         try:
             organizations = list(records_of(self.organizations))
         except Refused as refusal:
-            refused.append(refusal)
+            if not refusal.may_skip:
+                raise
+            skips.add("the list of organizations", refusal)
             organizations = []
-        if len(refused) == 2:
-            raise refused[0]
-        for refused_list in refused:
-            LOGGER.warning("products: skipped a list that the API refused: %s", refused_list.message)
         for organization in organizations:
             name = str(organization.get("slug") or organization["id"])
-            try:
-                yield from records_of(self.organization_products, _organization_slice(name))
-            except Refused as refusal:
-                LOGGER.warning("products: skipped the products of organization %s: %s", name, refusal.message)
+            products = records_of(self.organization_products, _organization_slice(name))
+            yield from _unless_refused(products, f"the products of organization {name}", skips)
+        skips.all_named()
+        skips.report_when_done()
+
+
+def _unless_refused(records: Iterator[Record], name: str, skips: Skips) -> Iterator[Record]:
+    """Yield records; a list that the API refuses is skipped."""
+    try:
+        yield from records
+    except Refused as refusal:
+        if not refusal.may_skip:
+            raise
+        skips.add(name, refusal)
+    else:
+        skips.list_served()
 
 
 def _organization_slice(name: str) -> StreamSlice:

@@ -12,7 +12,7 @@ from airbyte_cdk.sources.declarative.partition_routers.partition_router import P
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, StreamSlice
 
-from source_particle.errors import REFUSALS, Refused
+from source_particle.errors import Refused
 from source_particle.paging import Record
 from source_particle.settings import EVERYTHING, Settings, table_options
 from source_particle.skips import Skips
@@ -39,9 +39,10 @@ class FleetRouter(PartitionRouter):
     product_entities: Retriever | None = None
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._plan = Settings.of(self.config).plan
+        settings = Settings.of(self.config)
+        self._plan = settings.plan
         self._options = table_options(self.config, self.table)
-        self.skips = Skips(self.table)
+        self.skips = Skips(self.table, settings.on_refused)
 
     # ---- listing ----
 
@@ -51,6 +52,7 @@ class FleetRouter(PartitionRouter):
         try:
             for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
                 if not self._is_in_part(stream_slice):
+                    self.skips.left_to_others(stream_slice)
                     continue
                 self.skips.slice_named()
                 yield stream_slice
@@ -58,6 +60,7 @@ class FleetRouter(PartitionRouter):
             self.skips.all_named()
         if failures:
             raise failures[0]
+        self.skips.report_when_done()
 
     def _option(self, name: str) -> list[str] | None:
         """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""
@@ -126,8 +129,8 @@ class FleetRouter(PartitionRouter):
     def _entity_slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         option = str(self.entity)
         wanted = self._option(option) or [EVERYTHING]
-        products = self._option("product_id_or_slug")
-        if wanted != [EVERYTHING] and (products is None or (len(products) == 1 and products != [EVERYTHING])):
+        products = self._option("product_id_or_slug") or ([EVERYTHING] if wanted == [EVERYTHING] else [])
+        if wanted != [EVERYTHING] and products != [EVERYTHING] and len(products) <= 1:
             product = products[0] if products else None
             place = _product_slice(product, found=False) if product else None
             holder = self.product_entities if product else self.own_entities
@@ -137,7 +140,7 @@ class FleetRouter(PartitionRouter):
         seen: set[str] = set()
         asked = _Asked(wanted)
         for place in self._places_to_list(products):
-            for record in self._listed(place, products, failures):
+            for record in self._listed(place, failures):
                 name = _entity_name(record)
                 if asked.takes(name, _other_name(record)) and name not in seen:
                     found_in = place.partition["product_id_or_slug"] if place else None
@@ -147,35 +150,31 @@ class FleetRouter(PartitionRouter):
                 return
         failures.extend(self._not_found(name) for name in wanted if name in asked.missing)
 
-    def _places_to_list(self, products: list[str] | None) -> Iterator[StreamSlice | None]:
+    def _places_to_list(self, products: list[str]) -> Iterator[StreamSlice | None]:
         """Yield the lists that contain entities: the slices of products, and None for the user's own list.
 
         An entity that moves from a product not yet listed to one already listed would be missed. So all products but
         the last one are listed again at the end.
         """
-        in_products = list(self._product_slices()) if products is not None else []
+        in_products = list(self._product_slices())
         yield from in_products
-        if products is None or products == [EVERYTHING]:
+        if products == [EVERYTHING]:
             yield None
         yield from in_products[:-1]
 
-    def _listed(
-        self, place: StreamSlice | None, products: list[str] | None, failures: list[Refused]
-    ) -> Iterator[Record]:
+    def _listed(self, place: StreamSlice | None, failures: list[Refused]) -> Iterator[Record]:
         """Yield the entities of a product or, with None, of the user; a refusal ends the list."""
         retriever = self.product_entities if place else self.own_entities
         assert retriever is not None
         try:
             yield from records_of(retriever, place)
+            self.skips.list_served()
         except Refused as refusal:
-            if place is None and products is None:
-                raise
-            if place is None:
-                self.skips.add("the user's own list", refusal)
-            elif place.extra_fields["found"] and refusal.status in REFUSALS:
-                self.skips.add(f"product {place.partition['product_id_or_slug']}", refusal)
-            else:
+            if not refusal.may_skip or (place and not place.extra_fields["found"]):
                 failures.append(refusal)
+            else:
+                name = f"product {place.partition['product_id_or_slug']}" if place else "the user's own list"
+                self.skips.add(name, refusal)
 
     def _entity_slice(self, name: str, product: str | None, *, found: bool) -> StreamSlice:
         return StreamSlice(

@@ -39,6 +39,7 @@ class Settings:
     budget_seconds: float
     longest_reply_seconds: float
     retry_wait_factor: float
+    on_refused: str
     plan: Plan
 
     @classmethod

@@ -50,7 +50,7 @@ def test_a_table_of_a_user_tells_an_api_user_why_it_cannot_be_read(cloud: Device
 
     result = sync(config, "devices")
 
-    assert "API users cannot read the tables of a user" in result.errors
+    assert "An API user cannot read it: it belongs to a user" in result.errors
     assert "API users are not allowed to call this endpoint" in result.errors
 
 
@@ -82,7 +82,8 @@ def test_an_api_user_finds_the_products_of_organizations_where_there_is_no_list_
         assert not result.errors
         assert result.records[table]
         assert not cloud.ledger.compare(table, {}, result.records[table], access="api_user")
-        assert "skipped a list that the API refused" in result.warnings
+        assert "products: skipped 1 that this token may not read" in result.warnings
+        assert "the user's own list (400)" in result.warnings
 
 
 @pytest.mark.parametrize("date", ["2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z"])

@@ -198,7 +198,8 @@ def _entities(ask: Question, collection: str, option: str) -> Iterator[tuple[str
 
 
 def _places(ask: Question, collection: str) -> Iterator[tuple[str | None, Scope]]:
-    if "product_id_or_slug" in ask.options:
+    wants_all = ask.values("device_id" if collection == "devices" else "iccid") is None
+    if "product_id_or_slug" in ask.options or wants_all:
         products = ask.products_with_sims("/sims") if collection == "sims" else ask.products()
         for name, product in products:
             yield name, product["id"]

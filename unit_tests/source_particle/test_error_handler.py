@@ -43,7 +43,7 @@ def interpreted(response: requests.Response | Exception) -> ErrorResolution | Re
 
 def test_every_status_that_the_manifest_names_has_a_promise_here() -> None:
     filters = MANIFEST["definitions"]["requester"]["error_handler"]["response_filters"]
-    assert {code for entry in filters for code in entry["http_codes"]} == ACTIONS.keys()
+    assert {code for entry in filters for code in entry.get("http_codes", ())} == ACTIONS.keys()
 
 
 @pytest.mark.parametrize("status", ACTIONS)
@@ -88,7 +88,46 @@ def test_a_good_status_without_the_promised_body_is_tried_again(status: int) -> 
     assert isinstance(outcome, ErrorResolution)
     assert outcome.response_action == ResponseAction.RETRY
     assert f"{URL}: " in str(outcome.error_message)
-    assert "it is not JSON" in str(outcome.error_message)
+    problem = "it is not JSON" if status == 200 else "only a status of 200 is an answer"
+    assert problem in str(outcome.error_message)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 300, 302, 304])
+def test_only_a_status_of_200_is_an_answer(status: int) -> None:
+    outcome = interpreted(reply(status, json.dumps([{"id": "1"}]), url=URL.replace("products/7/", "")))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 418, 451])
+@pytest.mark.parametrize("body", ["", "<html>Blocked</html>", "[]", "null", '"no"', '{"blocked": true}', '{"a":'])
+def test_a_refusal_that_is_not_in_the_apis_words_is_no_refusal(status: int, body: str) -> None:
+    outcome = interpreted(reply(status, body, url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+    assert outcome.failure_type == FailureType.system_error
+    assert "is not one of the API's errors" in str(outcome.error_message)
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", '{"ok":false}', '{"error":"x"}', '{"ok":false,"errors":["x"]}', '{"message":"x"}']
+)
+def test_a_refusal_in_the_apis_words_is_one(body: str) -> None:
+    outcome = interpreted(reply(404, body, url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.IGNORE
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize(
+    ("code", "advice"), [("unauthorized", "belongs to a user"), ("invalid_scope", "lacks a scope")]
+)
+def test_what_an_api_user_may_not_read_is_told_apart(status: int, code: str, advice: str) -> None:
+    outcome = interpreted(reply(status, json.dumps({"error": code, "error_description": "Why."}), url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.IGNORE
+    assert advice in str(outcome.error_message)
+    assert "The API says: Why." in str(outcome.error_message)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +224,12 @@ def test_one_bad_reply_costs_one_more_request_and_no_record() -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
 def test_a_refusal_is_not_asked_for_twice(status: int) -> None:
     with requests_mock.Mocker() as server:
-        server.get(f"{BASE_URL}/v1/devices", status_code=status)
+        server.get(f"{BASE_URL}/v1/devices", status_code=status, json={"ok": False, "error": "No."})
         with pytest.raises(Refused) as caught:
             read_devices()
         assert server.call_count == 1
     assert caught.value.status == status
+    assert caught.value.may_skip == (status in (403, 404))
 
 
 def test_a_refused_token_that_was_configured_is_an_error_at_once() -> None:
@@ -280,9 +320,10 @@ def test_a_server_that_fails_for_a_while_is_something_to_wait_for(status: int) -
 
 
 def test_a_refusal_survives_pickling() -> None:
-    copy = pickle.loads(pickle.dumps(Refused("not there", 404)))
+    copy = pickle.loads(pickle.dumps(Refused("not there", 404, may_skip=True, code="unauthorized")))
 
-    assert (copy.message, copy.status) == ("not there", 404)
+    assert (copy.message, copy.status, copy.may_skip) == ("not there", 404, True)
+    assert copy.is_closed_to_api_users
 
 
 def test_superscript_digits_are_no_number_of_seconds() -> None:

@@ -2,9 +2,7 @@
 
 import logging
 import re
-import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
@@ -34,9 +32,16 @@ class Lists:
         self.asked.append(product)
         held = self.holds.get(product, 404)
         if isinstance(held, int):
-            raise Refused(f"{product} is refused", held)
+            raise Refused(f"{product} is refused", held, may_skip=held in (403, 404))
         for name in held:
             yield {self.key: name, **({"name": self.names[name]} if name in self.names else {})}
+
+
+class Closed(Lists):
+    """Stands for a list that belongs to users."""
+
+    def read_records(self, _: Any, stream_slice: StreamSlice | None = None) -> Iterable[dict[str, str]]:
+        raise Refused("API users are not allowed", 400, may_skip=True, code="unauthorized")
 
 
 def router(
@@ -47,12 +52,13 @@ def router(
     own: list[str] | int | None = None,
     key: str = "id",
     plan: Mapping[str, Any] | None = None,
+    on_refused: str = "skip",
     **in_products: list[str] | int,
 ) -> FleetRouter:
     """A router over products p1, p2 …, each with what it holds, and over the user's own list."""
     found = list(in_products) if products is None else products
     return FleetRouter(
-        config=config(plan=plan or {}, **({} if options is None else {"a_table": options})),
+        config=config(plan=plan or {}, on_refused=on_refused, **({} if options is None else {"a_table": options})),
         parameters={},
         table="a_table",
         products=cast(Retriever, Lists({OWN: found})),
@@ -113,8 +119,8 @@ ALL = {"device_id": "*", "product_id_or_slug": "*"}
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (None, [("a", None, True), ("o", None, True)]),
-        (STAR, [("a", None, True), ("o", None, True)]),
+        (None, [("a", "p1", True), ("b", "p1", True), ("c", "p2", True), ("o", None, True)]),
+        (STAR, [("a", "p1", True), ("b", "p1", True), ("c", "p2", True), ("o", None, True)]),
         ({"device_id": "x"}, [("x", None, False)]),
         ({"device_id": "x,y, x"}, [("x", None, False), ("y", None, False)]),
         ({"device_id": "x,y", "product_id_or_slug": "p1"}, [("x", "p1", False), ("y", "p1", False)]),
@@ -242,6 +248,7 @@ def outcome(fan: FleetRouter) -> tuple[list[str], Refused | None]:
     try:
         for piece in fan.stream_slices():
             names.append(next(iter(piece.partition.values())))
+            fan.skips.served()
             fan.skips.slice_read()
     except Refused as refusal:
         return names, refusal
@@ -292,59 +299,25 @@ def test_a_token_without_the_users_list_still_reads_all_products(caplog: pytest.
     assert "the user's own list (403)" in caplog.text
 
 
-def test_the_users_list_refused_is_an_error_where_nothing_else_was_asked_for() -> None:
-    with pytest.raises(Refused):
-        named(router(STAR, entity="device_id", own=403))
+@pytest.mark.parametrize("lists", [{"own": 403}, {"own": 403, "p1": 403, "p2": 404}], ids=str)
+def test_a_read_whose_lists_are_all_refused_is_no_empty_table(lists: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"a_table: the API refused everything that \* found"):
+        named(router(STAR, entity="device_id", **lists))
 
 
-def test_what_is_skipped_is_named_once_when_the_last_slice_ends(caplog: pytest.LogCaptureFixture) -> None:
-    fan = router(None, p1=[], p2=[], p3=[])
-    pieces = list(fan.stream_slices())
-    with caplog.at_level(logging.WARNING):
-        for piece in reversed(pieces):
-            assert caplog.messages == []
-            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 404))
-            fan.skips.slice_read()
-    assert caplog.messages == [
-        "a_table: skipped 3 that this token may not read or that no longer exist (403, 404): "
-        "p1 (404), p2 (404), p3 (404)"
-    ]
-    for _ in fan.stream_slices():
-        fan.skips.slice_read()
-    assert len(caplog.messages) == 1, "Fix: what has been named is not named again by the next read"
+def test_an_empty_product_beside_a_refused_one_is_an_empty_table() -> None:
+    assert named(router(ALL, entity="device_id", own=403, p1=[], p2=403)) == []
 
 
-def test_slices_that_end_before_all_are_named_do_not_bring_the_summary_forward(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    fan = router(None, p1=[], p2=[], p3=[])
-    with caplog.at_level(logging.WARNING):
-        for piece in fan.stream_slices():
-            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 403))
-            fan.skips.slice_read()
-            assert caplog.messages == []
-    assert len(caplog.messages) == 1
-    assert "skipped 3" in caplog.text
+def test_an_api_user_has_no_list_of_its_own_and_loses_nothing_by_it() -> None:
+    fan = router(ALL, entity="device_id", p1=["a"], on_refused="fail")
+    fan.own_entities = cast(Retriever, Closed({}))
+    assert named(fan) == [("a", "p1", True)]
 
 
-def test_threads_that_end_in_any_order_lose_no_count(caplog: pytest.LogCaptureFixture) -> None:
-    many: dict[str, Any] = {f"p{number:03}": [] for number in range(200)}
-    fan = router(None, **many)
-    barrier = threading.Barrier(8, timeout=10)
-
-    def read(pieces: list[StreamSlice]) -> None:
-        barrier.wait()
-        for piece in pieces:
-            fan.skips.add(piece.partition["product_id_or_slug"], Refused("no", 403))
-            fan.skips.slice_read()
-
-    with caplog.at_level(logging.WARNING):
-        pieces = list(fan.stream_slices())
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(read, [pieces[thread::8] for thread in range(8)]))
-    (warning,) = caplog.messages
-    assert "skipped 200 " in warning
-    assert len(set(re.findall(r"p\d{3}", warning))) == 200
+def test_a_refusal_is_an_error_where_the_user_says_so() -> None:
+    with pytest.raises(Refused, match="p2 is refused It is an error because on_refused is fail"):
+        named(router(ALL, entity="device_id", own=[], p1=["a"], p2=403, on_refused="fail"))
 
 
 def test_nothing_is_logged_if_nothing_was_skipped(caplog: pytest.LogCaptureFixture) -> None:

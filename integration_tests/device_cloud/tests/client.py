@@ -104,22 +104,29 @@ def read_product_sims(cloud: DeviceCloud) -> Records:
     ]
 
 
-def read_own_vitals(cloud: DeviceCloud) -> Records:
-    """Read the vitals of the user's devices."""
+def read_vitals(cloud: DeviceCloud) -> Records:
+    """Read the vitals of every product's devices and of the user's other ones."""
     start = iso_ms(datetime.now(timezone.utc) - timedelta(days=29, hours=23))
+    found = {device["id"]: device["product_id_or_slug"] for device in reversed(read_product_devices(cloud))}
+    own = {device["id"]: None for device in get(cloud, "/v1/devices").json()}
     return [
-        documented("diagnostics", {**record, "device_id": device["id"], "product_id_or_slug": None})
-        for device in get(cloud, "/v1/devices").json()
-        for record in get(cloud, f"/v1/diagnostics/{device['id']}", start_date=start).json()["diagnostics"]
+        documented("diagnostics", {**record, "device_id": device, "product_id_or_slug": product})
+        for device, product in {**own, **found}.items()
+        for record in get(cloud, f"/v1/{_prefix(product)}diagnostics/{device}", start_date=start).json()["diagnostics"]
     ]
 
 
-def read_own_usage(cloud: DeviceCloud) -> Records:
-    """Read the data usage of the user's SIMs."""
+def read_usage(cloud: DeviceCloud) -> Records:
+    """Read the data usage of every product's SIMs and of the user's other ones."""
+    found = {sim["iccid"]: sim["product_id_or_slug"] for sim in reversed(read_product_sims(cloud))}
+    own = {sim.get("_id") or sim["iccid"]: None for sim in get(cloud, "/v1/sims").json()["sims"]}
     records = []
-    for sim in get(cloud, "/v1/sims").json()["sims"]:
-        iccid = sim.get("_id") or sim["iccid"]
-        body = get(cloud, f"/v1/sims/{iccid}/data_usage").json()
+    for iccid, product in {**own, **found}.items():
+        body = get(cloud, f"/v1/{_prefix(product)}sims/{iccid}/data_usage").json()
         usage = {"usage_by_day": body} if isinstance(body, list) else body
-        records.append({**usage, "iccid": iccid, "product_id_or_slug": None})
+        records.append({**usage, "iccid": iccid, "product_id_or_slug": product})
     return records
+
+
+def _prefix(product: str | None) -> str:
+    return f"products/{product}/" if product else ""
