@@ -97,10 +97,14 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
 
 
 def create_views(database: Path) -> None:
-    """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one."""
+    """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one.
+
+    Raises ConfigurationError for a schema of that name that somebody else made.
+    """
     import duckdb  # noqa: PLC0415
 
     with duckdb.connect(str(database)) as connection:
+        _check_schema(connection, database)
         [[name]] = connection.execute("SELECT current_database()").fetchall()
         synced = dict.fromkeys(_tables_of(connection, name), _modified(database))
         if not synced:
@@ -109,6 +113,16 @@ def create_views(database: Path) -> None:
         connection.execute(f"SET search_path = '{SCHEMA},main'")
         create_models(connection, synced)
         connection.execute("COMMIT")
+
+
+def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
+    found = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [SCHEMA])
+    ours = {"as_of", "loaded_tables", *models(), *tables()}
+    if others := sorted({name for (name,) in found.fetchall()} - ours):
+        raise ConfigurationError(
+            f"{database} has a schema {SCHEMA} with {others[0]}, which this tool did not write. Rename the schema, or "
+            "choose another file."
+        )
 
 
 def _create_last_places(connection: DuckDBPyConnection, synced: Mapping[str, datetime]) -> None:
