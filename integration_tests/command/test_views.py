@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from integration_tests.command.test_cli import run
+from integration_tests.command.running import run
 from integration_tests.device_cloud import DeviceCloud
 
 
