@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MARK = "_particle_sync.json"
 SCHEMA = "particle"
 """Where the views of a database are."""
+PLACES = ("product_locations", "location_history")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
@@ -127,11 +128,11 @@ def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
 
 def _create_last_places(connection: DuckDBPyConnection, synced: Mapping[str, datetime]) -> None:
     """Create `last_places`, where each device was last seen, from the tables of places that are there."""
-    sources = []
-    if "product_locations" in synced:
-        sources.append("SELECT device_id, longitude, latitude, last_heard AS seen_at FROM product_locations")
-    if "location_history" in synced:
-        sources.append("SELECT device_id, longitude, latitude, timestamp AS seen_at FROM location_history")
+    sources = [
+        f"SELECT device_id, longitude, latitude, timestamp AS seen_at FROM {name} WHERE longitude IS NOT NULL"  # noqa: S608
+        for name in PLACES
+        if name in synced
+    ]
     if sources:
         places = " UNION ALL ".join(sources)
         connection.execute(

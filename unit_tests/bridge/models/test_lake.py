@@ -176,8 +176,9 @@ def test_freshness_names_every_table_and_which_are_there(opened: Opener) -> None
     assert there == {"diagnostics": (1, datetime(2026, 11, 26, 10), 0), "user": (0, None, 0)}  # noqa: DTZ001
 
 
-def test_places_are_the_last_of_each_device(tmp_path: Path, opened: Opener) -> None:
-    folder = tmp_path / "lake" / "location_history"
+@pytest.mark.parametrize("table", ["product_locations", "location_history"])
+def test_places_are_the_last_of_each_device(table: str, tmp_path: Path, opened: Opener) -> None:
+    folder = tmp_path / "lake" / table
     folder.mkdir(parents=True)
     duckdb.execute(
         "COPY (SELECT 'a' AS device_id, 8.1 AS longitude, 50.2 AS latitude, '2026-01-01T00:00:00.000Z' AS timestamp "
