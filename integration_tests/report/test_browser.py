@@ -66,10 +66,14 @@ def test_dark_is_dark_and_print_is_white(reported: Reported, chromium: Browser) 
     assert ground["print"] == 3 * 255
 
 
-def test_a_phone_need_not_scroll_sideways(reported: Reported, chromium: Browser) -> None:
-    chromium.look(width=375, is_phone=True)
+@pytest.mark.parametrize("look", ["phone", "print"])
+def test_nothing_is_beyond_the_edge_of_phone_or_paper(look: str, reported: Reported, chromium: Browser) -> None:
+    chromium.look(**LOOKS[look])
     chromium.open(reported.page)
-    assert chromium.evaluate("document.documentElement.scrollWidth") == 375
+    assert chromium.evaluate("document.documentElement.scrollWidth") == LOOKS[look]["width"]
+    # A phone scrolls a table that is too wide; paper cannot.
+    wide = '[...document.querySelectorAll(".scroll")].filter(it => it.scrollWidth > it.clientWidth + 1).length'
+    assert look == "phone" or chromium.evaluate(wide) == 0
 
 
 def test_the_query_of_each_figure_is_one_click_away(reported: Reported, chromium: Browser) -> None:
