@@ -5,21 +5,28 @@ inherit what was spent. The CDK's own limiter leaves a thread behind for each so
 would collect, and fills its whole window after a single 429.
 """
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
 from source_particle.cancellation import PATIENCE, endings, is_wanted
 from source_particle.clock import ApiClock
 from source_particle.deadline import DeadlineAdapter
-from source_particle.errors import NotWantedError
+from source_particle.errors import NotWantedError, Refused
 from source_particle.settings import Settings
 
+LOGGER = logging.getLogger("airbyte.source_particle")
 MAX_CONNECTIONS = 32
+# How often a wait for the budget is logged.
+REMINDER = 60.0
+# How long an API is tried that has never answered this process; one that has is worth more patience.
+FIRST_CONTACT = 6.0
 
 
 class Budget:
@@ -43,6 +50,16 @@ class Budget:
         self.api_clock = ApiClock()
         self._answered: deque[float] = deque()
         self._full_until = 0.0
+        # Those that wait, first come, first served.
+        self._waiting: deque[object] = deque()
+        self._reminded: float | None = None
+        self._has_replied = False
+        self._silences: list[float] = []
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait to be let through."""
+        return len(self._waiting)
 
     @property
     def seconds_full(self) -> float:
@@ -54,22 +71,61 @@ class Budget:
 
         Raises NotWantedError as soon as the reader has gone.
         """
+        turn = object()
         with self._changed:
-            while (seconds := self._seconds_to_wait(limit, at_once)) > 0:
-                if not is_wanted():
-                    raise NotWantedError
-                if self._under_way < at_once and self._under_way + len(self._answered) >= limit:
-                    self._full_until = self._clock() + seconds
-                self._wait(self._changed, min(seconds, PATIENCE) if endings() else seconds)
+            self._waiting.append(turn)
+            try:
+                while (seconds := self._seconds_to_wait(limit, at_once)) > 0 or self._waiting[0] is not turn:
+                    if not is_wanted():
+                        raise NotWantedError
+                    if self._under_way < at_once and self._under_way + len(self._answered) >= limit:
+                        self._full_until = self._clock() + seconds
+                        self._remind(seconds, limit)
+                    self._wait(self._changed, min(seconds or 1.0, PATIENCE if endings() else REMINDER))
+            finally:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
             self._under_way += 1
             self.sent += 1
+
+    def _remind(self, seconds: float, limit: int) -> None:
+        if seconds > 1 and (self._reminded is None or self._clock() >= self._reminded + REMINDER):
+            self._reminded = self._clock()
+            LOGGER.info(
+                "Waiting up to %.0f seconds before the next request: %d were sent in the last %.0f seconds, which is "
+                "all that requests_per_5_minutes allows.",
+                seconds,
+                limit,
+                self._window,
+            )
+
+    def note(self, started: float | None) -> None:
+        """Note that a request which was started then met no server, or with None that one was answered."""
+        with self._changed:
+            if started is None:
+                self._has_replied = True
+                return
+            # What a process met a while ago says nothing about now.
+            recent = [silence for silence in self._silences if silence > started - REMINDER]
+            self._silences = [*recent[:1], started]
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether no server has ever answered this process, though it has tried for a while."""
+        with self._changed:
+            tried = bool(self._silences) and self._clock() - self._silences[0] >= FIRST_CONTACT
+            return tried and not self._has_replied
 
     def release(self) -> None:
         """Note that a request was answered, or that no answer arrived."""
         with self._changed:
             self._under_way -= 1
             self._answered.append(self._clock())
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def now(self) -> float:
+        """Return the time of its clock."""
+        return self._clock()
 
     def _seconds_to_wait(self, limit: int, at_once: int) -> float:
         oldest_counted = self._clock() - self._window
@@ -97,21 +153,45 @@ class BudgetedAdapter(DeadlineAdapter):
     """Sends each request within the budget: first tries, retries and redirects alike."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.longest_reply_seconds, pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
+        limits = (settings.longest_reply_seconds, settings.largest_reply_bytes)
+        super().__init__(*limits, pool_connections=MAX_CONNECTIONS, pool_maxsize=MAX_CONNECTIONS)
         self.budget = budget_of(settings)
         self.limit, self._at_once = settings.requests_per_5_minutes, settings.num_workers
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Wait for room in the budget, then send; raises NotWantedError if the reader has gone."""
         self.budget.acquire(self.limit, self._at_once)
+        started = self.budget.now()
         try:
             if not is_wanted():
                 raise NotWantedError
             response = super().send(*args, **kwargs)
+            self.budget.note(None)
             self.budget.api_clock.tell(response.headers.get("Date"))
             return response
+        except requests.ConnectionError:
+            self.budget.note(started)
+            raise
         finally:
             self.budget.release()
+
+
+class OneOriginSession(requests.Session):
+    """Follows no redirect to another host or to plain http: that request would carry what is asked for."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a reply sends the request; raises Refused if that is not where the API is."""
+        target: str | None = super().get_redirect_target(resp)
+        if target:
+            here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+            if here[:2] != there[:2]:
+                # The host alone: whoever wrote the address chose the rest.
+                raise Refused(
+                    f"{resp.url}: The API redirects this request to {there[0]}://{there.hostname}, which it is not "
+                    "sent to. Check base_url and any proxy between this machine and the API.",
+                    resp.status_code,
+                )
+        return target
 
 
 def budgeted_session(session: requests.Session, settings: Settings) -> requests.Session:

@@ -1,7 +1,8 @@
-"""A deadline for a whole reply; the timeouts of a connection only limit the silence between two bytes."""
+"""Bounds on one reply, its time and its size: the timeouts of a connection bound only the silence between two bytes."""
 
 import io
 import time
+from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPResponse
 from typing import Any
@@ -10,18 +11,26 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
+from source_particle.errors import ReplyTooLargeError
+
 
 class DeadlineAdapter(HTTPAdapter):
     """Abandons a reply that is not complete, headers and body, within a number of seconds."""
 
-    def __init__(self, seconds: float, **options: Any) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, largest: int, **options: Any) -> None:
+        self._seconds, self._largest = seconds, largest
         super().__init__(**options)
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request, with a read timeout no longer than the deadline; raises requests.RequestException."""
         connect, read = kwargs["timeout"]
         return super().send(*args, **{**kwargs, "timeout": tuple(min(part, self._seconds) for part in (connect, read))})
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the response, whose body is decompressed up to a limit; raises ReplyTooLargeError when it is read."""
+        response = super().build_response(req, resp)
+        response.raw = _Bounded(resp, str(req.url), self._largest)
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the connection pools, as `requests` does."""
@@ -44,6 +53,25 @@ class DeadlineAdapter(HTTPAdapter):
             scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (pool.ConnectionCls,), bound)})
             for scheme, pool in pools.items()
         }
+
+
+class _Bounded:
+    """A body that ends with an error as soon as it has become too large."""
+
+    def __init__(self, raw: Any, url: str, limit: int) -> None:
+        self._raw, self._url, self._limit = raw, url, limit
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._raw.stream(*args, **kwargs):
+            size += len(chunk)
+            if size > self._limit:
+                self._raw.close()
+                raise ReplyTooLargeError(self._url, self._limit)
+            yield chunk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
 
 
 class _Reply(HTTPResponse):

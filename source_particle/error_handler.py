@@ -7,7 +7,6 @@ from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -21,6 +20,7 @@ from airbyte_cdk.sources.streams.http.error_handlers.response_models import (
 from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.budget import budget_of
 from source_particle.cancellation import endings, pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, MalformedBodyError, Refused, SignInRefusedError
 from source_particle.redaction import scrubbed
@@ -45,8 +45,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """Return what the CDK does next; raises Refused if neither a retry nor a skip can help."""
         if not isinstance(response_or_exception, requests.Response):
-            return _unanswered(response_or_exception)
-        _refuse_another_origin(response_or_exception)
+            return self._unanswered(response_or_exception)
         if response_or_exception.status_code < 400:
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
@@ -87,6 +86,26 @@ class ParticleErrorHandler(DefaultErrorHandler):
             return _not_from_the_api(response, str(error))
         return SUCCESS_RESOLUTION
 
+    def _unanswered(self, error: Exception | None) -> ErrorResolution:
+        """Return what to do about a request without an answer; the sender adds the address to what it retries."""
+        settings = Settings.of(self.config)
+        request = getattr(error, "request", None)
+        url = request.url if request else settings.base_url
+        if isinstance(error, requests.exceptions.SSLError):
+            raise AirbyteTracedException(message=UNVERIFIED.format(url), failure_type=FailureType.config_error)
+        what = f"No complete answer arrived ({type(error).__name__})."
+        advice = "Check base_url, and whether this machine can reach it; if it can, start the sync again later."
+        if isinstance(error, requests.ConnectionError) and budget_of(settings).is_unreachable:
+            # Most likely the address is wrong or the way to it is closed: more retries would only be silence.
+            raise AirbyteTracedException(
+                message=f"{url}: {what} {advice}", failure_type=FailureType.transient_error
+            ) from None
+        return ErrorResolution(
+            response_action=ResponseAction.RETRY,
+            failure_type=FailureType.transient_error,
+            error_message=f"{what} {advice}",
+        )
+
 
 def _not_from_the_api(response: requests.Response, problem: str) -> ErrorResolution:
     """Ask again, and then fail: nothing proves that the API has spoken."""
@@ -107,41 +126,12 @@ def _at(response: requests.Response, message: str) -> str:
     return f"{scrubbed(response.url)}: {message} {api_message(response)}".strip()
 
 
-def _refuse_another_origin(response: requests.Response) -> None:
-    """Raise Refused for an answer from another host, or one that was not encrypted."""
-    asked = response.history[0].url if response.history else response.url
-    origin, asked_origin = (urlsplit(url)[:2] for url in (response.url, asked))
-    if origin != asked_origin:
-        # Only the host: the rest of the address may contain anything.
-        shown = f"{origin[0]}://{urlsplit(response.url).hostname}"
-        raise Refused(
-            f"{asked}: The request was redirected to {shown}, and responses from there are rejected. Check base_url, "
-            "and any proxy between this machine and the API.",
-            response.history[0].status_code,
-        )
-
-
 def _refuse_a_second_time(response: requests.Response) -> None:
     """Raise SignInRefusedError if a request was refused with a new token, too; the CDK's error gives no advice."""
     first = response.history[0] if response.history else response
     if getattr(first.request, _RENEWED, False):
         raise SignInRefusedError(REFUSED_AFRESH.format(scrubbed(response.url)))
     setattr(first.request, _RENEWED, True)
-
-
-def _unanswered(error: Exception | None) -> ErrorResolution:
-    """Return what to do about a request without an answer; the sender adds the address."""
-    if isinstance(error, requests.exceptions.SSLError):
-        raise AirbyteTracedException(
-            message=UNVERIFIED.format(error.request.url if error.request else "The API"),
-            failure_type=FailureType.config_error,
-        )
-    return ErrorResolution(
-        response_action=ResponseAction.RETRY,
-        failure_type=FailureType.transient_error,
-        error_message=f"No complete answer arrived ({type(error).__name__}). Check base_url, and whether this machine "
-        "can reach it; if it can, start the sync again later.",
-    )
 
 
 @dataclass

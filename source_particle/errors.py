@@ -2,6 +2,7 @@
 
     AirbyteTracedException      what Airbyte reports; its failure type says who has to act
     ├── Refused                 the API refused one request, and a retry would not change that
+    ├── ReplyTooLargeError      a reply, decompressed, is larger than any of the API's
     └── SignInRefusedError      the account or the access token was refused
     MalformedBodyError          a reply is not what its endpoint promises: it is requested again
     UnstableListError           a list kept changing, so it may not have been read completely
@@ -58,6 +59,17 @@ class Refused(AirbyteTracedException):
     def lacks_scope(self) -> bool:
         """Whether the token is an API user's and lacks the endpoint's scope."""
         return self.code == "invalid_scope"
+
+
+class ReplyTooLargeError(AirbyteTracedException):
+    """A reply grew beyond what any endpoint of the API sends; reading it whole could take all memory."""
+
+    def __init__(self, url: str, limit: int) -> None:
+        message = (
+            f"{url}: the reply was abandoned, because it is larger than {limit} bytes after decompression, which no "
+            "reply of the API is. Check base_url and any proxy; if the API sends it, please report it."
+        )
+        super().__init__(message=message, internal_message=message, failure_type=FailureType.system_error)
 
 
 class SignInRefusedError(AirbyteTracedException):

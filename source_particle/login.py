@@ -20,7 +20,7 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import budgeted_session
+from source_particle.budget import OneOriginSession, budget_of, budgeted_session
 from source_particle.cancellation import pause
 from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
 from source_particle.masking import SPELLINGS, keep_secret, secrets_in
@@ -96,7 +96,7 @@ class Account:
             return self.valid_token()
 
     def _is_refused(self, token: str) -> bool:
-        with requests.Session() as session:
+        with OneOriginSession() as session:
             budgeted_session(session, self.settings)
             try:
                 response = session.get(
@@ -135,7 +135,7 @@ class Account:
         self._store_cached_token()
 
     def _ask_for_token(self) -> dict[str, Any]:
-        with requests.Session() as session:
+        with OneOriginSession() as session:
             budgeted_session(session, dataclasses.replace(self.settings, longest_reply_seconds=LONGEST_REPLY))
             return self._ask_for_token_in(session)
 
@@ -163,6 +163,8 @@ class Account:
                 ) from error
             except requests.RequestException as error:
                 problem = f"no answer ({type(error).__name__})"
+                if budget_of(self.settings).is_unreachable:
+                    break
                 continue
             if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
                 refusal = self._refused(response)
@@ -174,7 +176,7 @@ class Account:
                 return reply
             problem = f"status {response.status_code} without a token"
         raise AirbyteTracedException(
-            message=f"{self._address}: signing in failed {self.retries + 1} times, last with {problem}. "
+            message=f"{self._address}: signing in failed {attempt + 1} times, last with {problem}. "
             "Check whether this machine can reach the address, or try again later.",
             failure_type=FailureType.transient_error,
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
 from airbyte_cdk.sources.declarative.interpolation.interpolated_mapping import InterpolatedMapping
 from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
 from airbyte_cdk.sources.streams.http import HttpClient
@@ -12,7 +11,7 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import budget_of, budgeted_session
+from source_particle.budget import OneOriginSession, budget_of, budgeted_session
 from source_particle.error_handler import ParticleErrorHandler
 from source_particle.errors import Refused
 from source_particle.kept import KeptDays
@@ -43,7 +42,7 @@ class ParticleRequester(HttpRequester):
         self.handler = self.error_handler
         self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
         self.logger.addFilter(withhold_from_log)
-        self.session = budgeted_session(requests.Session(), Settings.of(self.config))
+        self.session = budgeted_session(OneOriginSession(), Settings.of(self.config))
         # Replaces the client of the CDK's requester, which does not accept a session.
         self._http_client = HttpClient(
             name=self.name,

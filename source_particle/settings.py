@@ -37,6 +37,7 @@ class Settings:
     token_cache_file: str | None
     token_lifetime: int
     budget_seconds: float
+    largest_reply_bytes: int
     longest_reply_seconds: float
     retry_wait_factor: float
     on_refused: str

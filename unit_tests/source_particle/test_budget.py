@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import requests
+import requests_mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_particle import budget
-from source_particle.budget import Budget, BudgetedAdapter, budget_of, budgeted_session
+from source_particle.budget import Budget, BudgetedAdapter, OneOriginSession, budget_of, budgeted_session
+from source_particle.errors import Refused
 from source_particle.settings import Settings
 from unit_tests.support.built import BASE_URL, config, retrievers
 
@@ -161,5 +163,91 @@ def test_while_the_limit_lets_nothing_through_it_says_for_how_long() -> None:
     assert budget.seconds_full == 0
     now[0] += 100
     budget.acquire(1, 8)
-    assert waits == [200.0]
+    assert waits == [200.0, 140.0, 80.0, 20.0]
     assert budget.seconds_full == 0
+
+
+# ---- what a wait says, and who comes first ----
+
+
+def test_a_wait_is_logged_when_it_begins_and_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    with caplog.at_level("INFO", logger="airbyte.source_particle"):
+        spend(spender, clock, 1)
+        assert not caplog.records
+        spend(spender, clock, 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.split()[3] for text in said] == ["300", "240", "180", "120", "60"]
+    assert all("requests_per_5_minutes" in text for text in said)
+
+
+def test_who_waits_first_is_served_first() -> None:
+    spender = Budget()
+    spender.acquire(100, at_once=1)
+    served: list[int] = []
+
+    def ask(number: int) -> None:
+        spender.acquire(100, at_once=1)
+        served.append(number)
+        spender.release()
+
+    threads = []
+    for number in range(8):
+        threads.append(threading.Thread(target=ask, args=(number,)))
+        threads[-1].start()
+        while spender.waiting <= number:
+            threading.Event().wait(0.001)
+    spender.release()
+    for thread in threads:
+        thread.join()
+    assert served == list(range(8))
+
+
+# ---- an API that has never answered ----
+
+
+def test_an_api_is_unreachable_once_it_was_tried_for_a_while_and_has_never_answered() -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    assert not spender.is_unreachable
+    for seconds, unreachable in ((0, False), (1, False), (2, False), (4, True), (10, True)):
+        clock.now += seconds
+        spender.note(clock.now)
+        assert spender.is_unreachable is unreachable
+    clock.now += 100
+    spender.note(clock.now)
+    assert not spender.is_unreachable, "what was long ago says nothing about now"
+    clock.now += 30
+    spender.note(None)
+    assert not spender.is_unreachable
+    spender.note(clock.now)
+    clock.now += 30
+    assert not spender.is_unreachable, "one that has answered is worth more patience"
+
+
+# ---- redirects ----
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://elsewhere.example.com/v1", "//elsewhere.example.com/v1", BASE_URL.replace("https", "http")]
+)
+def test_no_request_follows_a_redirect_to_another_host_or_to_plain_http(status: int, elsewhere: str) -> None:
+    session = budgeted_session(OneOriginSession(), Settings.of(config()))
+    with requests_mock.Mocker() as mocker:
+        mocker.get(f"{BASE_URL}/v1", status_code=status, headers={"Location": elsewhere})
+        other = mocker.get(requests_mock.ANY, text="from elsewhere")
+        mocker.get(f"{BASE_URL}/v1", status_code=status, headers={"Location": elsewhere})
+        for allowed in (True, False):
+            with pytest.raises(Refused, match="which it is not sent to"):
+                session.get(f"{BASE_URL}/v1", timeout=5, allow_redirects=allowed)
+        assert not other.called
+
+
+def test_a_redirect_within_the_api_is_followed() -> None:
+    session = budgeted_session(OneOriginSession(), Settings.of(config()))
+    with requests_mock.Mocker() as mocker:
+        mocker.get(f"{BASE_URL}/v1", status_code=302, headers={"Location": "/v2"})
+        mocker.get(f"{BASE_URL}/v2", text="moved")
+        assert session.get(f"{BASE_URL}/v1", timeout=5).text == "moved"

@@ -12,8 +12,10 @@ import pytest
 import requests
 
 from source_particle.deadline import DeadlineAdapter
+from source_particle.errors import ReplyTooLargeError
 
 BODY = b'{"devices": []}'
+LARGEST = 1 << 20
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def served(pause: float, headers: dict[str, str], parts: list[bytes]) -> Iterato
 
 def fetch(url: str, seconds: float) -> bytes:
     with requests.Session() as session:
-        session.mount("http://", DeadlineAdapter(seconds))
+        session.mount("http://", DeadlineAdapter(seconds, LARGEST))
         return session.get(url, timeout=(5, 5)).content
 
 
@@ -105,7 +107,7 @@ def test_a_body_in_parts_is_whole(size: int, chunked: bool, encode: type[bytes])
 
 def test_replies_through_a_proxy_have_the_deadline_as_well() -> None:
     with served(0.1, {"Content-Length": "1000"}, [b"x"] * 1000) as url, requests.Session() as session:
-        session.mount("http://", DeadlineAdapter(0.3))
+        session.mount("http://", DeadlineAdapter(0.3, LARGEST))
         for _ in range(2):
             with pytest.raises(requests.RequestException, match="timed out"):
                 session.get("http://api.example.com", proxies={"http": url}, timeout=(5, 5))
@@ -114,3 +116,16 @@ def test_replies_through_a_proxy_have_the_deadline_as_well() -> None:
 def test_a_body_that_is_cut_is_an_error() -> None:
     with served(0, {"Content-Length": "20"}, [BODY]) as url, pytest.raises(requests.RequestException):
         fetch(url, seconds=30)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "gzip"])
+def test_a_reply_that_grows_beyond_all_bounds_is_abandoned(headers: dict[str, str]) -> None:
+    body = b"0" * (LARGEST + 1)
+    parts = [gzip.compress(body) if headers else body]
+    with served(0, headers, parts) as url, pytest.raises(ReplyTooLargeError, match=f"larger than {LARGEST} bytes"):
+        fetch(url, 30)
+
+
+def test_a_reply_of_exactly_the_largest_size_is_read() -> None:
+    with served(0, {"Content-Encoding": "gzip"}, [gzip.compress(b"0" * LARGEST)]) as url:
+        assert len(fetch(url, 30)) == LARGEST

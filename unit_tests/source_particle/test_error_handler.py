@@ -12,9 +12,12 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle import budget
+from source_particle.budget import budget_of
 from source_particle.error_handler import ParticleBackoff
 from source_particle.errors import Refused
 from source_particle.retrievers import ParticleRetriever
+from source_particle.settings import Settings
 from unit_tests.support.built import BASE_URL, MANIFEST, config, error_handlers, reply, retrievers
 
 URL = f"{BASE_URL}/v1/products/7/devices?page=2"
@@ -128,26 +131,6 @@ def test_what_an_api_user_may_not_read_is_told_apart(status: int, code: str, adv
     assert outcome.response_action == ResponseAction.IGNORE
     assert advice in str(outcome.error_message)
     assert "The API says: Why." in str(outcome.error_message)
-
-
-@pytest.mark.parametrize(
-    ("place", "shown"),
-    [
-        (f"{BASE_URL}/elsewhere", None),
-        ("https://example.com/", "https://example.com"),
-        ("https://user:password@example.com/", "https://example.com"),
-        (f"{BASE_URL.replace('https', 'http')}/elsewhere", "http://api.particle.io"),
-        (f"{BASE_URL}:8443/elsewhere", "https://api.particle.io"),
-    ],
-)
-def test_an_answer_from_elsewhere_is_not_the_apis(place: str, shown: str | None) -> None:
-    with requests_mock.Mocker() as server:
-        server.get(URL, status_code=302, headers={"Location": place})
-        server.get(place, json={"devices": [{"id": "1"}]})
-        outcome = interpreted(requests.get(URL, timeout=5))
-    assert isinstance(outcome, Refused) == (shown is not None)
-    if isinstance(outcome, Refused):
-        assert str(outcome.message).startswith(f"{URL}: The request was redirected to {shown}, and responses")
 
 
 def test_a_long_refusal_is_cut() -> None:
@@ -328,3 +311,21 @@ def test_a_refusal_survives_pickling() -> None:
 
 def test_superscript_digits_are_no_number_of_seconds() -> None:
     assert wait(2, 503, "¹") == wait(2, 503)
+
+
+def test_where_nothing_has_ever_answered_a_request_ends_without_the_silence_of_all_retries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budget, "_BUDGETS", {})
+    spender = budget_of(Settings.of(config()))
+    spender.note(spender.now() - 30)
+    error = requests.ConnectionError(request=requests.Request("GET", f"{BASE_URL}/v1/devices").prepare())
+
+    with pytest.raises(AirbyteTracedException, match=f"{BASE_URL}/v1/devices: No complete answer arrived") as caught:
+        interpreted(error)
+    assert caught.value.failure_type == FailureType.transient_error
+
+    spender.note(None)
+    retried = interpreted(error)
+    assert isinstance(retried, ErrorResolution)
+    assert retried.response_action == ResponseAction.RETRY

@@ -38,7 +38,14 @@ OPTIONS = {
     "sim_data_usage": "iccid product_id_or_slug",
     "fleet_data_usage": "product_id_or_slug",
 }
-HIDDEN = {"plan", "token_lifetime", "budget_seconds", "longest_reply_seconds", "retry_wait_factor"}
+HIDDEN = {
+    "plan",
+    "token_lifetime",
+    "budget_seconds",
+    "largest_reply_bytes",
+    "longest_reply_seconds",
+    "retry_wait_factor",
+}
 # Documented, but not in Airbyte's form: few need them there.
 NOT_IN_THE_FORM = {
     "token_cache_file",
@@ -375,6 +382,7 @@ def test_dates_are_iso_8601(option: str) -> None:
         ("token_lifetime", [0, 1], [-1, "1"]),
         ("budget_seconds", [0.5, 300], [0, -1, "1"]),
         ("longest_reply_seconds", [0.5, 600], [0, -1, "1"]),
+        ("largest_reply_bytes", [1, 1_000_000], [0, -1, "1", 0.5]),
         ("retry_wait_factor", [0, 0.5, 1], [-1, "1"]),
         ("token_cache_file", ["/tmp/x"], ["", 1]),
         ("product_devices.per_page", [1, 100], [0, 101, "100"]),
