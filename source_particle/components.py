@@ -11,15 +11,17 @@ TokenRetriever           an API user's token can read some tables only
 FleetRouter              there is no fleet-wide endpoint, and `*` finds items that a token may not read
 RecordFields             records lack documented names and parents' keys, and contain secrets
 UsableCursors            a device that joins later has older vitals of its own, and a report may be dated in 2099
-RealDate                 a date may be well-formed and not exist
+DatesOfReports           a date may be well-formed and not exist, or lie in the future
 Defaults                 defaults are in the specification only
 """
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.declarative.interpolation.macros import str_to_datetime
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.declarative.transformations.config_transformations.config_transformation import (
     ConfigTransformation,
@@ -40,6 +42,7 @@ from source_particle.router import FleetRouter
 from source_particle.settings import with_defaults
 
 __all__ = [
+    "DatesOfReports",
     "Defaults",
     "FleetRouter",
     "ParticleAuthenticator",
@@ -48,7 +51,6 @@ __all__ = [
     "ParticleRequester",
     "ParticleRetriever",
     "ProductsRetriever",
-    "RealDate",
     "RecordFields",
     "SortedPages",
     "TokenRetriever",
@@ -92,16 +94,31 @@ class RecordFields(RecordTransformation):
             record.pop(name, None)
 
 
-class RealDate(ValidationStrategy):
-    """Rejects a date that is well-formed but does not exist, such as the 30th of February."""
+class DatesOfReports(ValidationStrategy):
+    """Rejects dates of the table diagnostics that cannot be meant.
+
+    Reading from a start in the future would leave a cursor there, and the reports in between would never be read.
+    """
 
     def validate(self, value: Any) -> None:
-        """Raise AirbyteTracedException (config_error) that names the value."""
-        if value and not is_date(str(value)):
-            raise AirbyteTracedException(
-                message=f"diagnostics: {shown(value)} is not a date that exists. Correct start_date or end_date.",
-                failure_type=FailureType.config_error,
+        """Raise AirbyteTracedException (config_error) that names the date and the option."""
+        dates = {name: str(value[name]) for name in ("start_date", "end_date") if value.get(name)}
+        for name, text in dates.items():
+            if not is_date(text):
+                raise _wrong(f"{shown(text)} is not a date that exists. Correct {name}.")
+        moments = {name: str_to_datetime(text) for name, text in dates.items()}
+        start, end = moments.get("start_date"), moments.get("end_date")
+        if start and start > datetime.now(timezone.utc):
+            raise _wrong(f"start_date {shown(dates['start_date'])} is in the future. Correct it, or leave it out.")
+        if start and end and end <= start:
+            raise _wrong(
+                f"end_date {shown(dates['end_date'])} is not after start_date {shown(dates['start_date'])}: there is "
+                "nothing between them. Correct one of them."
             )
+
+
+def _wrong(problem: str) -> AirbyteTracedException:
+    return AirbyteTracedException(message=f"diagnostics: {problem}", failure_type=FailureType.config_error)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """A refused item is an error if the user named it, and skipped and reported if `*` found it."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from integration_tests.airbyte.syncs import sync, with_token
@@ -92,4 +94,28 @@ def test_a_date_that_does_not_exist_is_refused_by_name(cloud: DeviceCloud, optio
     result = sync(with_token(cloud, diagnostics={option: date}), "diagnostics")
 
     assert f"'{date}' is not a date that exists" in result.errors
+    assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0
+
+
+def _in(**distance: float) -> str:
+    return (datetime.now(timezone.utc) + timedelta(**distance)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"start_date": _in(days=1)}, "is in the future"),
+        ({"start_date": "2099-01-01"}, "is in the future"),
+        ({"start_date": _in(days=-3), "end_date": _in(days=-4)}, "is not after start_date"),
+        ({"start_date": "2026-01-31T00:00:00Z", "end_date": "2026-01-31T01:00:00+01:00"}, "is not after start_date"),
+    ],
+    ids=str,
+)
+def test_dates_between_which_nothing_can_be_are_refused(
+    cloud: DeviceCloud, options: dict[str, str], reason: str
+) -> None:
+    result = sync(with_token(cloud, diagnostics=options), "diagnostics", incremental=True)
+
+    assert reason in result.errors
+    assert not result.state
     assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0

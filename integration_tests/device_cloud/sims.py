@@ -66,7 +66,7 @@ def _with_quirk(sim: Sim, index: int, now: datetime) -> Sim:
             "owner": "owner@example.com",
         }
     if index % 4 == 2:
-        return sim | {"first_activated_on": None, "last_activated_on": None, "data_limit": {}, "pool": "ß-ñ 📶"}
+        return sim | {"first_activated_on": None, "last_activated_on": None, "limits": {}, "pool": "ß-ñ 📶"}
     if index % 4 == 3:
         hidden = ("first_activated_on", "last_activated_on", "last_activated_via")
         return {key: value for key, value in sim.items() if key not in hidden}

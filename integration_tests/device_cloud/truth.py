@@ -124,7 +124,8 @@ def _without(record: Record, *secrets: str, **more: Any) -> dict[str, Any]:
 
 def _with_iccid(sim: Record, **more: Any) -> dict[str, Any]:
     iccid = sim.get("_id", sim.get("iccid"))
-    return {**sim, "_id": iccid, "iccid": iccid, **more}
+    limit = {"data_limit": sim["mb_limit"]} if "mb_limit" in sim and sim.get("data_limit") is None else {}
+    return {**sim, "_id": iccid, "iccid": iccid, **limit, **more}
 
 
 def _devices(ask: Question) -> Iterable[Record]:

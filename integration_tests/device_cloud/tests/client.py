@@ -73,7 +73,8 @@ def emitted(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 def with_iccid(sim: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Return a SIM with both spellings of its key."""
     iccid = sim.get("_id") or sim["iccid"]
-    return documented("sims", {**sim, "_id": iccid, "iccid": iccid, **more})
+    limit = {"data_limit": sim["mb_limit"]} if "mb_limit" in sim and sim.get("data_limit") is None else {}
+    return documented("sims", {**sim, "_id": iccid, "iccid": iccid, **limit, **more})
 
 
 def product_ids(cloud: DeviceCloud) -> list[int]:

@@ -70,6 +70,7 @@ def test_connection_options_are_flat_and_tell_secrets_and_hidden_ones() -> None:
         "access_token",
         "username",
         "password",
+        "on_refused",
         "requests_per_5_minutes",
         "num_workers",
         "base_url",

@@ -56,6 +56,7 @@ def test_configuration_is_what_the_specification_describes() -> None:
         "credentials": {"auth_type": "access_token", "access_token": "a-token"},
         "base_url": "http://localhost:8080",
         "num_workers": 4,
+        "on_refused": "skip",
         "requests_per_5_minutes": 10_000,
         "product_devices": {"product_id_or_slug": "*", "groups": "a,b", "per_page": 50},
     }
