@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from time import perf_counter, process_time
 
 from source_particle.cancellation import endings, while_wanted
 from source_particle.paging import Fetch, Page, Window
-from source_particle.threads import in_background
+from source_particle.threads import NoThreadError, in_background
 
 # Seconds of waiting for a page while this process is idle. Below this, even one page after the other exceeds the 10,000
 # requests in 5 minutes that the API allows.
@@ -65,7 +65,12 @@ class PagesAhead:
         self._read += 1
         # At most twice as many as were read, so that a reader of a few records does not pay for a whole list.
         wanted = list(islice(windows, min(self._pages(), 2 * self._read) if self._is_slow else 0))
-        self._under_way = {window: self._under_way.get(window) or self._start(window) for window in wanted}
+        ahead: dict[Window, Future[Page | None]] = {}
+        # Where no thread can be started, pages are fetched one after the other.
+        with suppress(NoThreadError):
+            for window in wanted:
+                ahead[window] = self._under_way.get(window) or self._start(window)
+        self._under_way = ahead
 
     def _fetch_here(self, window: Window) -> Page | None:
         began, worked = perf_counter(), process_time()

@@ -11,7 +11,8 @@ from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from source_particle.threads import in_background
+from bridge.errors import ConfigurationError
+from source_particle.threads import NoThreadError, in_background
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
@@ -58,15 +59,20 @@ class _Pool(Generic[Part, Item]):
         # A list of items, an error, or None from a worker that has ended.
         self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(LISTS_WAITING)
         self._workers, self._working = workers, list[Future[None]]()
+        self._starting, self._started = threading.Lock(), 0
 
     def items(self) -> Iterator[Item]:
-        for number in range(self._workers):
-            self._working.append(in_background(self._work, f"read-ahead-{number}", self._end))
-        working = self._workers
-        while working:
+        if not self._start_another():
+            raise ConfigurationError(
+                "No thread could be started to read with: this process has too little memory, or may not start more "
+                "threads. In Spark, raise spark.executor.pyspark.memory or leave it unset; elsewhere, raise the limit "
+                "of memory (ulimit -v) or of processes (ulimit -u)."
+            )
+        ended = 0
+        while ended < self._started:
             result = self._results.get()
             if result is None:
-                working -= 1
+                ended += 1
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -81,7 +87,23 @@ class _Pool(Generic[Part, Item]):
         at_once = 1
         with self._until(self._stopped):
             while (part := self._take()) is not None:
+                self._start_another()
                 at_once = self._read_part(part, at_once)
+
+    def _start_another(self) -> bool:
+        """Start a worker for the next part, if there may be one more; those that run go on where none can start."""
+        with self._starting:
+            if self._started >= self._workers or self._stopped.is_set():
+                return False
+            # Counted first: it may have ended before its start returns.
+            self._started += 1
+            try:
+                worker = in_background(self._work, f"read-ahead-{self._started - 1}", self._end)
+            except NoThreadError:
+                self._started = self._workers = self._started - 1
+                return False
+            self._working.append(worker)
+            return True
 
     def _end(self, worker: "Future[None]") -> None:
         if error := worker.exception():

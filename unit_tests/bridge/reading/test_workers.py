@@ -1,7 +1,10 @@
 """Partitions read in parallel: everything arrives once, errors are raised, and no thread outlives its consumer."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +90,33 @@ def test_no_more_waits_than_a_few_lists_for_each_worker() -> None:
     assert read <= 4 * ITEMS_AT_ONCE + 1
     items.close()  # type: ignore[attr-defined]
     _assert_no_thread_is_left()
+
+
+# ---- a process that may have little memory or few threads ----
+
+LIMITED = """
+import resource
+from bridge.errors import ConfigurationError
+from bridge.reading.workers import overlapped
+
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + ({room} << 20),) * 2)
+try:
+    print(sorted(overlapped(range(100), lambda part: [part], {workers})) == list(range(100)))
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.parametrize(
+    ("room", "said"), [(10, "raise spark.executor.pyspark.memory"), (90, "True"), (300, "True"), (2000, "True")]
+)
+def test_a_process_with_little_memory_reads_with_the_threads_it_can_start_and_never_hangs(room: int, said: str) -> None:
+    code = LIMITED.format(room=room, workers=32)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert said in done.stdout
+
+
+def test_a_part_starts_no_more_workers_than_it_needs() -> None:
+    assert list(overlapped(iter([1]), lambda part: [part, len(_threads())], workers=32))[1] <= 2
