@@ -17,7 +17,7 @@ from source_particle.threads import NoThreadError, in_background
 Part = TypeVar("Part")
 Item = TypeVar("Item")
 
-ITEMS_AT_ONCE = 250
+ITEMS_AT_ONCE = 100
 # Few, because lists that wait long drop out of the processor's caches.
 LISTS_WAITING = 2
 # How often a worker that cannot hand over checks whether it is still wanted, in seconds.

@@ -7,8 +7,9 @@ obtains travels in the partitions.
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = {}
 OBJECTS_BEFORE_COLLECTION = 10_000
+# Bytes that have to come together before a worker of Spark hands rows on, and up to which a query may still want few.
+WORKERS_BUFFER, FEW = 65_536, 1_048_576
+# Seconds in which Spark may end the task; each batch holds twice the rows of the one before, so there are few of them.
+PAUSE = 0.1
 
 
 class ParticleDataSource(DataSource):
@@ -123,7 +128,7 @@ class ParticleReader(DataSourceReader):
 
     def read(self, partition: InputPartition) -> "Iterator[pa.RecordBatch]":
         """Yield the rows of one task."""
-        return _read(self.options, partition, self.narrowing)
+        return _unhurried(_read(self.options, partition, self.narrowing))
 
     def __getstate__(self) -> dict[str, Any]:
         """Drop the password: tasks have the token in their partitions."""
@@ -201,12 +206,23 @@ def _partitions(options: Options, tasks: list[Descriptor]) -> list[InputPartitio
 
 def _read(
     options: Options, partition: InputPartition, narrowing: Mapping[str, Any] = NOTHING
-) -> "Iterator[pa.RecordBatch]":
+) -> "Generator[pa.RecordBatch]":
     assert isinstance(partition, TablePartition)
     task = {**partition.descriptor, **narrowing}
     with _rare_collections():
         records = reader.read_task(options.table, options.config(), task, partition.access_token)
         yield from record_batches(records, options.table)
+
+
+def _unhurried(batches: "Generator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    """Pause after the first batches that Spark gets, so that a query for a few rows ends before more are requested."""
+    size = 0
+    with closing(batches):
+        for batch in batches:
+            yield batch
+            size += batch.nbytes
+            if WORKERS_BUFFER <= size < FEW:
+                time.sleep(PAUSE)
 
 
 @contextmanager
