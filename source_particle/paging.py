@@ -229,8 +229,8 @@ class _Ascent:
     is_at_end: bool = False
     last: str = ""
     """The last key read."""
-    tail: str = ""
-    """The last key of the previous window."""
+    before: list[str] = field(default_factory=list)
+    """The keys of the previous window."""
     step: int = 0
     """Number of records of the last step back."""
     in_vain: int = 0
@@ -260,10 +260,9 @@ class _Ascent:
             return []
         self.has_overlapped = self.has_overlapped or window.number > 1
         new = {key: record for key, record in zip(keys, page.records, strict=True) if key > self.last}
-        self.is_at_end = page.is_last(window.number, window.start + len(keys)) or (
-            not new and self._shows_end(window, page, keys)
-        )
-        self.position, self.tail = window.start + len(keys), keys[-1] if keys else ""
+        self.position = window.start + len(keys)
+        self.is_at_end = self._is_counted_end(window, page, keys, new) or self._is_seen_end(window, page, keys, new)
+        self.before = keys
         if new:
             self.last, self.step, self.in_vain = keys[-1], 0, 0
             self.packed.append(orjson.dumps(list(new)))
@@ -271,15 +270,28 @@ class _Ascent:
             self.in_vain += 1
         return list(new.values())
 
-    def _shows_end(self, window: Window, page: Page, keys: list[str]) -> bool:
-        """Return whether a window without anything new is the end of the list."""
+    def _is_counted_end(self, window: Window, page: Page, keys: list[str], new: Collection[str]) -> bool:
+        """Return whether the totals say that the list ends here.
+
+        They are those of the page that was served, and a server may send another one than it was asked for.
+        """
+        if window.number == 1 or not page.is_last(window.number, self.position):
+            return page.is_last(window.number, self.position)
+        is_consistent = page.total_records == self.position if page.total_records is not None else bool(new)
+        return is_consistent and keys[-1] >= self.last
+
+    def _is_seen_end(self, window: Window, page: Page, keys: list[str], new: Collection[str]) -> bool:
+        """Return whether the page shows that the list ends here: it repeats the last record and is short."""
+        if new:
+            return False
         if page.promises_more(window.number, self.position):
             self.problem = f"the API counts {page.records_up_to(window.size)} records and gave {self.count}"
             return False
         self.problem = f"page {window.number} of {window.size} brings nothing new"
         # Asked once more if the last record has gone, because a server that starts to send smaller pages looks the
-        # same.
-        return len(keys) < window.size and (keys[-1] if keys else "") == self.tail
+        # same, and if the page before has come again.
+        is_same_end = keys[-1:] == self.before[-1:] and (keys != self.before or not keys or self.in_vain > 0)
+        return len(keys) < window.size and is_same_end
 
     def _step_back(self, window: Window) -> None:
         """Continue nearer to the start of the list, by twice as much each time, because records have moved there."""

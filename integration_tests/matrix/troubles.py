@@ -61,6 +61,8 @@ class Trouble:
     logins: int | None = None
     reaches_workers: bool = True
     """Whether it also concerns the processes that Spark has already started."""
+    in_streams: bool = True
+    """Whether a stream can be judged by it, which leaves for later what is not yet in a closed window."""
 
     @property
     def is_alone(self) -> bool:
@@ -313,7 +315,7 @@ def _moving() -> Iterator[Trouble]:
         where=lambda place: place.is_later_page,
     )
     for name, lie in {
-        "a record count that is too high": {"total_records": 9, "total_pages": 3},
+        "a record count that is too high": {"total_records": 13, "total_pages": 3},
         "a page count that is too high": {"total_pages": 4},
     }.items():
         yield _reply(
@@ -362,6 +364,10 @@ def _time() -> Iterator[Trouble]:
         yield _everywhere(
             "time", f"server clock off by {minutes:+} minutes", Meaning.HARMLESS, partial(_skew, 60 * minutes)
         )
+    # The 30 days that the API keeps are those of its own clock.
+    for days in (-10, 10):
+        yield _everywhere("time", f"clocks {days:+} days apart", Meaning.HARMLESS, partial(_skew, 86_400 * days))
+    yield _everywhere("time", "a report from the future", Meaning.HARMLESS, _report_from_the_future, in_streams=False)
     # One without summer time, one whose summer is in winter, one that moves by half an hour.
     for zone in ("Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"):
         yield _everywhere("time", zone, Meaning.HARMLESS, partial(_live_in, zone), reaches_workers=False)
@@ -384,6 +390,10 @@ def _time() -> Iterator[Trouble]:
     )
 
 
+def _report_from_the_future(world: World) -> None:
+    world.cloud.fleet.add_vitals(world.device, world.cloud.fleet.clock.now() + timedelta(hours=2))
+
+
 def _skew(seconds: float, world: World) -> None:
     world.cloud.switches = replace(world.cloud.switches, clock_skew=seconds)
 
@@ -396,6 +406,24 @@ def _with_moment(moment: str, body: bytes) -> bytes:
     return json.dumps(
         {"diagnostics": [{**record, "updated_at": moment} for record in json.loads(body)["diagnostics"]]}
     ).encode()
+
+
+# ---- options ----
+
+
+def _options() -> Iterator[Trouble]:
+    yield Trouble(
+        "options",
+        "two spellings of one thing",
+        Meaning.HARMLESS,
+        prepare=_spell_twice,
+        times=(ALWAYS,),
+        where=lambda place: place.named,
+    )
+
+
+def _spell_twice(world: World) -> None:
+    world.spells_twice = True
 
 
 # ---- tokens ----
@@ -420,4 +448,4 @@ def _expire(world: World) -> None:
     world.connection["access_token"] = world.cloud.expired_token
 
 
-TROUBLES: tuple[Trouble, ...] = (*_statuses(), *_bodies(), *_sockets(), *_moving(), *_time(), *_tokens())
+TROUBLES: tuple[Trouble, ...] = (*_statuses(), *_bodies(), *_sockets(), *_moving(), *_time(), *_options(), *_tokens())

@@ -14,9 +14,9 @@ import trustme
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.matrix.places import Place
 
-# Three pages of three, and a product without SIMs.
-SIZE = FleetSize(products=3, devices=7, sims=7, days=1, vitals_per_day=1, user_devices=2, user_sims=2, samples=False)
-PAGE = 3
+# Three pages of five, which can overlap, and a product without SIMs.
+SIZE = FleetSize(products=3, devices=11, sims=11, days=1, vitals_per_day=1, user_devices=2, user_sims=2, samples=False)
+PAGE = 5
 
 
 @dataclass
@@ -30,6 +30,8 @@ class World:
     stack: ExitStack
     connection: dict[str, str] = field(init=False)
     elsewhere: DeviceCloud | None = None
+    spells_twice: bool = False
+    """Whether options name what is troubled in two ways."""
 
     def __post_init__(self) -> None:
         fleet = self.cloud.fleet
@@ -64,10 +66,15 @@ class World:
         if not place.named:
             return {name: "*", "product_id_or_slug": "*"}
         if name == "product_id_or_slug":
-            return {name: f"{self.cloud.fleet.product_ids[0]},{self.product}"}
+            return {name: f"{self.cloud.fleet.product_ids[0]},{self._spelled(str(self.product))}"}
         [collection, own] = {"device_id": ("devices", self.device), "iccid": ("sims", self.iccid)}[name]
         other = next(key for key in self.cloud.fleet.rows(collection, self.product) if key != own)
-        return {name: f"{other},{own}", "product_id_or_slug": str(self.product)}
+        return {name: f"{other},{self._spelled(own)}", "product_id_or_slug": self._spelled(str(self.product))}
+
+    def _spelled(self, name: str) -> str:
+        """Return a name; the slug of a product, or an id in upper case, goes before it where one is named twice."""
+        product = self.cloud.fleet.product(name)
+        return f"{product['slug'] if product else name.upper()},{name}" if self.spells_twice else name
 
     def sign_in_with(self, password: str) -> None:
         """Read with the user's name in place of the token."""

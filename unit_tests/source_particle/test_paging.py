@@ -352,6 +352,24 @@ def test_a_temporary_contradiction_is_tolerated(how: str) -> None:
     assert paged(fetch, how) == names(9)
 
 
+@each_reader
+@pytest.mark.parametrize("per_page", [5, 7, 10])
+@pytest.mark.parametrize("totals", [BOTH_TOTALS, ("total_pages",), ("total_records",), ()], ids=str)
+def test_a_page_that_comes_again_in_place_of_another_loses_nothing(
+    how: str, per_page: int, totals: tuple[str, ...]
+) -> None:
+    for count, request in itertools.product((8, 9, 11, 12, 23), range(2, 9)):
+        listing, before = Listing(names(count), per_page, totals=totals), Page([])
+
+        def fetch(window: Window, listing: Listing = listing, request: int = request) -> Page | None:
+            nonlocal before
+            reply = listing.fetch(window)
+            before, again = reply or before, before
+            return again if listing.requests == request else reply
+
+        assert paged(fetch, how) == names(count)
+
+
 # ---- max_pages ----
 
 
