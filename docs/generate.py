@@ -129,7 +129,7 @@ def _table_section(table: Table) -> str:
 
 
 def _scope(table: Table) -> str:
-    if not any("product" in endpoint for endpoint in table.endpoints):
+    if not table.serves_api_users:
         return "none; only a user's own token can read it"
     return _code(table.scope) if table.scope else "not documented"
 

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.models import AirbyteCatalog, AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
 from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle import manifest
 from source_particle.config import cleaned
@@ -66,6 +67,14 @@ class SourceParticle(ConcurrentDeclarativeSource):
         """Return the last state of each stream; raises AirbyteTracedException (config_error) that names the file."""
         return read_state(state_path)
 
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """Return the streams that the token can read; the log tells which others there are and why they are missing."""
+        catalog = super().discover(logger, config)
+        unserved = _unserved(config)
+        for name, reason in unserved.items():
+            LOGGER.warning("The stream %s is not offered, because the token cannot read it: %s", name, reason)
+        return AirbyteCatalog(streams=[stream for stream in catalog.streams if stream.name not in unserved])
+
     def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         """Read the streams; warns where the CDK keeps one cursor in place of one for each device."""
         is_told = False
@@ -78,6 +87,22 @@ class SourceParticle(ConcurrentDeclarativeSource):
 
     def _validate_source(self) -> None:
         """Do nothing: the manifest comes with this package, and a test validates it."""
+
+
+def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return why the token cannot read a stream, for each that it cannot; one request."""
+    asking = {**config, "plan": {**(config.get("plan") or {}), "clock": True}}
+    try:
+        [stream] = SourceParticle(config=asking, tables=["access_token"]).streams(asking)
+        [answer] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
+    except AirbyteTracedException as error:
+        # Streams and their columns are known without the API; `check` and `read` fail where it cannot be asked.
+        LOGGER.warning(
+            "All streams are offered, because the API did not tell what the token can read: %s", error.message
+        )
+        return {}
+    unserved: Mapping[str, str] = answer["unserved"]
+    return unserved
 
 
 def _streams(wanted: set[str], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

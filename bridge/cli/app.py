@@ -93,6 +93,7 @@ def _facts(part: Table) -> dict[str, Any]:
         "cursor_field": part.cursor_field,
         "endpoints": list(part.endpoints),
         "scope": part.scope,
+        "serves_api_users": part.serves_api_users,
         "options": {
             option.name: {"required": option.required, "description": option.description} for option in part.options
         },

@@ -86,8 +86,13 @@ class Table:
 
     @property
     def scope(self) -> str | None:
-        """The scope that an API user needs, None if the API documents none."""
-        return self.schema.get("x-scope")
+        """The scope that an API user needs, None if the API documents none or if API users cannot read the table."""
+        return self.schema.get("x-scope") if self.serves_api_users else None
+
+    @property
+    def serves_api_users(self) -> bool:
+        """Whether an API user's token can read it; what is read without a product belongs to a user."""
+        return any("product" in endpoint for endpoint in self.endpoints)
 
 
 @cache

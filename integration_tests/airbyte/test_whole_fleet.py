@@ -1,12 +1,15 @@
 """`*` means everything that the token can reach, each once; only the API's own refusals leave something out."""
 
 import json
+import logging
 
 import pytest
 
+from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import Config, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault
 from integration_tests.device_cloud.faults import HTML
+from source_particle.source import SourceParticle
 
 BY_ENTITY = {"diagnostics": "device_id", "sim_data_usage": "iccid"}
 NO = json.dumps({"ok": False, "error": "No."})
@@ -138,3 +141,40 @@ def test_every_device_that_was_skipped_is_named(cloud: DeviceCloud) -> None:
     paths = [entry.path for entry in cloud.ledger.requests() if entry.status == 403]
     assert len(paths) > 50
     assert [path for path in paths if path.rpartition("/")[2] not in result.warnings] == []
+
+
+def discovered(config: Config) -> list[str]:
+    """The streams that discover offers."""
+    source = SourceParticle(config)
+    return [stream.name for stream in source.discover(logging.getLogger("airbyte"), config).streams]
+
+
+def test_discover_offers_what_the_token_can_read_and_says_what_it_cannot(
+    cloud: DeviceCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert discovered(with_token(cloud)) == list(tables())
+
+    offered = discovered(as_api_user(cloud, cloud.api_user_token))
+
+    assert offered == [name for name, table in tables().items() if table.serves_api_users]
+    assert (
+        "The stream devices is not offered, because the token cannot read it: it belongs to an API user" in caplog.text
+    )
+    result = sync(as_api_user(cloud, cloud.api_user_token), *offered)
+    assert not result.errors
+    for name in offered:
+        assert not cloud.ledger.compare(name, {}, result.records[name], access="api_user")
+
+
+def test_discover_tells_of_the_scope_that_is_missing(cloud: DeviceCloud, caplog: pytest.LogCaptureFixture) -> None:
+    token = cloud.issue_token(scopes={"products:list", "devices:list"}, api_user=True)
+
+    assert "diagnostics" not in discovered(as_api_user(cloud, token))
+    assert "it lacks the scope devices.diagnostics:get" in caplog.text
+
+
+def test_discover_offers_everything_where_the_api_cannot_be_asked(
+    cloud: DeviceCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert discovered(as_api_user(cloud, "mistyped")) == list(tables())
+    assert "All streams are offered" in caplog.text
