@@ -6,7 +6,7 @@ Pure: the manifest alone says which values are allowed. Spark and Lakeflow check
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from source_particle import manifest
@@ -61,8 +61,6 @@ def problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, schema in properties.items():
         if name in config and name != "credentials":
             yield from _problems(name, config[name], schema)
-            if isinstance(config[name], Mapping):
-                yield from _date_problems(name, config[name])
 
 
 def _credential_problems(credentials: Any, branches: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -101,27 +99,6 @@ def _problems(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[str]
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 yield from _problems(f"{path}.{name}", value[name], inner)
-
-
-def _date_problems(table: str, options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes it impossible that anything lies between two dates."""
-    start, end = (_moment(options.get(name)) for name in ("start_date", "end_date"))
-    if start and start > datetime.now(timezone.utc):
-        received = shown(options["start_date"])
-        yield f"{table}.start_date: received {received}, expected a time that is not in the future, or none."
-    if start and end and end <= start:
-        yield (
-            f"{table}.end_date: received {shown(options['end_date'])}, expected a time after start_date "
-            f"({shown(options['start_date'])}), or none."
-        )
-
-
-def _moment(value: Any) -> datetime | None:
-    """Return an existing date or time, in UTC where it names no offset; None for anything else."""
-    # Imported here because it takes a tenth of a second.
-    from airbyte_cdk.sources.declarative.interpolation.macros import str_to_datetime  # noqa: PLC0415
-
-    return str_to_datetime(value) if isinstance(value, str) and is_date(value) else None
 
 
 def fits(value: Any, schema: Mapping[str, Any]) -> bool:
