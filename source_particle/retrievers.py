@@ -25,13 +25,15 @@ from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact
 from source_particle.replies import BodyShape
 from source_particle.requester import ParticleRequester
-from source_particle.router import path_segment, records_of
-from source_particle.settings import Settings, table_options
+from source_particle.router import path_segment, product_slice, records_of
+from source_particle.settings import EVERYTHING, Settings, table_options
 from source_particle.settled import settled_page
 from source_particle.skips import Skips
 from source_particle.values import Normalizer
 
 LOGGER = logging.getLogger("airbyte.source_particle")
+# How many of the products that are named `check` asks for.
+CHECKED_PRODUCTS = 10
 
 
 @dataclass
@@ -69,7 +71,7 @@ class ParticleRetriever(Retriever):
         # Only what is read for a stream that fans out may be skipped; a list of parents is its router's to skip.
         self._skips: Skips | None = getattr(self.partition_router, "skips", None)
         if self._skips is not None:
-            self._skips.probe = self._is_served
+            self._skips.probe = lambda stream_slice: self.refusal_of(stream_slice) is None
         extractor = cast(DpathExtractor, self.record_selector.extractor)
         self.requester.handler.shape = BodyShape(
             records_key=next((str(name) for name in extractor.field_path), None),
@@ -129,7 +131,8 @@ class ParticleRetriever(Retriever):
         for record in records:
             yield CursorlessRecord(record) if str(record[self.cursor_field]) > latest else record
 
-    def _is_served(self, stream_slice: StreamSlice) -> bool:
+    def refusal_of(self, stream_slice: StreamSlice) -> Refused | None:
+        """Ask for a slice without reading it; return the API's refusal, None if it is served."""
         try:
             if self.paginator:
                 self._list(stream_slice, self.paginator).fetch(Window(1, 1))
@@ -138,8 +141,8 @@ class ParticleRetriever(Retriever):
         except Refused as refusal:
             if not refusal.may_skip:
                 raise
-            return False
-        return True
+            return refusal
+        return None
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:
@@ -310,7 +313,8 @@ class TokenRetriever(ParticleRetriever):
     `served_at`, the server's clock: the `Date` header.
     """
 
-    schemas: Mapping[str, Any] = field(default_factory=dict)
+    schemas: Mapping[str, Any] = field(kw_only=True)
+    product_devices: ParticleRetriever = field(kw_only=True)
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         plan = self._settings.plan
@@ -328,8 +332,19 @@ class TokenRetriever(ParticleRetriever):
         if plan.checking and not plan.clock:
             for table, reason in unserved.items():
                 LOGGER.warning("The token cannot read the table %s: %s", table, reason)
+            self._check_products()
         known = {"scopes": scopes, "expires_at": token.get("expires_at"), "unserved": unserved}
         yield [{**known, "served_at": page.served_at}]
+
+    def _check_products(self) -> None:
+        """Raise Refused for a product that the configuration names and the API does not know."""
+        options = [str(table_options(self.config, table).get("product_id_or_slug") or "") for table in self.schemas]
+        named = dict.fromkeys(name.strip() for option in options for name in option.split(","))
+        for name in [name for name in named if name not in ("", EVERYTHING)][:CHECKED_PRODUCTS]:
+            refusal = self.product_devices.refusal_of(product_slice(name, found=False))
+            # A token may serve a product's other tables.
+            if refusal and not refusal.lacks_scope:
+                raise refusal
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():

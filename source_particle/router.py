@@ -102,10 +102,10 @@ class FleetRouter(PartitionRouter):
         named = self._option("product_id_or_slug") or [EVERYTHING]
         if named != [EVERYTHING]:
             for product in self._once("product_id_or_slug", named, self.products, None):
-                yield _product_slice(product, found=False)
+                yield product_slice(product, found=False)
             return
         for record in records_of(self.products):
-            yield _product_slice(str(record["id"]), found=True)
+            yield product_slice(str(record["id"]), found=True)
 
     def _once(self, option: str, named: list[str], holder: Retriever | None, place: StreamSlice | None) -> list[str]:
         """Return what an option names without what it has named by an id before, or by a slug or name.
@@ -132,7 +132,7 @@ class FleetRouter(PartitionRouter):
         products = self._option("product_id_or_slug") or ([EVERYTHING] if wanted == [EVERYTHING] else [])
         if wanted != [EVERYTHING] and products != [EVERYTHING] and len(products) <= 1:
             product = products[0] if products else None
-            place = _product_slice(product, found=False) if product else None
+            place = product_slice(product, found=False) if product else None
             holder = self.product_entities if product else self.own_entities
             for name in self._once(option, wanted, holder, place):
                 yield self._entity_slice(name, product, found=False)
@@ -243,7 +243,8 @@ def _entity_name(record: Record) -> str:
     return str(record.get("id") or record.get("_id") or record.get("iccid"))
 
 
-def _product_slice(product: str, *, found: bool) -> StreamSlice:
+def product_slice(product: str, *, found: bool) -> StreamSlice:
+    """Return the slice of one product."""
     return StreamSlice(
         partition={"product_id_or_slug": product},
         cursor_slice={},

@@ -132,3 +132,45 @@ def test_an_address_that_would_send_the_token_in_the_clear_is_refused(cloud: Dev
 
     assert [error.message for error in Draft7Validator(schema).iter_errors(config)]
     assert not list(Draft7Validator(schema).iter_errors({**config, "base_url": cloud.url}))
+
+
+@pytest.mark.parametrize("table", ["product_devices", "diagnostics", "fleet_data_usage"])
+def test_a_product_that_the_configuration_names_and_nobody_knows_is_reported(cloud: DeviceCloud, table: str) -> None:
+    known = str(cloud.fleet.product_ids[0])
+
+    assert _check(with_token(cloud, **{table: {"product_id_or_slug": known}})) == (Status.SUCCEEDED, "None")
+    assert cloud.ledger.count() == 2
+    status, message = _check(with_token(cloud, **{table: {"product_id_or_slug": f"{known}, no-such-product"}}))
+
+    assert status == Status.FAILED
+    assert "/v1/products/no-such-product/devices" in message
+    assert "Product not found." in message
+
+
+def test_at_most_ten_products_are_asked_for_and_each_once(cloud: DeviceCloud) -> None:
+    known = str(cloud.fleet.product_ids[0])
+    many = ",".join([known, *(f"{known}?{number}".replace("?", "") for number in range(20))])
+
+    _check(with_token(cloud, product_devices={"product_id_or_slug": known}, diagnostics={"product_id_or_slug": known}))
+    assert cloud.ledger.count("GET /v1/products/:p/devices") == 1
+    _check(with_token(cloud, product_devices={"product_id_or_slug": many}))
+    assert cloud.ledger.count("GET /v1/products/:p/devices") <= 1 + 10
+
+
+def test_a_scope_that_is_missing_for_the_list_says_nothing_about_the_product(cloud: DeviceCloud) -> None:
+    token = cloud.issue_token(scopes={"sims:list"}, api_user=True)
+    product = str(cloud.fleet.product_ids[0])
+
+    config = _with(with_token(cloud, product_sims={"product_id_or_slug": product}), access_token=token)
+
+    assert _check(config) == (Status.SUCCEEDED, "None")
+
+
+@pytest.mark.parametrize(
+    "options", [{"start_date": "2099-01-01"}, {"start_date": "2026-01-02", "end_date": "2026-01-02"}]
+)
+def test_dates_that_cannot_be_meant_are_reported(cloud: DeviceCloud, options: dict[str, str]) -> None:
+    status, message = _check(with_token(cloud, diagnostics=options))
+
+    assert status == Status.FAILED
+    assert "Correct" in message
