@@ -25,9 +25,6 @@ REPORT = "report.html"
 SIZE = FleetSize(
     products=3, devices=400, sims=200, days=6, vitals_per_day=1, user_devices=40, user_sims=20, samples=False
 )
-# By default these tables hold the user's own devices and SIMs alone.
-PRODUCTS = {"product_id_or_slug": "*"}
-TABLE_OPTIONS = {"diagnostics": PRODUCTS, "sim_data_usage": PRODUCTS}
 
 
 def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
@@ -37,7 +34,7 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
     with DeviceCloud(Fleet.seeded(size)) as cloud:
         console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
         connection = {"access_token": cloud.token, "base_url": cloud.url}
-        results = sync(lake, connection, table_options=TABLE_OPTIONS, observer=_Narrator(console))
+        results = sync(lake, connection, observer=_Narrator(console))
         held = {result.table: _held(cloud, result) for result in results}
     console.print(_grid(results))
     differences = [_difference(result, held[result.table]) for result in results]
@@ -72,8 +69,7 @@ def _forget(lake: Path) -> None:
 
 def _held(cloud: DeviceCloud, result: TableResult) -> int:
     """Return how many rows the fleet holds; of vitals, those before the time up to which they were read."""
-    options = {**dict.fromkeys(table(result.table).required_options, "*"), **TABLE_OPTIONS.get(result.table, {})}
-    records = cloud.ledger.records(result.table, options)
+    records = cloud.ledger.records(result.table, dict.fromkeys(table(result.table).required_options, "*"))
     until = result.until
     return sum(until is None or moment_of(record["updated_at"]) < moment_of(until) for record in records)
 
