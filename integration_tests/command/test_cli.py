@@ -87,7 +87,9 @@ def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text
 
 def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    device = cloud.ledger.records("diagnostics", {"device_id": "*"})[0]["device_id"]
+    # By the user's own path: one of a product would need its product named as well.
+    vitals = cloud.ledger.records("diagnostics", {"device_id": "*"})
+    device = next(record["device_id"] for record in vitals if record["product_id_or_slug"] is None)
     config.write_text(
         f"username: {cloud.username}\nnum_workers: 4\ntables:\n  diagnostics: {{start_date: 2020-01-01}}\n"
     )

@@ -74,16 +74,15 @@ def test_head_fits_the_terminal_and_obeys_no_text_of_others(cloud: DeviceCloud) 
     record = {**cloud.fleet.rows("devices", product)[next(iter(cloud.fleet.rows("devices", product)))]}
     cloud.fleet.put("devices", record["id"], {**record, "name": "\x1b[31mred\nline"}, product)
     try:
-        shown = run(
-            *("head", "product_devices", "-n", "200", "--option", f"product_devices.product_id_or_slug={product}"),
-            **{**_account(cloud), "COLUMNS": "80"},
-        )
+        asked = ("head", "product_devices", "-n", "200", "-o", f"product_devices.product_id_or_slug={product}")
+        shown = run(*asked, **{**_account(cloud), "COLUMNS": "80"})
+        named = run(*asked, "--columns", "name", **_account(cloud))
     finally:
         cloud.fleet.put("devices", record["id"], record, product)
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    assert "\x1b" not in shown.stdout
-    assert "\\x1b[31mred\\nline" in shown.stdout
     assert "more columns" in shown.stderr
+    assert "\x1b" not in shown.stdout + named.stdout
+    assert "\\x1b[31mred\\nline" in named.stdout
 
 
 def test_schema_is_a_tree_with_a_line_for_each_field_at_any_width() -> None:
