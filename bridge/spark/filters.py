@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from pyspark.sql.datasource import (
+    DataSourceReader,
     EqualTo,
     Filter,
     GreaterThan,
@@ -31,9 +32,26 @@ TEXT_AND_TIME = timedelta(days=1)
 class FilteringReader(ParticleReader):
     """Reads one table once, and of it only what filters can leave over."""
 
-    def pushFilters(self, filters: list[Filter]) -> Iterable[Filter]:  # noqa: N802  (Spark's name)
-        """Narrow the requests; gives all filters back, so that Spark applies them to the rows."""
-        self.narrowing = narrowing_of(filters, self.options)
+    @property
+    def pushFilters(self) -> "Narrowing":  # noqa: N802  (Spark's name)
+        """Narrow the requests."""
+        return Narrowing(self)
+
+
+class Narrowing:
+    """The method `pushFilters` of a reader, for sessions that have filter push-down switched on or off.
+
+    Where it is off, Spark refuses a reader with a method of its own, which it knows by `__func__`; a session may switch
+    it off after the format was registered.
+    """
+
+    def __init__(self, reader: FilteringReader) -> None:
+        self._reader = reader
+        self.__func__ = DataSourceReader.pushFilters
+
+    def __call__(self, filters: list[Filter]) -> Iterable[Filter]:
+        """Narrow the requests; returns all filters, so that Spark applies them to the rows."""
+        self._reader.narrowing = narrowing_of(filters, self._reader.options)
         return filters
 
 

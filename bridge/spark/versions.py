@@ -37,7 +37,6 @@ __all__ = [
     "KNOWS_START",
     "SupportsTriggerAvailableNow",
     "parallelism",
-    "pushes_filters",
     "refuse_split_windows",
 ]
 
@@ -59,11 +58,6 @@ def parallelism(spark: "SparkSession") -> int | None:
     except Exception:  # noqa: BLE001
         told = _setting(spark, "spark.sql.leafNodeDefaultParallelism")
         return int(told) if told.isdecimal() and int(told) else None
-
-
-def pushes_filters(spark: "SparkSession") -> bool:
-    """Return whether a session pushes filters down; if not, it rejects readers that accept them."""
-    return KNOWS_FILTERS and _setting(spark, "spark.sql.python.filterPushdown.enabled").lower() == "true"
 
 
 def _setting(spark: "SparkSession", name: str) -> str:

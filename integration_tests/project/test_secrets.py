@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import os
+import random
 import re
 import stat
 import subprocess
@@ -32,6 +33,9 @@ REFUSED = "f" * 24
 LOGIN = "POST /oauth/token"
 
 
+SPECIAL = "ä+/ <&>%\"'\\ü\u2019\U0001f600"
+
+
 class Canaries:
     """Secrets by where they were put, and the search for them."""
 
@@ -41,7 +45,9 @@ class Canaries:
     def new(self, place: str) -> str:
         """Make up the secret of a place: a core that no way of writing changes, among characters that each does."""
         core = f"canary{len(self.secrets):04}{''.join(filter(str.isalpha, place))[:3]}"
-        return self.secrets.setdefault(place, f'ä+/ <&>%"\'{core}"ü\\')
+        # Drawn anew in each run, from the seed that the run prints.
+        before, after = ("".join(random.choices(SPECIAL, k=6)) for _ in range(2))
+        return self.secrets.setdefault(place, before + core + after)
 
     def found_in(self, output: bytes) -> list[str]:
         """Name the places whose secrets are in an output, whole or in part, however often quoted or in base64."""

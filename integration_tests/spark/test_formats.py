@@ -28,12 +28,12 @@ PUSH_DOWN = "spark.sql.python.filterPushdown.enabled"
 # Versions of Spark before 4.1 have no filters to offer.
 @pytest.fixture(params=[False, *([True] if hasattr(pyspark.sql.datasource, "Filter") else [])])
 def pushed(spark: SparkSession, request: pytest.FixtureRequest) -> Iterator[bool]:
-    """Whether the session offers filters; both formats are registered again for it."""
-    spark.conf.set(PUSH_DOWN, str(request.param).lower())
+    """Whether the session offers filters, which may change after the formats were registered."""
+    spark.conf.set(PUSH_DOWN, str(not request.param).lower())
     bridge.register(spark)
+    spark.conf.set(PUSH_DOWN, str(request.param).lower())
     yield request.param
     spark.conf.unset(PUSH_DOWN)
-    bridge.register(spark)
 
 
 def connect(spark: SparkSession, cloud: DeviceCloud, name: str, **options: str) -> DataFrame:

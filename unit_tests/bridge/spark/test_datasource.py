@@ -19,6 +19,7 @@ from bridge.registration import fitted
 from bridge.rows.schema import spark_schema
 from bridge.spark import versions
 from bridge.spark.datasource import ParticleDataSource, ParticleReader, ParticleStreamReader, TablePartition
+from bridge.spark.filters import FilteringReader
 from bridge.tables.catalog import tables
 
 TOKEN = {"access_token": "a-token"}
@@ -173,7 +174,7 @@ def test_a_registered_source_is_split_as_the_session_can_run_it() -> None:
     session = Mock(**{"sparkContext.defaultParallelism": 3, "conf.get.return_value": "false"})
     made = fitted(ParticleDataSource, session)({**TOKEN, "path": "diagnostics", "device_id": "*"})
     batch = made.reader(made.schema())
-    assert type(batch) is ParticleReader
+    assert type(batch) is (FilteringReader if versions.KNOWS_FILTERS else ParticleReader)
     assert len(batch.partitions()) == 3
     assert made.name() == "particle"
 
@@ -204,7 +205,7 @@ def test_a_session_that_tells_nothing_is_enough(format_: type[ParticleDataSource
     register(session)  # type: ignore[arg-type]
     assert session.dataSource.register.call_count == 2  # type: ignore[attr-defined]
     made = fitted(format_, session)  # type: ignore[arg-type]
-    assert (made.default_parts, made.batch_reader) == (DEFAULT_PARTS, None)
+    assert (made.default_parts, made.batch_reader) == (DEFAULT_PARTS, FilteringReader)
 
 
 def test_a_version_of_spark_without_filters_registers_with_the_setting_switched_on(
@@ -232,3 +233,16 @@ def _stream_reader(name: str) -> ParticleStreamReader:
     required = dict.fromkeys(tables()[name].required_options, "*")
     made = source(**PASSWORD, **required, path=name)
     return made.streamReader(made.schema())
+
+
+def test_what_py4j_logs_of_its_commands_holds_no_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    register(Mock(**{"sparkContext.defaultParallelism": 3}))
+    command = "c\no12\noption\nsaccess_token\ns0123456789\ne\n"
+    with caplog.at_level(logging.DEBUG, logger="py4j"):
+        for name in ("py4j.clientserver", "py4j.java_gateway"):
+            logging.getLogger(name).debug(f"Command to send: {command}")
+            logging.getLogger(name).debug("Command to send: c\noption\nsPassword\nsa b\\nc\nsnum_workers\ns4\ne\n")
+    assert "0123456789" not in caplog.text
+    assert "a b" not in caplog.text
+    assert caplog.text.count("saccess_token\ns****\ne") == 2
+    assert caplog.text.count("snum_workers\ns4") == 2

@@ -12,6 +12,7 @@ if not hasattr(datasource, "EqualTo"):
     pytest.skip("This PySpark knows no filters.", allow_module_level=True)
 
 from pyspark.sql.datasource import (  # noqa: E402
+    DataSourceReader,
     EqualNullSafe,
     EqualTo,
     Filter,
@@ -25,7 +26,7 @@ from pyspark.sql.datasource import (  # noqa: E402
     StringContains,
 )
 
-from bridge.spark.filters import narrowing_of  # noqa: E402
+from bridge.spark.filters import FilteringReader, narrowing_of  # noqa: E402
 
 NOON, DAY_BEFORE, DAY_AFTER = "2026-01-31T12:00:00.000Z", "2026-01-30T12:00:00.000Z", "2026-02-01T12:00:00.000Z"
 
@@ -132,3 +133,10 @@ def test_any_other_filter_is_left_to_spark(part: Filter) -> None:
 
 def test_tables_that_do_not_fan_out_are_read_as_they_are() -> None:
     assert narrowed("devices", EqualTo(("id",), "a")) == {}
+
+
+def test_spark_takes_the_reader_with_push_down_switched_off_too() -> None:
+    reader = FilteringReader(Options.parse({"access_token": "a-token"}, table("devices")))
+    # What Spark looks at before it refuses a reader that wants filters which the session does not push down.
+    assert getattr(reader.pushFilters, "__func__", None) is DataSourceReader.pushFilters
+    assert list(reader.pushFilters([])) == []
