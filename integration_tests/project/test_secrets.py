@@ -23,7 +23,7 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import command_of, sync, with_password, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
-from source_particle import retrievers
+from source_particle import requester, retrievers
 from unit_tests.support.catalogs import catalog_of
 from unit_tests.support.paths import ROOT
 
@@ -326,7 +326,7 @@ def test_the_search_finds_what_debugging_would_let_out(
     planted: DeviceCloud, canaries: Canaries, debugged: _Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("airbyte.HttpRequester.diagnostics"), "filters", [])
-    monkeypatch.setattr(retrievers, "withhold_from_log", lambda _record: True)
+    monkeypatch.setattr(requester, "withhold_from_log", lambda _record: True)
     sync(with_token(planted, diagnostics={"device_id": "*"}), "diagnostics")
     canaries.secrets["token of the user"] = planted.token
     found = canaries.found_in("\n".join(debugged.texts).encode())
