@@ -88,6 +88,9 @@ def _statuses() -> Iterator[Trouble]:
     }.items():
         for status in statuses:
             yield _reply("statuses", str(status), meaning, Fault("*", status=status))
+    # In a body that is not the API's, a status refuses nothing.
+    yield _reply("statuses", "403 from a firewall", Meaning.PASSING, Fault("*", status=403, body=HTML))
+    yield _reply("statuses", "202", Meaning.PASSING, Fault("*", status=202, body="[]"))
     soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=5), usegmt=True)
     for what, value in {
         "in seconds": "5",
@@ -107,6 +110,7 @@ WRONG_BODIES: dict[str, str | bytes] = {
     "null": "null",
     "an empty object": "{}",
     "an error with status 200": '{"ok": false, "error": "please wait"}',
+    "an error beside an empty list": '{"ok": false, "error": "please wait", "%(key)s": []}',
     "null under the key": '{"%(key)s": null}',
     "a string under the key": '{"%(key)s": "none"}',
     "an object under the key": '{"%(key)s": {"error": "none"}}',
