@@ -138,7 +138,7 @@ def test_a_state_without_a_time_is_refused_with_a_reason(small: DeviceCloud, nam
     result = sync(with_token(small), "diagnostics", state=_state(BROKEN[name], ["a"]))
 
     assert "diagnostics: the state of the sync cannot be used" in result.errors
-    assert "clear the stream" in result.errors
+    assert "Clear the stream" in result.errors
     assert not result.records
 
 
