@@ -165,7 +165,7 @@ def _parsed_exactly(content: bytes) -> Any:
         return json.loads(
             content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
         )
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedBodyError("it is empty" if not content.strip() else "it is not JSON") from error
 
 
