@@ -109,7 +109,7 @@ def _in(**distance: float) -> str:
         ({"start_date": _in(days=-3), "end_date": _in(days=-4)}, "is not after start_date"),
         ({"start_date": "2026-01-31T00:00:00Z", "end_date": "2026-01-31T01:00:00+01:00"}, "is not after start_date"),
     ],
-    ids=str,
+    ids=["tomorrow", "2099", "ends before it starts", "ends when it starts"],
 )
 def test_dates_between_which_nothing_can_be_are_refused(
     cloud: DeviceCloud, options: dict[str, str], reason: str

@@ -39,7 +39,9 @@ def test_a_device_that_joins_later_does_not_start_where_the_others_are() -> None
 
 
 @pytest.mark.parametrize(
-    "moment", [ago(hours=-2), "2099-01-01T00:00:00.000Z", "2099-01-01T00:00:00+02:00", ago(days=40)]
+    "moment",
+    [ago(hours=-2), "2099-01-01T00:00:00.000Z", "2099-01-01T00:00:00+02:00", ago(days=40)],
+    ids=["soon", "2099", "2099 with an offset", "long ago"],
 )
 def test_a_cursor_in_the_future_or_older_than_what_the_api_keeps_is_none(moment: str) -> None:
     kept = of("d2", RECENT)

@@ -48,6 +48,7 @@ GARBAGE = {
     "NaN": b"NaN",
     "Infinity": b"[Infinity]",
     "nested too deep, beside a bracket in a text": b'["]",' * 1_000 + b"1" + b"]" * 1_000,
+    "nested without an end": b'{"devices":' + b"[" * 100_000,
     "objects nested too deep": b'{"a":' * 1_000 + b"1" + b"}" * 1_000,
 }
 
