@@ -44,9 +44,13 @@ class ParticleRequester(HttpRequester):
         self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
         self.logger.addFilter(withhold_from_log)
         self.session = budgeted_session(OneOriginSession(), Settings.of(self.config))
+        self.read_for(self.name)
+
+    def read_for(self, stream: str) -> None:
+        """Send the requests of a stream: the CDK tells the platform under its name that the API limits requests."""
         # Replaces the client of the CDK's requester, which does not accept a session.
         self._http_client = HttpClient(
-            name=self.name,
+            name=stream,
             logger=self.logger,
             session=self.session,
             authenticator=self.get_authenticator(),

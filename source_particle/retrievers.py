@@ -83,6 +83,10 @@ class ParticleRetriever(Retriever):
             moments=tuple(self.moments),
         )
 
+    def read_for(self, stream: str) -> None:
+        """Read on behalf of a stream; see `ParticleRequester.read_for`."""
+        self.requester.read_for(stream)
+
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
     ) -> Iterable[Record]:
@@ -249,6 +253,11 @@ class ProductsRetriever(Retriever):
     own_products: Retriever
     organizations: Retriever
     organization_products: Retriever
+
+    def read_for(self, stream: str) -> None:
+        """Read on behalf of a stream; see `ParticleRequester.read_for`."""
+        for retriever in (self.all_products, self.own_products, self.organizations, self.organization_products):
+            cast(ParticleRetriever, retriever).read_for(stream)
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None

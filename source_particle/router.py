@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 from urllib.parse import quote
 
 from airbyte_cdk.sources.declarative.partition_routers.partition_router import PartitionRouter
@@ -19,6 +19,14 @@ from source_particle.skips import Skips
 from source_particle.spellings import each_once, is_id, may_repeat
 
 LOGGER = logging.getLogger("airbyte.source_particle")
+
+
+@runtime_checkable
+class OnBehalf(Protocol):
+    """A retriever whose requests can be made in the name of another stream, as those of a parent."""
+
+    def read_for(self, stream: str) -> None:
+        """Read on behalf of a stream."""
 
 
 @dataclass
@@ -43,6 +51,9 @@ class FleetRouter(PartitionRouter):
         self._plan = settings.plan
         self._options = table_options(self.config, self.table)
         self.skips = Skips(self.table, settings.on_refused)
+        for parent in (self.products, self.own_entities, self.product_entities):
+            if isinstance(parent, OnBehalf):
+                parent.read_for(self.table)
 
     # ---- listing ----
 

@@ -1,14 +1,16 @@
 """The API's limit in an Airbyte sync: never exceeded by a sync alone, and waited out if another program uses it up."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import requests
 
 from integration_tests.airbyte.syncs import sync, with_token
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 LIMIT, WINDOW = 60, 2.0
 SIZE = FleetSize(products=2, devices=60, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
@@ -62,3 +64,13 @@ def test_a_limit_that_another_program_uses_too_slows_a_sync_down() -> None:
         time.sleep(0.1)
         _read(cloud, wait_factor=0.03)
         assert cloud.ledger.rejected() > 0
+
+
+@pytest.mark.parametrize("path", ["/v1/products", "/v1/products/:p/devices", "/v1/devices", "/v1/diagnostics/:id"])
+def test_the_platform_is_told_which_stream_waits_for_the_limit(
+    path: str, cloud: DeviceCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.faults.add(Fault(f"GET {path}", status=429, body="{}"))
+    assert not sync(with_token(cloud), "diagnostics").errors
+    told = [json.loads(line)["trace"] for line in capsys.readouterr().out.splitlines() if "RATE_LIMITED" in line]
+    assert {trace["stream_status"]["stream_descriptor"]["name"] for trace in told} == {"diagnostics"}
