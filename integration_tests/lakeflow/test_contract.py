@@ -32,10 +32,14 @@ def fleet() -> Fleet:
         (tables()["product_devices"], "devices", fleet.product_ids[0]),
         (tables()["products"], "products", None),
         (tables()["sims"], "sims", None),
+        (tables()["product_sims"], "sims", fleet.product_ids[0]),
+        (tables()["oauth_clients"], "clients", None),
     ):
         key, row = next(iter(fleet.rows(collection, scope).items()))
         names = [name for name in part.columns if row.get(name) is None and name not in part.primary_key]
         fleet.put(collection, key, {**row, **{name: _sample(part.columns[name]) for name in names}}, scope)
+    iccid = next(iter(fleet.rows("sims")))
+    fleet.put("usage", iccid, {"iccid": iccid, "usage_by_day": [], "quota": 3, "used": 1})
     return fleet
 
 

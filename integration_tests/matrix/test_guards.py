@@ -27,6 +27,7 @@ from integration_tests.matrix.run import run
 from integration_tests.matrix.tally import Tally, summary
 from integration_tests.matrix.world import World, new_world
 from source_particle import error_handler
+from source_particle.budget import OneOriginSession
 from source_particle.errors import MalformedBodyError
 from source_particle.paging import Page
 from source_particle.replies import BodyShape, remember_page
@@ -176,6 +177,7 @@ def test_a_source_that_takes_anything_for_no_records_is_found(monkeypatch: pytes
 
 def test_a_token_that_follows_to_another_host_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests.Session, "should_strip_auth", lambda *_: False)
+    monkeypatch.setattr(OneOriginSession, "get_redirect_target", requests.Session.get_redirect_target)
 
     with pytest.raises(AssertionError, match="another host got the token"):
         run([cell_of("devices", "redirected to another host")], readers.airbyte, Tally(lambda *_: None))

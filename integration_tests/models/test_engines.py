@@ -18,7 +18,7 @@ from integration_tests.models.lakes import write_lake
 from integration_tests.spark.sessions import local_session
 from unit_tests.support.paths import ROOT
 
-SIZE = FleetSize(products=3, devices=60, sims=30, days=6, user_devices=5, user_sims=5)
+SIZE = FleetSize(products=3, devices=55, sims=30, days=3, user_devices=5, user_sims=5)
 TYPES = {
     "string": str,
     "timestamp": datetime,
@@ -48,6 +48,9 @@ def spark(lake: Lake) -> Iterator[SparkSession]:
         for name in lake.synced:
             session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
         create_views(session, lake.as_of, lake.synced)
+        # Models read each other, and every test would compute them anew.
+        for name in (*lake.synced, *models()):
+            session.catalog.cacheTable(name)
         yield session
 
 
