@@ -29,14 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
 
 
+AIRBYTE = logging.getLogger("airbyte")
+PRISTINE = list(AIRBYTE.handlers), AIRBYTE.propagate
+
+
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what the reader does to the CDK's logger once per process, so that no test sees another's handlers."""
-    logger = logging.getLogger("airbyte")
-    handlers, propagate = list(logger.handlers), logger.propagate
+def _logging_as_in_a_new_process() -> Iterator[None]:
+    """Undo what the reader does to the CDK's logger once per process, also for a fixture that outlives tests."""
+    _reset_logging()
     yield
-    logger.handlers[:] = handlers
-    logger.propagate = propagate
+    _reset_logging()
+
+
+def _reset_logging() -> None:
+    AIRBYTE.handlers[:], AIRBYTE.propagate = PRISTINE
     reader.house_rules.cache_clear()
 
 
