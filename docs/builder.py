@@ -228,23 +228,28 @@ def _url(retriever: Component) -> str:
 
 
 def _transformations(stream: Component, parents: list[Component]) -> Iterator[Component]:
+    columns = stream["schema_loader"]["schema"]["properties"]
     partition = {parent["partition_field"] for parent in parents}
     extra = {path[0] for parent in parents for path in parent.get("extra_fields", ())}
     for own in stream.get("transformations", ()):
         for name, other in own.get("aliases", {}).items():
-            yield _added(name, f"record['{other}']", f"record.get('{name}') is none and record.get('{other}')")
+            missing = f"record.get('{name}') is none and record.get('{other}') is not none"
+            yield _added(name, columns[name], f"record['{other}']", missing)
         for name in own.get("from_slice", ()):
             if name in partition:
-                yield _added(name, f"stream_partition['{name}']", f"record.get('{name}') is none")
+                yield _added(name, columns[name], f"stream_partition['{name}']", f"record.get('{name}') is none")
             elif name in extra:
-                yield _added(name, f"stream_slice.extra_fields['{name}']", f"stream_slice.extra_fields.get('{name}')")
+                found = f"stream_slice.extra_fields.get('{name}')"
+                yield _added(name, columns[name], f"stream_slice.extra_fields['{name}']", found)
         if removed := own.get("removed"):
             yield {"type": "RemoveFields", "field_pointers": [[name] for name in removed]}
 
 
-def _added(name: str, value: str, condition: str) -> Component:
-    # Without a type, an id of digits alone would become a number.
-    added = {"type": "AddedFieldDefinition", "path": [name], "value": f"{{{{ {value} }}}}", "value_type": "string"}
+def _added(name: str, column: Component, value: str, condition: str) -> Component:
+    added = {"type": "AddedFieldDefinition", "path": [name], "value": f"{{{{ {value} }}}}"}
+    if "string" in column["type"]:
+        # Without a type, an id of digits alone would become a number.
+        added["value_type"] = "string"
     return {"type": "AddFields", "fields": [added], "condition": f"{{{{ {condition} }}}}"}
 
 

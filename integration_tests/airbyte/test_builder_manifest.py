@@ -116,7 +116,8 @@ def test_it_reads_the_ledger_and_then_what_is_new(source: Command) -> None:
     """In pages that the server cuts short."""
     with DeviceCloud(Fleet.seeded(SIZE), Switches(per_page_cap=10)) as cloud:
         # The form of SIM usage that the file says it cannot read.
-        cloud.faults.add(Fault("GET /v1/products/:p/sims/:iccid/data_usage", times=None, change=_as_object))
+        for path in ("/v1/products/:p/sims/:iccid/data_usage", "/v1/sims/:iccid/data_usage"):
+            cloud.faults.add(Fault(f"GET {path}", times=None, change=_as_object))
         given = config(cloud, written())
         first = source.run("read", config=given, catalog=catalog_file(*TABLES, incremental=["diagnostics"]))
         assert first.code == 0, first.errors

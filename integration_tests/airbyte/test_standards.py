@@ -17,7 +17,7 @@ from airbyte_cdk.test.standard_tests._job_runner import IConnector, run_test_job
 
 from integration_tests.airbyte import acceptance
 from integration_tests.airbyte.acceptance import configurations
-from integration_tests.device_cloud import DeviceCloud
+from integration_tests.device_cloud import DeviceCloud, Fleet
 from source_particle import MANIFEST_PATH
 from source_particle.source import SourceParticle
 from unit_tests.support.paths import ROOT
@@ -72,6 +72,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         scenarios = [scenario for scenario in scenarios if scenario.status == "failed"]
     metafunc.parametrize("scenario", scenarios, ids=[scenario.id for scenario in scenarios], indirect=True)
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    """A fleet whose times fit the formats of their columns."""
+    return acceptance.whole_times()
 
 
 @pytest.fixture
