@@ -44,7 +44,7 @@ def main() -> int:
 def whole_times() -> Fleet:
     """Return the default fleet without bare dates, which a few devices and SIMs have as a time.
 
-    Airbyte's tests check a time by the format of its column, which a bare date is not. Tables pass on what the API sent.
+    Airbyte's tests check a time by the format of its column, which a bare date is not. Tables keep what the API sent.
     """
     fleet = Fleet.seeded()
     for collection in ("devices", "sims"):
