@@ -15,7 +15,6 @@ from bridge.models.lake import Lake, open_lake
 from bridge.models.session import create_views
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
-from integration_tests.spark.sessions import local_session
 from unit_tests.support.paths import ROOT
 
 SIZE = FleetSize(products=3, devices=55, sims=30, days=3, user_devices=5, user_sims=5)
@@ -42,16 +41,18 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 @pytest.fixture(scope="module")
-def spark(lake: Lake) -> Iterator[SparkSession]:
-    with local_session() as session:
-        session.conf.set("spark.sql.session.timeZone", "UTC")
-        for name in lake.synced:
-            session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
-        create_views(session, lake.as_of, lake.synced)
-        # Models read each other, and every test would compute them anew.
-        for name in (*lake.synced, *models()):
-            session.catalog.cacheTable(name)
-        yield session
+def spark(spark: SparkSession, lake: Lake) -> Iterator[SparkSession]:
+    """Yield a session of its own beside the shared one, which has neither its zone nor its views."""
+    session = spark.newSession()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    for name in lake.synced:
+        session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
+    create_views(session, lake.as_of, lake.synced)
+    # Models read each other, and every test would compute them anew.
+    for name in (*lake.synced, *models()):
+        session.catalog.cacheTable(name)
+    yield session
+    session.catalog.clearCache()
 
 
 @pytest.mark.parametrize("model", models())
