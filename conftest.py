@@ -1,6 +1,7 @@
 """What unit and integration tests share."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,15 +35,17 @@ PRISTINE = list(AIRBYTE.handlers), AIRBYTE.propagate
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_in_a_new_process() -> Iterator[None]:
-    """Undo what the reader does to the CDK's logger once per process, also for a fixture that outlives tests."""
-    _reset_logging()
+def _output_as_in_a_new_process() -> Iterator[None]:
+    """Undo what the reader does to the CDK's output once per process, also for a fixture that outlives tests."""
+    _reset_output()
     yield
-    _reset_logging()
+    _reset_output()
 
 
-def _reset_logging() -> None:
+def _reset_output() -> None:
     AIRBYTE.handlers[:], AIRBYTE.propagate = PRISTINE
+    if client := sys.modules.get("airbyte_cdk.sources.streams.http.http_client"):
+        vars(client).pop("print", None)
     reader.house_rules.cache_clear()
 
 

@@ -99,7 +99,7 @@ def test_other_devices_are_not_mixed_in(cloud: DeviceCloud, tmp_path: Path) -> N
     _run(cloud, tmp_path, "parquet")
     connection = {"access_token": cloud.token, "base_url": cloud.url}
     one = truth_of(cloud, "diagnostics")[0]["device_id"]
-    with pytest.raises(ConfigurationError, match="their earlier rows would be missing"):
+    with pytest.raises(ConfigurationError, match="earlier rows would be missing"):
         sync(tmp_path, connection, ["diagnostics"], {"diagnostics": {"device_id": one}})
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 import bridge
@@ -149,7 +148,9 @@ def test_what_is_no_name_is_refused_before_anything_is_asked(
 ) -> None:
     part = tables()[table]
     for value in REFUSED:
-        assert READERS[reader](cloud, part, _options_of(part, option, value)), value
+        # An empty field of a form is a field that was left out; only a required one must not be.
+        if value or option in part.required_options:
+            assert READERS[reader](cloud, part, _options_of(part, option, value)), value
     assert cloud.ledger.count() == 0
 
 
@@ -174,26 +175,34 @@ def test_a_name_that_would_climb_is_refused(reader: str, value: str, cloud: Devi
     part = tables()["diagnostics"]
     for option in ("device_id", "product_id_or_slug"):
         said = READERS[reader](cloud, part, _options_of(part, option, value))
-        assert "cannot be the id or name of a product, device or SIM" in said
+        assert re.search(
+            r"cannot be the id or name of a product, device or SIM|expected a value like one,another", said
+        )
+        assert "\x1b" not in said
     assert cloud.ledger.count() == 0
 
 
 @pytest.mark.parametrize("table", [name for name, filters in FILTERS.items() if filters])
 def test_a_filter_stays_one_parameter(table: str, cloud: DeviceCloud) -> None:
     part = tables()[table]
-    for value in ("a&per_page=1", "../user", "a#b", "%2e%2e", "a\r\nX: 1", "=?;"):
+    for value in ("a&per_page=1", "../user", "a#b", "%2e%2e", "=?;"):
         cloud.reset()
         _read_by_lakeflow(cloud, part, {**dict.fromkeys(FILTERS[table], value), "product_id_or_slug": PLAIN})
         [request] = cloud.ledger.requests()
         assert _strayed(cloud, part, [PLAIN]) == []
         assert list(request.query.values()).count(value) == len(FILTERS[table])
         assert request.query["per_page"] == "100"
+    cloud.reset()
+    assert "\\r" in _read_by_lakeflow(
+        cloud, part, {**dict.fromkeys(FILTERS[table], "a\r\nX: 1"), "product_id_or_slug": PLAIN}
+    )
+    assert cloud.ledger.count() == 0
 
 
 def test_a_request_that_strays_would_be_seen(cloud: DeviceCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_particle.router.path_segment", lambda name: name)
-    _read_by_lakeflow(cloud, tables()["product_devices"], {"product_id_or_slug": "a;b,a&x=y,.."})
-    assert _strayed(cloud, tables()["product_devices"], ["a;b", "a&x=y", ".."]) != []
+    _read_by_lakeflow(cloud, tables()["product_devices"], {"product_id_or_slug": ".."})
+    assert _strayed(cloud, tables()["product_devices"], [".."]) != []
 
 
 # ---- the address ----
@@ -231,10 +240,11 @@ def test_an_address_that_is_neither_https_nor_this_machine_is_refused_with_the_r
         said.append(str(refusal.value))
     config = {"credentials": {"auth_type": "access_token", "access_token": "a-token"}, "base_url": url}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(AirbyteTracedException) as refused:
-        run(["check", "--config", str(tmp_path / "config.json")])
-    said.append(str(refused.value.message))
-    for text in (*said, capsys.readouterr().out):
+    run(["check", "--config", str(tmp_path / "config.json")])
+    answer = json.loads(capsys.readouterr().out)["connectionStatus"]
+    assert answer["status"] == "FAILED"
+    said.append(answer["message"])
+    for text in said:
         assert "hunter2" not in text
         assert "hun ter2" not in text
     assert all("must be https, except for a server on this machine." in text for text in said)

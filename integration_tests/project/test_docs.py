@@ -54,6 +54,7 @@ GENERATED = {
     "docs/airbyte/particle.md": "product_id_or_slug",
     "docs/airbyte/builder-manifest.yaml": "product_id_or_slug",
     "connector_spec.yaml": "product_id_or_slug",
+    "examples/databricks/fleet.lvdash.json": "firmware",
 }
 DOCUMENTED_ALLOW_LIST = (
     "product_id_or_slug,device_id,iccid,groups,device_name,serial_number,sort_attr,sort_dir,per_page,max_pages,"
@@ -172,11 +173,16 @@ def test_generated_documentation_is_up_to_date() -> None:
     assert generate.stale() == [], "run `make docs`"
 
 
+def test_every_generated_file_is_tried() -> None:
+    assert {str(path.relative_to(ROOT)) for path in generate.generated()} == GENERATED.keys()
+
+
 @pytest.mark.parametrize("name", GENERATED)
 def test_documentation_that_differs_from_the_manifest_is_found(name: str, tmp_path: Path) -> None:
-    (tmp_path / "docs" / "airbyte").mkdir(parents=True)
-    for path in GENERATED:
-        shutil.copy(ROOT / path, tmp_path / path)
+    for path in generate.generated():
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     assert generate.stale(tmp_path) == []
     changed = tmp_path / name
     changed.write_text(changed.read_text("utf-8").replace(GENERATED[name], "product"), encoding="utf-8")
