@@ -39,7 +39,9 @@ RULE: dict[Meaning, str] = {
         "Airbyte signs in again and gets what is equal to the ledger. A task of Spark or Lakeflow has a token and "
         "nothing to sign in with: a named error."
     ),
-    Meaning.FINAL: "A named error.",
+    Meaning.FINAL: (
+        "A named error. Where the API refuses an order that it does not document (400), the list is read without it."
+    ),
 }
 
 
@@ -70,6 +72,8 @@ class Cell:
                 return Outcome.EQUAL if self.reader == AIRBYTE else Outcome.ERROR
             case Meaning.REFUSAL:
                 return self._refused(is_missing=self.trouble.name == "404")
+            case Meaning.FINAL if self.trouble.name == "400" and self.meets_tried_order:
+                return Outcome.EQUAL
         return Outcome.ERROR
 
     def _refused(self, *, is_missing: bool) -> Outcome:
@@ -79,6 +83,11 @@ class Cell:
             # The API counts the page and does not have it: it is looked for again.
             return Outcome.EQUAL if TIMES[self.times] else Outcome.ERROR
         return Outcome.SKIPPED if self.place.skips else Outcome.ERROR
+
+    @property
+    def meets_tried_order(self) -> bool:
+        """Whether it meets nothing but a request that tries an order, after which the list is read without."""
+        return self.place.tries_order and TIMES[self.times] == 1
 
 
 def every_cell(reader: str) -> list[Cell]:

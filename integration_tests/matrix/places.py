@@ -22,7 +22,8 @@ class Place:
     `path` has the names of the manifest in braces, `key` is that of the records in the reply (any, where they have
     none), `is_single` tells that the reply is the record, `takes_bare_list` that it may be a list. `skips` names what a
     refusal costs where `*` has led here: a `product` or the `entity`; None where nothing may be skipped. `named` tells
-    that the options name what is read here, `has_other_way` that other lists are read where the API has no such one.
+    that the options name what is read here, `has_other_way` that other lists are read where the API has no such one,
+    `tries_order` that its first request tries an order that the API does not document, and may count for nothing.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Place:
     skips: str | None = None
     named: bool = False
     has_other_way: bool = False
+    tries_order: bool = False
 
     @property
     def is_later_page(self) -> bool:
@@ -70,7 +72,8 @@ def _places(retriever: Node) -> Iterator[Place]:
         yield _place("one of several", retriever, skips=what)
     else:
         for page, name in enumerate(("first page", "middle page", "last page"), start=1):
-            yield _place(name, retriever, skips=what, page=page)
+            tries_order = page == 1 and "reversing" in retriever["paginator"]["pagination_strategy"]
+            yield _place(name, retriever, skips=what, page=page, tries_order=tries_order)
         yield _place("all pages", retriever, skips=what)
     yield _place("one named in the options", retriever, named=True)
 
