@@ -185,6 +185,8 @@ class OneOriginSession(requests.Session):
         if target:
             here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
             if here[:2] != there[:2]:
+                # Nothing has read the reply yet, so that its socket would stay open.
+                resp.close()
                 # The host alone: whoever wrote the address chose the rest.
                 raise Refused(
                     f"{resp.url}: The API redirects this request to {there[0]}://{there.hostname}, which it is not "
