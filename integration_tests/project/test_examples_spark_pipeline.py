@@ -3,6 +3,7 @@
 import json
 import runpy
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,14 +33,18 @@ def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceClou
 
     [product] = cloud.fleet.product_ids
     removed, *_ = cloud.fleet.rows("devices", product)
+    kept = [key for key in _keys(tmp_path / "my-pipeline", DIAGNOSTICS) if removed in key]
+    assert kept
     cloud.fleet.remove_device(removed, product)
-    cloud.fleet.add_device(product)
+    # A stream reads a device from the batch on in which it joins, and this one has no vitals yet.
+    added = cloud.fleet.add_device(product)
+    assert not cloud.fleet.vitals(added)
     device, *_ = cloud.fleet.rows("devices")
     new = cloud.fleet.add_vitals(device)["updated_at"]
     # So that the new vitals have settled.
     cloud.fleet.clock.skew += timedelta(minutes=30).total_seconds()
     _run(f"cd my-pipeline\n{commands[-1]}", cloud, tmp_path)
-    _assert_equals_the_fleet(tmp_path / "my-pipeline", cloud)
+    _assert_equals_the_fleet(tmp_path / "my-pipeline", cloud, kept)
     assert _keys(tmp_path / "my-pipeline", DIAGNOSTICS)[device, new] == 1
 
 
@@ -73,13 +78,14 @@ def _run(script: str, cloud: DeviceCloud, folder: Path) -> None:
     run_commands(script.replace("cp -r examples", f"cp -r {ROOT}/examples"), folder, environment)
 
 
-def _assert_equals_the_fleet(folder: Path, cloud: DeviceCloud) -> None:
+def _assert_equals_the_fleet(folder: Path, cloud: DeviceCloud, kept: Iterable[tuple[str, ...]] = ()) -> None:
+    """Compare each table with the fleet; vitals of a device that is gone are kept."""
     for part in tables().values():
         until = _last_offset(folder) if part is DIAGNOSTICS else None
         truth = truth_of(cloud, part, until)
         assert truth
         expected = Counter(tuple(str(record[name]) for name in part.primary_key) for record in truth)
-        assert _keys(folder, part) == expected, part.name
+        assert _keys(folder, part) == expected + Counter(kept if part is DIAGNOSTICS else ()), part.name
 
 
 def _keys(folder: Path, part: Table) -> Counter[tuple[str, ...]]:

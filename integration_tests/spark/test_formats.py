@@ -139,7 +139,10 @@ def test_a_device_is_asked_for_alone_where_a_filter_names_it(
     device = truth[0]["device_id"]
     rows = load(spark, cloud, "diagnostics").where(col("device_id").isin(device, "nobody's")).collect()
     assert_same(DIAGNOSTICS, rows, [record for record in truth if record["device_id"] == device])
-    assert (cloud.ledger.count(VITALS) == 1) == pushed
+    asked = {
+        entry.path.rpartition("/")[2] for route in (VITALS, PRODUCT_VITALS) for entry in cloud.ledger.requests(route)
+    }
+    assert (asked == {device}) == pushed
 
 
 def test_a_time_filter_narrows_the_request_and_spark_still_checks_each_row(
