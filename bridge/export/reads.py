@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,13 +10,12 @@ from bridge.export.history import Window
 from bridge.reading import reader
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.rows.batches import record_batches
+from bridge.rows.garbage import rare_collections
 from bridge.tables.catalog import Table
 from bridge.tables.options import Options
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
-
-OBJECTS_BEFORE_COLLECTION = 10_000
 
 
 @dataclass
@@ -46,14 +43,3 @@ class TableRead:
         """Note that rows have arrived."""
         self.rows += rows
         self.on_rows(rows)
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Run Python's cyclic garbage collector less often: rows form no cycles, and it takes an eighth of a read's CPU."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

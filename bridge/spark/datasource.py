@@ -5,11 +5,10 @@ the CDK is built inside `read`. The reader is pickled before `partitions` runs, 
 obtains travels in the partitions.
 """
 
-import gc
 import logging
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
@@ -20,6 +19,7 @@ from bridge.reading import reader
 from bridge.reading.streams import TableStream, stream_of
 from bridge.reading.tasks import DEFAULT_PARTS, Descriptor, descriptors
 from bridge.rows.batches import record_batches
+from bridge.rows.garbage import rare_collections
 from bridge.rows.schema import spark_schema
 from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
 from bridge.tables.catalog import Table, credential_names, table, tables
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = {}
-OBJECTS_BEFORE_COLLECTION = 10_000
 # Bytes that have to come together before a worker of Spark hands rows on, and up to which a query may still want few.
 WORKERS_BUFFER, FEW = 65_536, 1_048_576
 # Seconds in which Spark may end the task; each batch holds twice the rows of the one before, so there are few of them.
@@ -209,7 +208,7 @@ def _read(
 ) -> "Generator[pa.RecordBatch]":
     assert isinstance(partition, TablePartition)
     task = {**partition.descriptor, **narrowing}
-    with _rare_collections():
+    with rare_collections():
         records = reader.read_task(options.table, options.config(), task, partition.access_token)
         yield from record_batches(records, options.table)
 
@@ -223,20 +222,6 @@ def _unhurried(batches: "Generator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch
             size += batch.nbytes
             if WORKERS_BUFFER <= size < FEW:
                 time.sleep(PAUSE)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Run Python's cyclic garbage collector less often: rows form no cycles, and it takes an eighth of a read's CPU.
-
-    For a Spark worker, which runs one task at a time and holds none of the user's objects.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _types(schema: StructType) -> list[tuple[str, str]]:

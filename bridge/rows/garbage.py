@@ -1,0 +1,18 @@
+"""How often Python looks for cycles of objects while rows are read."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OBJECTS_BEFORE_COLLECTION = 10_000
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Run Python's cyclic garbage collector less often: rows form no cycles, and it takes an eighth of a read's CPU."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], OBJECTS_BEFORE_COLLECTION), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
