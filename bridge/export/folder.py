@@ -28,7 +28,7 @@ from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.formats.sink import Mark
-from bridge.tables.catalog import tables
+from bridge.tables.catalog import Table, tables
 
 LOCK = ".particle-sync"
 MARK = "_particle_sync.json"
@@ -98,6 +98,27 @@ class Folder:
         names = re.compile(rf"\.({'|'.join(tables())})(\.[0-9a-f]{{32}})?{re.escape(ending)}")
         found = [path for path in self.path.glob(f".*{ending}") if names.fullmatch(path.name)]
         return [path for path in found if is_marked(path) or _is_about_to_be_marked(path)]
+
+
+@dataclass(frozen=True)
+class FolderSink:
+    """What a sink does that gives each table a folder in a folder."""
+
+    folder: Folder
+
+    @property
+    def sync_id(self) -> str:
+        """The id of the sync that holds the folder."""
+        return self.folder.sync_id
+
+    def place_of(self, table: Table) -> str:
+        """Return the folder of a table."""
+        return str(self.folder.path / table.name)
+
+    def has_result_of(self, table: Table, mark: Mark) -> bool:
+        """Return whether this sync wrote the table with the same options before it was interrupted."""
+        before = self.folder.mark_of(table.name)
+        return before is not None and before.is_result_of(mark)
 
 
 def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
-from bridge.export.folder import Folder, write_mark
+from bridge.export.folder import FolderSink, write_mark
 from bridge.export.formats.arrow import described_schema
 from bridge.export.formats.parquet import Parquet
 from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
@@ -27,19 +27,8 @@ APPLICATION = "particle-bridge"
 
 
 @dataclass(frozen=True)
-class DeltaSink:
+class DeltaSink(FolderSink):
     """A folder of Delta tables."""
-
-    folder: Folder
-
-    @property
-    def sync_id(self) -> str:
-        """The id of the sync that holds the folder."""
-        return self.folder.sync_id
-
-    def place_of(self, table: Table) -> str:
-        """Return the folder of a table."""
-        return str(self.folder.path / table.name)
 
     def mark_of(self, table: Table) -> Mark | None:
         """Return the mark of a table; for windows, the table's log shows how far they reach."""
@@ -48,8 +37,7 @@ class DeltaSink:
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
-        before = self.folder.mark_of(table.name)
-        return before is not None and before.is_result_of(mark) and _is_delta(self.folder.path / table.name)
+        return self.has_result_of(table, mark) and _is_delta(self.folder.path / table.name)
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one commit."""

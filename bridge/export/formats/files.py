@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bridge.export.folder import Folder, data_files
+from bridge.export.folder import FolderSink, data_files
 from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
 from bridge.tables.catalog import Table
 
@@ -30,20 +30,10 @@ class FileFormat(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSink:
+class FileSink(FolderSink):
     """A folder of tables in one format."""
 
-    folder: Folder
     format: FileFormat
-
-    @property
-    def sync_id(self) -> str:
-        """The id of the sync that holds the folder."""
-        return self.folder.sync_id
-
-    def place_of(self, table: Table) -> str:
-        """Return the folder of a table."""
-        return str(self.folder.path / table.name)
 
     def mark_of(self, table: Table) -> Mark | None:
         """Return the mark of a table; for windows, the file names show how far they reach."""
@@ -56,8 +46,7 @@ class FileSink:
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
-        before = self.folder.mark_of(table.name)
-        return before is not None and before.is_result_of(mark) and self.folder.is_whole(table.name)
+        return self.has_result_of(table, mark) and self.folder.is_whole(table.name)
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read to a temporary place, and then rename it."""
