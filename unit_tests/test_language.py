@@ -1,13 +1,12 @@
 """Plain English: phrases that a technical writer would not let pass, and what to write instead."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from unit_tests.support.paths import ROOT
+from unit_tests.support.paths import ROOT, project_files
 
 HERE = Path(__file__).relative_to(ROOT).as_posix()
 
@@ -53,12 +52,5 @@ def _uses(phrase: str, texts: Mapping[str, str]) -> list[str]:
 
 
 def _texts() -> dict[str, str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [path for path in listed.stdout.splitlines() if path != HERE and (ROOT / path).is_file()]
+    paths = [path for path in project_files() if path != HERE]
     return {path: (ROOT / path).read_text(encoding="utf-8", errors="replace") for path in paths}

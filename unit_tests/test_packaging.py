@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from unit_tests.support.paths import ROOT
+from unit_tests.support.paths import ROOT, project_files
 
 FORBIDDEN = {
     "path of one machine": r"(?<![\w.$}~])/(?:work|root|home|Users)/[\w.-]+",
@@ -194,14 +194,7 @@ def test_make_installs_what_builds_an_image(tmp_path: Path) -> None:
 
 def _files() -> dict[str, str]:
     """The text of each file that belongs to the project, by its path; pictures have none."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [path for path in listed.stdout.splitlines() if (ROOT / path).is_file() and not path.endswith(".png")]
+    paths = [path for path in project_files() if not path.endswith(".png")]
     return {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
 
 
