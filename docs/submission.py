@@ -25,6 +25,7 @@ TESTS = (
     "unit_tests/source_particle/",
     "unit_tests/support/built.py",
     "unit_tests/support/catalogs.py",
+    "unit_tests/support/listings.py",
     "unit_tests/support/paths.py",
 )
 EXAMPLES = "integration_tests/airbyte/configs/"
