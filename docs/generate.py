@@ -19,7 +19,8 @@ from docs.builder import builder_manifest
 from docs.dashboard import dashboard
 from integration_tests.matrix.cells import READERS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import places
-from integration_tests.matrix.troubles import TROUBLES, Meaning
+from integration_tests.matrix.trouble import Meaning
+from integration_tests.matrix.troubles import TROUBLES
 from source_particle import manifest
 
 ROOT = Path(__file__).parents[1]

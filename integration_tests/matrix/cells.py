@@ -8,7 +8,8 @@ from zlib import crc32
 
 from bridge.tables.catalog import tables
 from integration_tests.matrix.places import ANYWHERE, Place, places, reads
-from integration_tests.matrix.troubles import TIMES, TROUBLES, Meaning, Trouble
+from integration_tests.matrix.trouble import TIMES, Meaning, Trouble
+from integration_tests.matrix.troubles import TROUBLES
 
 AIRBYTE, SPARK, STREAM = "Airbyte read", "Spark batch", "Spark stream"
 LAKEFLOW, LAKEFLOW_STREAM = "Lakeflow read", "Lakeflow stream"

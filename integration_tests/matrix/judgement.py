@@ -9,7 +9,7 @@ from integration_tests.device_cloud.ledger import Mark, same
 from integration_tests.device_cloud.truth import KEYS
 from integration_tests.matrix.cells import AIRBYTE, Cell, Outcome
 from integration_tests.matrix.readers import Reading, options_of
-from integration_tests.matrix.troubles import UNHEARD_OF
+from integration_tests.matrix.trouble import UNHEARD_OF
 from integration_tests.matrix.world import World
 from unit_tests.support.restoring import alike
 

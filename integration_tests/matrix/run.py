@@ -6,7 +6,7 @@ from integration_tests.matrix.cells import Cell
 from integration_tests.matrix.judgement import outcome_of
 from integration_tests.matrix.readers import Reading
 from integration_tests.matrix.tally import Tally
-from integration_tests.matrix.troubles import TIMES
+from integration_tests.matrix.trouble import TIMES
 from integration_tests.matrix.world import World, new_world
 
 Read = Callable[[World, Sequence[Cell]], list[Reading]]
