@@ -93,12 +93,14 @@ class Windows:
         return {**window, "needed_from": iso_ms(start)} if is_needed else window
 
     def check_clock(self, start: datetime, now: datetime) -> None:
-        """Raise ConfigurationError, or warn, if a checkpoint is ahead of the API's clock."""
+        """Raise ConfigurationError, or warn, if a start or a checkpoint is ahead of the API's clock."""
         if start <= now + AHEAD:
             return
         if start == self.start_of(None):
-            LOGGER.warning("The stream over %s starts in the future, at %s.", self.table.name, iso_ms(start))
-            return
+            raise OptionError(
+                f"The stream over {self.table.name} would start at {iso_ms(start)}, in the future, and records until then "
+                "would never be read. Correct start_date, or leave it out."
+            )
         self._lose(
             f"The checkpoint of the stream over {self.table.name} is at {iso_ms(start)}, ahead of the API's clock "
             f"({iso_ms(now)}): it was written while that clock was wrong, and records in between would never be read.",

@@ -117,9 +117,11 @@ def test_a_checkpoint_ahead_of_the_clock_is_an_error_unless_it_is_accepted(caplo
     assert "ahead of the API's clock" in caplog.text
 
 
-def test_a_start_date_in_the_future_is_waited_for_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
-    windows(start_date="2026-07-01").check_clock(moment_of("2026-07-01"), NOW)
-    assert "starts in the future, at 2026-07-01" in caplog.text
+def test_a_start_date_in_the_future_is_an_error() -> None:
+    with pytest.raises(
+        OptionError, match=r"would start at 2026-07-01T00:00:00\.000Z, in the future.* Correct start_date"
+    ):
+        windows(start_date="2026-07-01").check_clock(moment_of("2026-07-01"), NOW)
 
 
 def test_lookback_moves_only_what_is_asked_for() -> None:
