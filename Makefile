@@ -30,10 +30,10 @@ demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a
 unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: half a minute
 	$(BIN)/python -m pytest -q -n 2 unit_tests --hypothesis-profile=quick
 
-test: java chromium $(INSTALLED) ## Run the tests, in random order: 8 minutes
+test: java chromium $(INSTALLED) ## Run the tests, in random order: a quarter of an hour
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: half an hour
+test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: an hour or more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date

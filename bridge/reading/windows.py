@@ -98,8 +98,8 @@ class Windows:
             return
         if start == self.start_of(None):
             raise OptionError(
-                f"The stream over {self.table.name} would start at {iso_ms(start)}, in the future, and records until then "
-                "would never be read. Correct start_date, or leave it out."
+                f"The stream over {self.table.name} would start at {iso_ms(start)}, in the future: records until "
+                "then would never be read. Correct start_date, or leave it out."
             )
         self._lose(
             f"The checkpoint of the stream over {self.table.name} is at {iso_ms(start)}, ahead of the API's clock "

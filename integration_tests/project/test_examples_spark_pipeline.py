@@ -23,7 +23,8 @@ from unit_tests.support.paths import ROOT
 
 DIAGNOSTICS = table("diagnostics")
 EXAMPLE = ROOT / "examples" / "spark_pipeline"
-pytestmark = pytest.mark.fleet(FleetSize(products=1, devices=5, sims=3, samples=False))
+# Each run of the pipeline takes a minute.
+pytestmark = [pytest.mark.slow, pytest.mark.fleet(FleetSize(products=1, devices=5, sims=3, samples=False))]
 
 
 def test_it_keeps_all_tables_and_a_second_run_adds_what_is_new(cloud: DeviceCloud, tmp_path: Path) -> None:

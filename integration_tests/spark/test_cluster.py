@@ -18,7 +18,8 @@ from integration_tests.spark.cluster import Cluster, standalone_cluster
 from integration_tests.spark.sessions import options_for, truth_of
 from unit_tests.support.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("cluster")
+# A minute each.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 DIAGNOSTICS = table("diagnostics")
 SIZE = FleetSize(products=0, user_devices=60, days=1, samples=False)

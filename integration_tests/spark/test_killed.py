@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
 
 from bridge.reading.tasks import MARGIN
 from bridge.reading.times import iso_ms, moment_of
@@ -80,6 +81,7 @@ def keys_in(folder: Path) -> Counter[Any]:
     return keys
 
 
+@pytest.mark.slow
 def test_a_killed_stream_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     with DeviceCloud(Fleet.seeded(FleetSize(products=0, user_devices=8, samples=False))) as cloud:
         devices = list(cloud.fleet.rows("devices"))

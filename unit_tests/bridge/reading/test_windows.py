@@ -118,9 +118,7 @@ def test_a_checkpoint_ahead_of_the_clock_is_an_error_unless_it_is_accepted(caplo
 
 
 def test_a_start_date_in_the_future_is_an_error() -> None:
-    with pytest.raises(
-        OptionError, match=r"would start at 2026-07-01T00:00:00\.000Z, in the future.* Correct start_date"
-    ):
+    with pytest.raises(OptionError, match=r"would start at 2026-07-01T.*, in the future.* Correct start_date"):
         windows(start_date="2026-07-01").check_clock(moment_of("2026-07-01"), NOW)
 
 
