@@ -18,6 +18,7 @@ from bridge.errors import ConfigurationError
 from bridge.models import models
 from bridge.models.lake import Lake, open_lake
 from bridge.report.charts import drawn
+from bridge.report.conditions import conditions_met
 from bridge.report.parts import Chart, Listing, Question
 from bridge.report.questions import QUESTIONS
 from bridge.report.texts import filled, shown
@@ -52,11 +53,12 @@ class _Table:
         return self.count - len(self.rows)
 
 
-def write_report(lake: Path, to: Path) -> None:
+def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]:
     """Write the report of a lake (a folder or a DuckDB database) to an HTML file.
 
-    A file that is there is replaced once the new one is complete. Raises ConfigurationError where there is no lake,
-    the file cannot be written, or the extra `report` is not installed.
+    Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A file that
+    is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be evaluated, and
+    ConfigurationError where there is no lake, the file cannot be written, or the extra `report` is not installed.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigurationError(
@@ -64,6 +66,7 @@ def write_report(lake: Path, to: Path) -> None:
         )
     opened = open_lake(lake)
     try:
+        met = conditions_met(opened, fail_if)
         text = page_of(opened)
     finally:
         opened.close()
@@ -75,6 +78,7 @@ def write_report(lake: Path, to: Path) -> None:
         raise ConfigurationError(f"{to} cannot be written: {error.strerror}. Choose another file.") from None
     finally:
         aside.unlink(missing_ok=True)
+    return met
 
 
 def page_of(lake: Lake) -> str:

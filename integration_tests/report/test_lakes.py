@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, OptionError
 from bridge.report import write_report
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
@@ -132,6 +132,40 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     write_table(tmp_path / "lake", "user", [])
     with pytest.raises(ConfigurationError, match="cannot be written: No such file or directory"):
         write_report(tmp_path / "lake", tmp_path / "missing" / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "met"),
+    [
+        ([], []),
+        (["devices > 3"], []),
+        (["devices = 3", "silent > 3", "devices >= 3 -- as usual"], ["devices = 3", "devices >= 3 -- as usual"]),
+        # Nobody reported a battery: the comparison with NULL is not true.
+        (["battery_low / NULLIF(with_battery, 0) > 0"], []),
+    ],
+)
+def test_a_condition_that_is_met_is_named_and_sets_the_exit_code(
+    tmp_path: Path, conditions: list[str], met: list[str]
+) -> None:
+    write_table(tmp_path / "lake", "product_devices", [{"id": str(number), "product_id": 1} for number in range(3)])
+    page = tmp_path / "report.html"
+    given = [part for condition in conditions for part in ("--fail-if", condition)]
+    done = CliRunner().invoke(app, ["report", "--from", str(tmp_path / "lake"), "--to", str(page), *given])
+    assert done.exit_code == (6 if met else 0), done.output
+    assert page.exists()
+    assert [line for line in done.stderr.splitlines() if "condition" in line] == [
+        f"The fleet meets the condition: {condition}" for condition in met
+    ]
+
+
+@pytest.mark.parametrize("condition", ["quiet > 3", "silent >", "", "silent > 3) FROM fleet; DROP TABLE fleet --"])
+def test_a_condition_that_cannot_be_evaluated_is_an_error_that_names_the_numbers(
+    tmp_path: Path, condition: str
+) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    with pytest.raises(OptionError, match="a condition like 'silent > 10', with the numbers devices, products"):
+        write_report(tmp_path / "lake", tmp_path / "report.html", [condition])
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_the_command_writes_the_report_of_what_sync_wrote(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""Conditions of `report --fail-if`: SQL over the numbers of the summary, as `silent > 10`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bridge.errors import OptionError, quoted
+from bridge.report.parts import SUMMARY
+
+if TYPE_CHECKING:
+    from bridge.models.lake import Lake
+
+
+def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
+    """Return those conditions that are true of the fleet.
+
+    Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate.
+    """
+    return [condition for condition in conditions if _is_met(lake, condition)]
+
+
+def _is_met(lake: Lake, condition: str) -> bool:
+    import duckdb  # noqa: PLC0415  (so that the command line starts fast)
+
+    # A line of its own, so that a comment at its end cannot take what follows with it.
+    query = f"SELECT CAST((\n{condition}\n) AS BOOLEAN) FROM ({SUMMARY})"  # noqa: S608  (the user's own query of own files)
+    try:
+        row = lake.connection.execute(query).fetchone()
+    except duckdb.Error:
+        names = ", ".join(column[0] for column in lake.connection.execute(SUMMARY).description or ())
+        raise OptionError(
+            f"Received {quoted(condition)} for --fail-if; expected a condition like 'silent > 10', with the numbers "
+            f"{names}."
+        ) from None
+    return bool(row and row[0])
