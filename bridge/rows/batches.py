@@ -129,7 +129,8 @@ def _values(name: str, records: Sequence[Record]) -> list[Any]:
 def _unknown(record: Record, known: frozenset[str]) -> Rescued:
     if record.keys() <= known:
         return {}
-    return {quoted_name(name): record[name] for name in record.keys() - known}
+    # In the order of the record: that of a set differs between processes, and so would the text of an unchanged row.
+    return {quoted_name(name): value for name, value in record.items() if name not in known}
 
 
 def _plain(value: Any) -> Any:

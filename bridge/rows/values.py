@@ -103,7 +103,8 @@ def _struct(properties: Mapping[str, JsonSchema]) -> Coercer:
         if not value:
             return None
         if not value.keys() <= known:
-            rescued.update((f"{path}.{quoted_name(name)}", value[name]) for name in value.keys() - known)
+            # In the order of the object, as the order of a set differs between processes.
+            rescued.update((f"{path}.{quoted_name(name)}", part) for name, part in value.items() if name not in known)
         get = value.get
         return {
             name: None if (field := get(name)) is None else coerce_field(field, path + suffix, rescued)

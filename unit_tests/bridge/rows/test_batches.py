@@ -122,6 +122,14 @@ def test_misfits_and_unknown_fields_are_rescued_by_path(
     assert row_of(name, sent)[1] == rescued
 
 
+def test_rescued_data_keep_the_order_in_which_the_api_sent_them() -> None:
+    names = [f"new_{number}" for number in (5, 2, 9, 1, 7, 3, 8, 6, 4)]
+    [row] = rows_of("diagnostics", {"payload": {"device": dict.fromkeys(names, 1)}, **dict.fromkeys(names, 1)})
+    found = list(json.loads(row["_rescued_data"]))
+    assert [name for name in found if "." not in name] == names
+    assert [name for name in found if "." in name] == [f"payload.device.{name}" for name in names]
+
+
 def test_rescued_data_is_compact_readable_json() -> None:
     [row] = rows_of("devices", {"new": {"größe": 1}})
     assert row["_rescued_data"] == '{"new":{"größe":1}}'
