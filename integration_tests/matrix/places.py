@@ -66,13 +66,14 @@ def _places(retriever: Node) -> Iterator[Place]:
         return
     yield _place("list of products", router["products"]["all_products"], has_other_way=True)
     if "entity" in router:
-        yield _place("list of one product", router["product_entities"], skips="product")
+        entities = router["product_entities"]
+        yield _place("list of one product", entities, skips="product", tries_order=_tries_order(entities))
     what = "entity" if "entity" in router else "product"
     if "paginator" not in retriever:
         yield _place("one of several", retriever, skips=what)
     else:
         for page, name in enumerate(("first page", "middle page", "last page"), start=1):
-            tries_order = page == 1 and "reversing" in retriever["paginator"]["pagination_strategy"]
+            tries_order = page == 1 and _tries_order(retriever)
             yield _place(name, retriever, skips=what, page=page, tries_order=tries_order)
         yield _place("all pages", retriever, skips=what)
     yield _place("one named in the options", retriever, named=True)
@@ -84,6 +85,10 @@ def _place(name: str, retriever: Node, **more: Any) -> Place:
     bare = "bare_list_is" in retriever or (key is None and not single)
     url = _path(retriever["requester"]["url"])
     return Place(name, url, key=key or "usage_by_day", is_single=single, takes_bare_list=bare, **more)
+
+
+def _tries_order(retriever: Node) -> bool:
+    return "reversing" in retriever.get("paginator", {}).get("pagination_strategy", {})
 
 
 def _path(url: str) -> str:
