@@ -76,7 +76,7 @@ def _places(retriever: Node) -> Iterator[Place]:
             tries_order = page == 1 and _tries_order(retriever)
             yield _place(name, retriever, skips=what, page=page, tries_order=tries_order)
         yield _place("all pages", retriever, skips=what)
-    yield _place("one named in the options", retriever, named=True)
+    yield _place("one named in the options", retriever, named=True, tries_order=_tries_order(retriever))
 
 
 def _place(name: str, retriever: Node, **more: Any) -> Place:
