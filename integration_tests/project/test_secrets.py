@@ -31,8 +31,8 @@ TABLES = tuple(tables())
 # A device that the API refuses with an error that echoes secrets.
 REFUSED = "f" * 24
 LOGIN = "POST /oauth/token"
-
-
+# The seed of the fleet with the canaries.
+SEED = 4_051
 SPECIAL = "ä+/ <&>%\"'\\ü\u2019\U0001f600"
 
 
@@ -73,7 +73,8 @@ def canaries() -> Canaries:
 def planted(canaries: Canaries) -> Iterator[DeviceCloud]:
     """A small fleet whose every record holds secrets, known and unknown ones, flat and deep."""
     size = FleetSize(products=1, devices=3, sims=2, user_devices=2, user_sims=2, days=1, samples=False)
-    fleet = Fleet.seeded(size)
+    # A seed of its own: another test that runs now may show the token of the usual seed in the process list.
+    fleet = Fleet.seeded(size, seed=SEED)
     for collection in ("devices", "products", "sims", "users", "clients"):
         for scope in fleet.scopes(collection):
             for key, record in list(fleet.rows(collection, scope).items()):
