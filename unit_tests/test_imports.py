@@ -30,7 +30,14 @@ NETWORK = {"airbyte_cdk", "requests"}
 OTHERS: Mapping[str, tuple[str, ...]] = {
     "source_particle": (),
     "bridge": ("source_particle",),
-    "unit_tests": ("source_particle", "bridge", "benchmarks.report", "docs.submission", "docs.lakeflow_submission"),
+    "unit_tests": (
+        "source_particle",
+        "bridge",
+        "benchmarks.report",
+        "docs.submission",
+        "docs.submission_rules",
+        "docs.lakeflow_submission",
+    ),
     "integration_tests": ("source_particle", "bridge", "docs", "examples", "unit_tests.support"),
 }
 PACKAGES = (*OTHERS, "benchmarks", "docs", "examples")

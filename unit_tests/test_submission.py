@@ -1,16 +1,16 @@
 """What goes to Airbyte's repository: laid out whole, and each rule that it is tried by can be broken."""
 
-import os
 import re
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from docs import submission
-from docs.submission import CONNECTOR, PAGE, RULES, lay_out, problems
+from docs.submission import lay_out
+from docs.submission_rules import CONNECTOR, PAGE, RULES, problems
+from unit_tests.support.elsewhere import run_elsewhere
 
 Change = Callable[[str], str]
 
@@ -28,6 +28,7 @@ def test_nothing_breaks_a_rule(laid_out: Path) -> None:
 
 
 METADATA, MANIFEST = CONNECTOR / "metadata.yaml", CONNECTOR / "manifest.yaml"
+COMPONENTS, ACCEPTANCE = CONNECTOR / "components.py", CONNECTOR / "acceptance-test-config.yml"
 VIOLATIONS: dict[str, tuple[Path, Change]] = {
     "baseImage": (METADATA, lambda text: re.sub(r"\S+/(airbyte/source-decl)", r"\1", text)),
     "unencrypted": (MANIFEST, lambda text: text.replace("https://api.particle.io", "http://api.particle.io")),
@@ -41,6 +42,10 @@ VIOLATIONS: dict[str, tuple[Path, Change]] = {
     "icon": (CONNECTOR / "icon.svg", lambda text: text.replace('width="', 'width="1', 1)),
     "headings": (PAGE, lambda text: text.replace("## Setup guide", "## How to set it up")),
     "opening": (PAGE, lambda text: text.replace("<HideInUI>", "")),
+    "components.py": (COMPONENTS, lambda text: text.replace("    FleetRouter,\n", "")),
+    "acceptance-test-config.yml": (ACCEPTANCE, lambda text: text.replace("invalid_config", "unshipped")),
+    "a text names": (MANIFEST, lambda text: f"# See docs/values.md.\n{text}"),
+    "marks": (PAGE, lambda text: text.replace("## Changelog", "<!-- generated: changelog -->\n## Changelog")),
     "changelog": (PAGE, lambda text: text.replace("<details>", "")),
 }
 
@@ -62,19 +67,26 @@ def test_a_violation_is_found(laid_out: Path, name: str) -> None:
     assert [rule for rule in found if name in rule]
 
 
-def test_the_units_run_where_they_are_laid_out(laid_out: Path) -> None:
+def test_its_unit_tests_are_found_where_this_project_is_not_installed(laid_out: Path) -> None:
     tests = laid_out / CONNECTOR / "unit_tests"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--co", str(tests)]
-    environment = {**os.environ, "PYTHONPATH": str(tests.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=tests, env=environment, capture_output=True, text=True, check=False)
+    done = run_elsewhere("import pytest; raise SystemExit(pytest.main(['-q', '-p', 'no:randomly', '--co']))", tests)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "bridge" not in "".join(path.read_text("utf-8") for path in tests.rglob("*.py"))
+
+
+def test_airbytes_command_finds_its_code_where_this_project_is_not_installed(laid_out: Path, tmp_path: Path) -> None:
+    connector = tmp_path / CONNECTOR.name
+    shutil.copytree(laid_out / CONNECTOR, connector)
+    words = ["connector", "test", ".", "--pytest-arg=-p", "--pytest-arg=no:randomly", "--pytest-arg=-ktest_spec"]
+    done = run_elsewhere(f"from airbyte_cdk.cli.airbyte_cdk import cli; cli({words})", connector)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "1 passed" in done.stdout
 
 
 def test_the_command_names_what_is_left_to_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert submission.main([str(tmp_path / "new")]) == 0
     said = capsys.readouterr().out
-    assert "0 of 10 rules are broken" in said
+    assert "0 of 14 rules are broken" in said
     assert "pull request" in said
 
 

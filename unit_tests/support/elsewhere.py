@@ -1,0 +1,19 @@
+"""A process that has what is installed, but not this project, which is installed by a link to it."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+
+def run_elsewhere(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a folder; the source comes from there, if at all."""
+    # Without `site`, links in the folder of what is installed are not followed.
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))},
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-S", "-c", code]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
