@@ -9,6 +9,7 @@ from bridge.errors import ConfigurationError, ParticleError, SignInError, Tempor
 SOME_FAILED = 1
 _EXIT_CODES: dict[type[ParticleError], int] = {ConfigurationError: 2, SignInError: 3, TemporaryError: 4}
 UNEXPECTED = 5
+CONDITION_MET = 6
 
 
 def main() -> None:

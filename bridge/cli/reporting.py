@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli import CONDITION_MET
 from bridge.cli.output import complain
-
-CONDITION_MET = 6
 
 Source = Annotated[
     Path, typer.Option("--from", help="What `sync` wrote: a folder of Parquet files or a .duckdb file.", exists=True)

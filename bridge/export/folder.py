@@ -102,7 +102,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class FolderSink:
-    """What a sink does that gives each table a folder in a folder."""
+    """A sink that gives each table a folder of its own, all of them in one folder."""
 
     folder: Folder
 

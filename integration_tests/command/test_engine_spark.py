@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from pyspark.sql import SparkSession
 
-from bridge.export.sync import sync
+from bridge.export.sync import Engine, TableResult, sync
 from bridge.tables.catalog import Table, tables
 from integration_tests.command.lakes import keys_of
 from integration_tests.device_cloud import DeviceCloud
@@ -14,7 +14,8 @@ from integration_tests.spark.sessions import truth_of
 
 
 def test_it_writes_the_same_rows_as_the_other_engine(spark: SparkSession, cloud: DeviceCloud, tmp_path: Path) -> None:
-    for engine in ("arrow", "spark"):
+    engines: tuple[Engine, ...] = ("arrow", "spark")
+    for engine in engines:
         results = _sync(cloud, tmp_path / engine, engine)
         assert [(result.table, result.error) for result in results if result.error] == []
     for part in tables().values():
@@ -33,7 +34,7 @@ def test_a_second_run_adds_new_vitals_and_repeats_none(spark: SparkSession, clou
     assert keys_of(tmp_path, "parquet", "diagnostics")[device, new["updated_at"]] == 1
 
 
-def _sync(cloud: DeviceCloud, folder: Path, engine: Any, *names: str) -> Any:
+def _sync(cloud: DeviceCloud, folder: Path, engine: Engine, *names: str) -> list[TableResult]:
     connection = {"access_token": cloud.token, "base_url": cloud.url}
     return sync(folder, connection, names, engine=engine)
 

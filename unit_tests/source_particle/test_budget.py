@@ -245,6 +245,18 @@ def test_no_request_follows_a_redirect_to_another_host_or_to_plain_http(status: 
         assert not other.called
 
 
+def test_a_refused_redirect_leaves_no_socket_open() -> None:
+    session = budgeted_session(OneOriginSession(), Settings.of(config()))
+    replies: list[requests.Response] = []
+    with requests_mock.Mocker() as mocker:
+        mocker.get(
+            f"{BASE_URL}/v1", status_code=302, headers={"Location": "https://elsewhere.example.com"}, text="moved"
+        )
+        with pytest.raises(Refused):
+            session.get(f"{BASE_URL}/v1", timeout=5, hooks={"response": lambda reply, **_: replies.append(reply)})
+    assert [reply.raw.closed for reply in replies] == [True]
+
+
 def test_a_redirect_within_the_api_is_followed() -> None:
     session = budgeted_session(OneOriginSession(), Settings.of(config()))
     with requests_mock.Mocker() as mocker:
