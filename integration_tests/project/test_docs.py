@@ -41,6 +41,9 @@ WITH_COMMANDS = [
     for path in DOCUMENTS
     if path not in ELSEWHERE and re.search(r"^```(sh|console|python)$", path.read_text("utf-8"), re.M)
 ]
+# Each starts Spark, for a minute.
+SLOW = [ROOT / "docs" / "databricks.md", ROOT / "examples" / "snapshot_history" / "README.md"]
+RUN = [pytest.param(path, marks=[pytest.mark.slow] if path in SLOW else []) for path in WITH_COMMANDS]
 
 # sh: must succeed; console: commands after `$ ` and what they print, … for any lines; python: together one script;
 # text: no command.
@@ -70,7 +73,7 @@ def name_of(path: Path) -> str:
 # ---- commands and snippets ----
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
+@pytest.mark.parametrize("path", RUN, ids=name_of)
 def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     environment = environment_for(cloud)
     for block in blocks(path):
@@ -81,7 +84,7 @@ def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: Devi
             check_session(text, tmp_path, environment)
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
+@pytest.mark.parametrize("path", RUN, ids=name_of)
 def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     script = "\n".join(block.text for block in blocks(path) if block.kind == "python")
     done = subprocess.run(

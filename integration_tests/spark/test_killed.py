@@ -106,6 +106,7 @@ def test_a_killed_stream_loses_and_duplicates_nothing(tmp_path: Path) -> None:
         assert len(truth) > len(devices)
 
 
+@pytest.mark.slow
 def test_two_devices_of_a_large_fleet_that_the_api_refuses_are_named_and_all_others_arrive(tmp_path: Path) -> None:
     with DeviceCloud(Fleet.seeded(FleetSize(products=0, user_devices=2_000, days=1, samples=False))) as cloud:
         gone, hidden = list(cloud.fleet.rows("devices"))[500:502]
