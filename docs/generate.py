@@ -307,6 +307,8 @@ def _connector_spec() -> str:
     """Return the connection spec that the framework's command line and Databricks' form read."""
     options = {option.name: option for option in _connection()}
     ways = ways_to_sign_in()
+    branches = manifest()["spec"]["connection_specification"]["properties"]["credentials"]["oneOf"]
+    when = {branch["properties"]["auth_type"]["const"]: branch["description"] for branch in branches}
     signing_in = {name for names in ways.values() for name in names}
     document = {
         # The framework's command line refuses a dot.
@@ -315,7 +317,7 @@ def _connector_spec() -> str:
             "auth_methods": [
                 {
                     "name": way,
-                    "description": f"Sign in with {' and '.join(names)}.",
+                    "description": f"Sign in with {' and '.join(names)}. {when[way]}",
                     "parameters": [_parameter(options[name], required=True) for name in names],
                 }
                 for way, names in ways.items()
