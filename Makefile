@@ -89,7 +89,7 @@ $(IMAGE): $(INSTALLED) Dockerfile manifest.yaml pyproject.toml constraints.txt $
 	@touch $@
 
 submission-lakeflow: $(INSTALLED) ## Put the source into a checkout of the Lakeflow framework: DIR=<folder>
-	@$(BIN)/python -m docs.lakeflow_submission "$(DIR)"
+	@$(BIN)/python -m docs.lakeflow "$(DIR)"
 
 submission: $(INSTALLED) ## Lay out the connector for Airbyte's repository and try its rules: DIR=<new folder>
 	@$(BIN)/python -m docs.submission "$(DIR)"

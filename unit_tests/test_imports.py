@@ -36,7 +36,7 @@ OTHERS: Mapping[str, tuple[str, ...]] = {
         "benchmarks.report",
         "docs.submission",
         "docs.submission_rules",
-        "docs.lakeflow_submission",
+        "docs.lakeflow",
     ),
     "integration_tests": ("source_particle", "bridge", "docs", "examples", "unit_tests.support"),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.lakeflow_submission import SOURCE, files
+from docs.lakeflow.layout import SOURCE, files
 from unit_tests.support.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("wheel")
