@@ -26,6 +26,8 @@ COPIED = (
     "unit_tests/support/catalogs.py",
     "unit_tests/support/listings.py",
 )
+# A part of the manifest that the source does not read.
+SPARK_OPTIONS = re.compile(r"^  # -+ options of Spark and Lakeflow only.*?(?=^  # -+ )", re.DOTALL | re.MULTILINE)
 # What only Airbyte's repository needs.
 ADDED = "docs/airbyte/connector/"
 
@@ -75,7 +77,7 @@ def lay_out(folder: Path) -> None:
     connector = folder / CONNECTOR
     for name in _tracked():
         if name.startswith(COPIED):
-            _copy(ROOT / name, connector / name, _with_the_usual_module)
+            _copy(ROOT / name, connector / name, _for_airbyte_alone)
         elif name.startswith(ADDED):
             _copy(ROOT / name, connector / name.removeprefix(ADDED))
     for package in ("unit_tests", "unit_tests/support"):
@@ -91,8 +93,9 @@ def _components_py() -> str:
     return COMPONENTS_PY.format(imports="\n".join(imports), names="\n".join(listed))
 
 
-def _with_the_usual_module(text: str) -> str:
-    return re.sub(r"\bsource_particle\.components\.(?=[A-Z\"])", f"{COMPONENTS}.", text)
+def _for_airbyte_alone(text: str) -> str:
+    without_spark = SPARK_OPTIONS.sub("", text)
+    return re.sub(r"\bsource_particle\.components\.(?=[A-Z\"])", f"{COMPONENTS}.", without_spark)
 
 
 def _without_marks(text: str) -> str:

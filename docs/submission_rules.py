@@ -125,6 +125,14 @@ def _configurations(folder: Path) -> bool:
     return secret <= named and all((connector / path).is_file() for path in named - secret)
 
 
+def _options(folder: Path) -> bool:
+    manifest = yaml.safe_load((folder / CONNECTOR / "manifest.yaml").read_text("utf-8"))
+    options = manifest["spec"]["connection_specification"]["properties"].values()
+    every = [option for group in options for option in (group, *group.get("properties", {}).values())]
+    unexplained = [option for option in every if option.get("airbyte_hidden") and not option.get("x-documented")]
+    return not unexplained and "spark_options" not in manifest["definitions"]
+
+
 def _named_files(folder: Path) -> bool:
     texts = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file() and path.suffix != ".svg"]
     named = {name for text in texts for name in NAMED_FILE.findall(text)}
@@ -145,6 +153,7 @@ RULES: Mapping[str, Callable[[Path], Any]] = {
     "components.py has the classes that the manifest names, and no others": _components,
     "acceptance-test-config.yml names the secret in metadata.yaml, and else only files that are there": _configurations,
     "every file that a text names is there": _named_files,
+    "no option is for Spark, or for the connector itself": _options,
     "the icon is a square SVG": _icon,
     "the headings of the page are those of the template, in its order": _page,
     "the opening of the page is hidden in the user interface": _hidden_opening,

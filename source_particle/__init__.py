@@ -11,7 +11,7 @@ from typing import Any
 _PACKAGED = files(__name__) / "manifest.yaml"
 MANIFEST_PATH = _PACKAGED if _PACKAGED.is_file() else Path(__file__).parents[1] / "manifest.yaml"
 
-__all__ = ["MANIFEST_PATH", "manifest"]
+__all__ = ["MANIFEST_PATH", "manifest", "specification"]
 
 
 @cache
@@ -22,3 +22,11 @@ def manifest() -> Mapping[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document: Mapping[str, Any] = yaml.load(MANIFEST_PATH.read_bytes(), loader)  # noqa: S506  (both are safe ones)
     return document
+
+
+@cache
+def specification() -> Mapping[str, Any]:
+    """Return the JSON schema of a configuration: the options in Airbyte's form, and the hidden ones."""
+    document = manifest()
+    shown: Mapping[str, Any] = document["spec"]["connection_specification"]
+    return {**shown, "properties": {**shown["properties"], **document["definitions"]["hidden_options"]}}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from source_particle import manifest
+from source_particle import specification
 from source_particle.masking import masked
 from source_particle.redaction import LONGEST_QUOTE, REDACTED, scrubbed, visible
 
@@ -56,7 +56,7 @@ def trimmed(name: str, value: Any) -> Any:
 
 def problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the problems of a cleaned configuration; values under `credentials` are never quoted."""
-    properties = _specification()["properties"]
+    properties = specification()["properties"]
     yield from _credential_problems(config.get("credentials"), properties["credentials"]["oneOf"])
     for name, schema in properties.items():
         if name in config and name != "credentials":
@@ -170,8 +170,3 @@ def _hidden(found: re.Match[str]) -> str:
 
 def _is_typeable(text: str) -> bool:
     return not any(unicodedata.category(character) in UNTYPEABLE for character in text)
-
-
-def _specification() -> Mapping[str, Any]:
-    specification: Mapping[str, Any] = manifest()["spec"]["connection_specification"]
-    return specification

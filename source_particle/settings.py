@@ -1,10 +1,10 @@
-"""The configuration as frozen objects; the defaults are in the specification of manifest.yaml only."""
+"""The configuration as frozen objects; the defaults are in manifest.yaml only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from source_particle import manifest
+from source_particle import specification
 
 EVERYTHING = "*"
 """The value of an option that stands for everything the token can see."""
@@ -12,7 +12,7 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True)
 class Plan:
-    """Internal settings of one task of the bridge, or of `check`; the specification describes each."""
+    """Internal settings of one task of the bridge, or of `check`; the manifest describes each."""
 
     checking: bool
     counting: bool
@@ -68,7 +68,7 @@ def table_options(config: Mapping[str, Any], table: str | None) -> Mapping[str, 
 
 
 def _options() -> Mapping[str, Mapping[str, Any]]:
-    options: Mapping[str, Mapping[str, Any]] = manifest()["spec"]["connection_specification"]["properties"]
+    options: Mapping[str, Mapping[str, Any]] = specification()["properties"]
     return options
 
 

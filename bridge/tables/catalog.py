@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from bridge.errors import UnknownTableError
-from source_particle import manifest
+from source_particle import manifest, specification
 
 JsonSchema = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ def table(name: str) -> Table:
 @cache
 def connection_options() -> tuple[Option, ...]:
     """Return the options of the connection, credentials first."""
-    properties = _specification()["properties"]
+    properties = specification()["properties"]
     credentials = [branch["properties"] for branch in properties["credentials"]["oneOf"]]
     signing_in = {name: schema for branch in credentials for name, schema in branch.items() if "const" not in schema}
     others = {name: schema for name, schema in properties.items() if schema["type"] != "object"}
@@ -124,7 +124,7 @@ def connection_options() -> tuple[Option, ...]:
 @cache
 def ways_to_sign_in() -> Mapping[str, tuple[str, ...]]:
     """Return the options that each way to sign in needs, by its name in the configuration (`auth_type`)."""
-    branches = [branch["properties"] for branch in _specification()["properties"]["credentials"]["oneOf"]]
+    branches = [branch["properties"] for branch in specification()["properties"]["credentials"]["oneOf"]]
     return {branch["auth_type"]["const"]: tuple(name for name in branch if name != "auth_type") for branch in branches}
 
 
@@ -134,18 +134,13 @@ def credential_names() -> frozenset[str]:
     return frozenset(name for needed in ways_to_sign_in().values() for name in needed)
 
 
-def _specification() -> JsonSchema:
-    specification: JsonSchema = manifest()["spec"]["connection_specification"]
-    return specification
-
-
 def _table(stream: Mapping[str, Any]) -> Table:
     name = stream["name"]
     schema = _resolve(stream["schema_loader"]["schema"])
     keys = stream["primary_key"]
     required = schema.get("x-required-options", ())
     cursor = stream.get("incremental_sync", {}).get("cursor_field")
-    options = _specification()["properties"].get(name, {}).get("properties", {})
+    options = specification()["properties"].get(name, {}).get("properties", {})
     spark_options = tuple(_spark_options(fan_out=bool(required), windows=bool(cursor)))
     # An incremental sync of Airbyte has some options that a stream has in its own way.
     in_spark = {option.name for option in spark_options}

@@ -18,10 +18,10 @@ from bridge.spark.datasource import ParticleDataSource
 from bridge.tables.catalog import Option, Table, tables
 from integration_tests.airbyte import syncs
 from integration_tests.device_cloud import DeviceCloud
-from source_particle import manifest
+from source_particle import specification
 from source_particle.run import run
 
-SPECIFICATION = manifest()["spec"]["connection_specification"]
+SPECIFICATION = specification()
 
 # No name of anything, and refused as such before a request is made.
 REFUSED = [

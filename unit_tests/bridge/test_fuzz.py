@@ -17,10 +17,10 @@ from bridge.reading.streams import stream_of
 from bridge.reading.tasks import descriptors
 from bridge.tables.catalog import Table, connection_options, table, tables
 from bridge.tables.options import Options, doubtful_options
-from source_particle import manifest
+from source_particle import specification
 from unit_tests.support.strategies import examples
 
-SPECIFICATION = Draft7Validator(manifest()["spec"]["connection_specification"])
+SPECIFICATION = Draft7Validator(specification())
 LIKELY = ["*", "a,b", "1", "0", "-1", "1e3", "nan", "inf", "true", "FALSE", "2026-01-31", "2026-02-30", "0000-01-01"]
 LIKELY += ["https://api.particle.io", "http://127.0.0.1:1/", "asc", "deviceId", "9" * 400, "0001-01-01T00:00:00+14:00"]
 VALUES = st.sampled_from(LIKELY) | st.text(max_size=12)

@@ -11,6 +11,7 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import Concur
 from airbyte_cdk.sources.declarative.incremental import ConcurrentPerPartitionCursor
 from airbyte_cdk.sources.streams.concurrent.cursor import FinalStateCursor
 
+from source_particle import specification
 from source_particle.source import SourceParticle
 from unit_tests.support.built import BASE_URL, MANIFEST, config, retriever_of
 from unit_tests.support.catalogs import catalog_of
@@ -58,7 +59,8 @@ JSON_TYPES = {"null", "string", "integer", "number", "boolean", "object", "array
 SOURCE = SourceParticle(config())
 CATALOG = {stream["name"]: stream for stream in SOURCE.resolved_manifest["streams"] if "name" in stream}
 SCHEMAS: dict[str, Json] = {name: stream["schema_loader"]["schema"] for name, stream in CATALOG.items()}
-SPEC: Json = MANIFEST["spec"]["connection_specification"]
+FORM: Json = MANIFEST["spec"]["connection_specification"]
+SPEC: Json = dict(specification())
 VALIDATOR = jsonschema.Draft7Validator(SPEC)
 
 
@@ -258,6 +260,11 @@ def test_what_is_not_for_people_is_hidden() -> None:
     hidden = {path: option for path, option in EVERY_OPTION.items() if option.get("airbyte_hidden")}
     assert {path for path, option in hidden.items() if not option.get("x-documented")} == HIDDEN
     assert {path for path, option in hidden.items() if option.get("x-documented")} == NOT_IN_THE_FORM
+
+
+def test_airbyte_is_told_of_no_option_that_a_user_cannot_use_there() -> None:
+    hidden = {path for path, option in properties_of(FORM) if option.get("airbyte_hidden")}
+    assert hidden == NOT_IN_THE_FORM - {"token_cache_file"}
 
 
 def test_what_people_see_has_a_title_a_description_and_a_place() -> None:

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import OptionError
 from bridge.tables.catalog import Option, connection_options, table, tables
 from bridge.tables.options import Options, doubtful_options
-from source_particle import manifest
+from source_particle import specification
 from source_particle.config import expected
 
 TOKEN = {"access_token": "a-token"}
@@ -67,7 +67,7 @@ def test_configuration_of_every_table_satisfies_the_specification(name: str) -> 
     from jsonschema import Draft7Validator  # noqa: PLC0415
 
     config = parse(name, token_lifetime="60", retry_wait_factor="0.5").config()
-    Draft7Validator(manifest()["spec"]["connection_specification"]).validate(config)
+    Draft7Validator(specification()).validate(config)
 
 
 def test_options_are_found_in_any_case_and_unknown_ones_ignored() -> None:
