@@ -151,6 +151,30 @@ def test_an_offset_of_an_older_version_resumes_and_stays_unchanged_without_new_r
     assert stream().descriptors(old, end)
 
 
+def test_an_offset_of_an_older_version_is_warned_about_once(
+    server: list[datetime], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = stream()
+    for _ in range(3):
+        made.latest({"until": "2026-06-15T11:00:00.000Z"})
+    assert [text for text in caplog.messages if "version 0.2.0" in text] == caplog.messages[:1]
+    caplog.clear()
+    stream().latest(stream().initial())
+    assert not [text for text in caplog.messages if "version 0.2.0" in text]
+
+
+@pytest.mark.parametrize("rests", [True, False])
+def test_a_stream_that_is_not_told_when_to_end_rests_once_it_has_read_all(
+    rests: bool, server: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CLOCK_KEPT", -1.0)
+    made = stream_of(stream().options, 4, **({"rests": True} if rests else {}))
+    first = made.latest(None)
+    server[:] = [START + timedelta(hours=1)]
+    assert (made.latest(first) == first) is rests
+    assert made.latest(first)["until"] == "2026-06-15T12:45:00.000Z"
+
+
 def test_each_start_of_a_query_is_another_snapshot() -> None:
     offset = {"snapshot": ""}
     for _ in range(5):
