@@ -8,7 +8,7 @@ import yaml
 
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Option, Table, connection_options, tables
-from docs.lakeflow.simulator import corpora, endpoint_of
+from docs.lakeflow.simulator import UNKNOWN, corpora, endpoint_of, keys_of_parents
 from docs.lakeflow.texts import ROOT, code, filled, grid
 
 Rows = Iterator[tuple[str, ...]]
@@ -36,7 +36,7 @@ def api_doc() -> str:
         "particle_api_doc.md",
         objects=grid(("Object", "Endpoints", "Scope", "Under"), map(_object_row, _all())),
         schemas="\n\n".join(map(_schema, _all())),
-        keys=grid(("Object", "Primary key", "A record in the reply"), map(_key_row, _all())),
+        keys=grid(("Object", "Primary key", "In the record", "From the path"), map(_key_row, _all())),
         ingestion=grid(("Object", "Type", "Cursor"), ((code(p.name), p.ingestion_type, _cursor(p)) for p in _all())),
         parameters=grid(("Object", "Paged", "Query parameters"), map(_parameter_row, _all())),
         examples="\n\n".join(map(_example, _all())),
@@ -138,10 +138,9 @@ def _fields(prefix: str, columns: Mapping[str, JsonSchema]) -> Rows:
 
 def _key_row(part: Table) -> tuple[str, ...]:
     record = _records(part)
-    shown = {name: record[name] for name in part.primary_key if name in record}
-    path = [name for name in part.primary_key if name not in record]
-    added = f"{'; ' if shown else ''}{code(*path)} from the path" if path else ""
-    return code(part.name), code(*part.primary_key), (code(json.dumps(shown)) if shown else "") + added
+    path = [name for name in part.primary_key if name in keys_of_parents(part.name) and name not in record]
+    sent = [name for name in part.primary_key if name not in path]
+    return code(part.name), code(*part.primary_key), code(*sent) or "none", code(*path) or "none"
 
 
 def _records(part: Table) -> Mapping[str, Any]:
@@ -159,11 +158,18 @@ def _parameter_row(part: Table) -> tuple[str, ...]:
 
 def _example(part: Table) -> str:
     endpoint = endpoint_of(part)
-    record = {name: value for name, value in _records(part).items() if name in part.columns}
+    record = _known(_records(part))
     body = json.dumps(record if endpoint.is_single else endpoint.body([record]), indent=2)
     address = f"https://api.particle.io{part.endpoints[0]}"
     request = f'```sh\ncurl -H "Authorization: Bearer $PARTICLE_TOKEN" {address}\n```'
     return f"#### {part.name}\n\n{request}\n\n```json\n{body}\n```"
+
+
+def _known(value: Any) -> Any:
+    """Return a reply without the fields that serve the tests of the simulator."""
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    return {name: _known(item) for name, item in value.items() if name != UNKNOWN} if isinstance(value, dict) else value
 
 
 def _type_rows() -> Rows:

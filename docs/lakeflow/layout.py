@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from bridge.tables.catalog import tables
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@cache
 def files() -> Mapping[Path, str]:
     """Return the text of each file by its path in the framework's repository."""
     return {

@@ -5,7 +5,7 @@ Addresses, envelopes and parameters come from the manifest's retrievers, records
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ Component = Mapping[str, Any]
 HANDLER = "databricks.labs.community_connector.source_simulator.specs.particle.handlers.api:answer"
 NOTICE = """# What the simulated Particle API answers; source-particle makes this file from its manifest.yaml.
 #
-# The handler applies the filters and the wrapper. It adds the header `Date`, because streams are
+# The handler filters, pages and wraps as told here. It adds the header `Date`, because streams are
 # read by the API's clock, and dates the records of a table with a cursor to yesterday, because the
 # API keeps them for some weeks only. Paths with fewer placeholders come first.
 """
@@ -34,6 +34,11 @@ SIGNING_IN: Mapping[str, Component] = {
     "oauth_token": {"access_token": "simulated", "token_type": "bearer", "expires_in": 86400},
     "access_token": {"client": "particle", "expires_at": None, "scopes": [], "orgs": []},
 }
+# What a parameter that limits the cursor is made of: a planned window, or a slice of time.
+BOUNDS = {"start": "gte", "end": "lt"}
+REMOVED = "removed by the connector"
+# A field that no schema knows, so that the column of rescued data is filled, too.
+UNKNOWN = "not_in_the_schema"
 MOMENT = "2026-01-31T12:00:00.000Z"
 
 
@@ -50,22 +55,17 @@ class Endpoint:
     parameters: Mapping[str, Component] = field(default_factory=dict)
     method: str = "GET"
 
-    @property
-    def extras(self) -> Component:
-        """What the body holds beside the records."""
-        return {"meta": {"total_pages": 1}} if self.is_paged else {}
-
     def body(self, records: Any) -> Any:
-        """Return the body of a reply."""
-        return {self.records_key: records, **self.extras} if self.records_key else records
+        """Return the body of a reply that holds all of them."""
+        extras = {"meta": {"total_pages": 1}} if self.is_paged else {}
+        return {self.records_key: records, **extras} if self.records_key else records
 
     def entry(self) -> Component:
         """Return its entry in endpoints.yaml."""
         response: dict[str, Any] = {"single_entity": True} if self.is_single else {}
         if self.records_key and not self.is_single:
             # A comparison with a real account need not tell what else is around the records.
-            wrapper = {"records_key": self.records_key, "extras": dict(self.extras), "ignore_extra_keys": True}
-            response = {"wrapper": wrapper}
+            response = {"wrapper": {"records_key": self.records_key, "ignore_extra_keys": True}}
         if "{" in self.path:
             response["expected_status_codes"] = REFUSALS
         entry: dict[str, Any] = {"path": self.path, "method": self.method, "corpus": self.corpus, "handler": HANDLER}
@@ -92,15 +92,26 @@ class _Dumper(yaml.SafeDumper):
 
 @cache
 def endpoints() -> Mapping[str, Endpoint]:
-    """Return each endpoint by its path; of tables that share one, the first."""
+    """Return each endpoint by its path, whose placeholders are `{}`; tables that share a path share an endpoint."""
     signing_in = Endpoint("/oauth/token", "oauth_token", is_single=True, method="POST")
-    found = [signing_in, *(endpoint for name, retriever in _retrievers() for endpoint in _endpoints(name, retriever))]
-    return {re.sub(r"\{.*?\}", "{}", endpoint.path): endpoint for endpoint in reversed(found)}
+    found = {signing_in.path: signing_in}
+    for other in (endpoint for name, retriever in _retrievers() for endpoint in _endpoints(name, retriever)):
+        path = re.sub(r"\{.*?\}", "{}", other.path)
+        first = found.get(path, other)
+        both = {**other.parameters, **first.parameters}
+        found[path] = replace(first, cursor=first.cursor or other.cursor, parameters=both)
+    return found
 
 
 def endpoint_of(part: Table) -> Endpoint:
     """Return the endpoint of a table's first path."""
     return next(endpoint for endpoint in endpoints().values() if endpoint.path == _path(part.endpoints[0]))
+
+
+def keys_of_parents(name: str) -> set[str]:
+    """Return the columns of a table that come from the path of a request."""
+    changes = _streams()[name].get("transformations", ())
+    return {column for change in changes for column in change.get("from_slice", ())}
 
 
 @cache
@@ -112,7 +123,7 @@ def corpora() -> Mapping[str, Any]:
         for endpoint in _endpoints(name, retriever):
             shared = endpoints()[re.sub(r"\{.*?\}", "{}", endpoint.path)]
             known = found.get(shared.corpus)
-            whole = {**record, **(_first(known, shared) if known else {})}
+            whole = _merged(_first(known, shared), record) if known else record
             found[shared.corpus] = shared.body(whole) if shared.is_single else [whole] * (2 if shared.cursor else 1)
     return found
 
@@ -122,6 +133,15 @@ def _first(body: Any, endpoint: Endpoint) -> Component:
         body[0] if isinstance(body, list) else body[endpoint.records_key] if endpoint.records_key else body
     )
     return record
+
+
+def _merged(first: Any, other: Any) -> Any:
+    """Return a record with the fields of both; what both have is the first's."""
+    if isinstance(first, dict) and isinstance(other, dict):
+        return {**other, **{name: _merged(value, other.get(name)) for name, value in first.items()}}
+    if isinstance(first, list) and isinstance(other, list):
+        return [_merged(*items) for items in zip(first, other, strict=True)]
+    return first
 
 
 # ---- from the manifest ----
@@ -176,7 +196,7 @@ def _path(endpoint: str) -> str:
 def _parameters(retriever: Component, cursor: str | None) -> Iterator[tuple[str, Component]]:
     """Yield the parameters of its requests: those that limit the cursor filter, the others are ignored."""
     for name, template in retriever["requester"].get("request_parameters", {}).items():
-        bounds = [operator for word, operator in (("'start'", "gte"), ("'end'", "lt")) if word in template]
+        bounds = [operator for word, operator in BOUNDS.items() if f"'{word}" in template]
         if cursor and len(bounds) == 1:
             yield name, {"role": "filter", "field": cursor, "op": bounds[0]}
         else:
@@ -196,13 +216,20 @@ def _record(name: str, retriever: Component) -> Component:
     if name not in tables():
         return dict.fromkeys(retriever["identified_by"], "text")
     changes = _streams()[name].get("transformations", ())
-    added = {column for change in changes for column in change.get("from_slice", ())}
     # What identifies a record is in it, although the parent's key may be the same.
-    added.difference_update(retriever["identified_by"])
+    added = keys_of_parents(name) - set(retriever["identified_by"])
     known = {column: _value(schema) for column, schema in tables()[name].columns.items() if column not in added}
-    removed = {secret: "removed" for change in changes for secret in change.get("removed", ())}
-    # A field that no schema knows, so that the column of rescued data is filled, too.
-    return {**known, **removed, "not_in_the_schema": 1}
+    removed = {secret: REMOVED for change in changes for secret in change.get("removed", ())}
+    return _sent({**known, **removed, UNKNOWN: 1}, retriever["record_selector"]["extractor"])
+
+
+def _sent(row: Component, extractor: Component) -> Component:
+    """Return the record of a reply that an extractor makes this row of."""
+    if "items_in" in extractor:
+        return {extractor["items_in"]: [row]}
+    if extractor.get("class_name", "").endswith(".PointsExtractor"):
+        return {**row, "geometry": {"type": "Point", "coordinates": [row["longitude"], row["latitude"]]}}
+    return row
 
 
 def _value(schema: JsonSchema) -> Any:
