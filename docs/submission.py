@@ -38,7 +38,7 @@ BY_A_MAINTAINER = (
     "Run the acceptance tests with it: this project has not read a real account.",
     "Run `poe lock`, which writes unit_tests/poetry.lock.",
     "Enter the number of the pull request in the changelog of the page.",
-    "Build and publish the image.",
+    "Merge: Airbyte's workflow then builds and publishes the image.",
 )
 
 COMPONENTS_PY = '''\

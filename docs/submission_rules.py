@@ -62,8 +62,10 @@ def _tags(folder: Path) -> bool:
 
 def _suites(folder: Path) -> bool:
     suites = {suite["suite"]: suite for suite in metadata(folder / CONNECTOR)["connectorTestSuitesOptions"]}
-    has_unit_tests = (folder / CONNECTOR / "unit_tests" / "pyproject.toml").exists()
-    return has_unit_tests and "unitTests" in suites and bool(suites.get("acceptanceTests", {}).get("testSecrets"))
+    project = (folder / CONNECTOR / "unit_tests" / "pyproject.toml").read_text("utf-8")
+    image = str(metadata(folder / CONNECTOR)["connectorBuildOptions"]["baseImage"])
+    has_its_cdk = f'airbyte-cdk = "{image.partition("@")[0].rpartition(":")[2]}"' in project
+    return has_its_cdk and "unitTests" in suites and bool(suites.get("acceptanceTests", {}).get("testSecrets"))
 
 
 def _breaking_changes(folder: Path) -> bool:
@@ -147,7 +149,7 @@ RULES: Mapping[str, Callable[[Path], Any]] = {
     "connectorBuildOptions.baseImage is the image of manifest-only connectors": _base_image,
     "only addresses on this machine are unencrypted": _encrypted,
     "the tags are pairs and name the language manifest-only": _tags,
-    "both test suites are named, the unit tests have a project and the acceptance tests their secrets": _suites,
+    "both test suites are named, the unit tests have the image's CDK and the acceptance tests their secrets": _suites,
     "a migration guide is named if, and only if, there is a breaking change": _breaking_changes,
     "allowedHosts fits base_url": _hosts,
     "components.py has the classes that the manifest names, and no others": _components,

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs import submission
 from docs.submission import lay_out
 from docs.submission_rules import CONNECTOR, PAGE, RULES, problems
 from unit_tests.support.elsewhere import run_elsewhere
+from unit_tests.support.paths import ROOT
 
 Change = Callable[[str], str]
 
@@ -66,6 +68,15 @@ def test_a_violation_is_found(laid_out: Path, name: str) -> None:
     finally:
         (laid_out / path).write_text(text, encoding="utf-8")
     assert [rule for rule in found if name in rule]
+
+
+def test_what_the_form_hides_is_explained(laid_out: Path) -> None:
+    options = yaml.safe_load((laid_out / MANIFEST).read_text("utf-8"))["spec"]["connection_specification"]["properties"]
+    fields = {name: field for group in options.values() for name, field in group.get("properties", {}).items()}
+    hidden = {name for name, field in {**options, **fields}.items() if field.get("airbyte_hidden")}
+    explained = (ROOT / "docs" / "submitting.md").read_text("utf-8")
+    assert hidden
+    assert [name for name in hidden if f"`{name}`" not in explained] == []
 
 
 def test_its_unit_tests_are_found_where_this_project_is_not_installed(laid_out: Path) -> None:
