@@ -117,6 +117,7 @@ def test_the_api_document_has_the_sections_of_the_frameworks_template() -> None:
         "## **Read API for Data Retrieval**",
         "## **Field Type Mapping**",
         "## **Known Quirks**",
+        "## **Research Log**",
         "## **Sources and References**",
     ):
         assert f"\n{heading}\n" in f"\n{text}", heading
