@@ -149,15 +149,24 @@ def test_the_simulator_answers_every_address_of_the_manifest() -> None:
     assert {endpoint["path"]: endpoint["method"] for endpoint in _endpoints()}["/oauth/token"] == "POST"
 
 
-def test_the_simulator_has_a_record_for_every_endpoint_and_one_of_the_future_for_every_cursor() -> None:
+def test_the_simulator_has_a_record_for_every_endpoint_and_some_of_the_future_for_a_list_with_a_cursor() -> None:
+    with_future = set()
     for endpoint in _endpoints():
         body = json.loads(files()[SIMULATOR / "corpus" / f"{endpoint['corpus']}.json"])
         assert body
-        part = tables().get(endpoint["corpus"])
-        if part and part.cursor_field and isinstance(body, list):
-            assert endpoint["synthesize_future_records"]["cursor_field"] == part.cursor_field  # B13
-            filters = {entry.get("op") for entry in endpoint["params"].values()}
-            assert {"gte", "lt"} <= filters
+        if future := endpoint.get("synthesize_future_records"):  # B13
+            with_future.add(future["cursor_field"])
+            assert isinstance(body, list)
+            assert all(future["cursor_field"] in record for record in body)
+    assert {"updated_at"} <= with_future <= {part.cursor_field for part in tables().values()}
+
+
+def test_the_simulator_filters_vitals_as_the_api_does() -> None:
+    [parameters] = [entry["params"] for entry in _endpoints() if entry["path"] == "/v1/diagnostics/{deviceId}"]
+    assert parameters == {
+        "start_date": {"role": "filter", "field": "updated_at", "op": "gte"},
+        "end_date": {"role": "filter", "field": "updated_at", "op": "lt"},
+    }
 
 
 def test_the_tests_name_every_table() -> None:
