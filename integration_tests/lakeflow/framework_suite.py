@@ -3,17 +3,23 @@
 Not collected by a plain run: the framework is on no package registry, and nothing of it is part of this project.
 """
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.labs.community_connector.sparkpds import LakeflowSource
 from pyspark.sql import SparkSession
+from tests.unit.sources import test_suite
 from tests.unit.sources.test_partition_suite import SupportsPartitionedStreamTests
 from tests.unit.sources.test_suite import LakeflowConnectTests
 
 from bridge import ParticleLakeflowConnect
 from bridge.tables.catalog import table, tables
+from docs.lakeflow.layout import TESTS, main
 from integration_tests.device_cloud import DeviceCloud
 from integration_tests.spark.sessions import EAGER, assert_same, options_for, truth_of
 
@@ -81,3 +87,16 @@ def test_a_run_for_what_is_available_now_ends_though_windows_end_all_the_time(
     assert len(list((tmp_path / "checkpoint" / "commits").glob("[0-9]*"))) == 1
     arrived = spark.read.parquet(str(tmp_path / "rows")).count()
     assert arrived == len(truth_of(cloud, part))
+
+
+def test_the_source_that_is_submitted_passes_the_frameworks_tests_and_is_merged(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    framework = Path(test_suite.__file__).parents[3]
+    shutil.copytree(framework, checkout, ignore=shutil.ignore_patterns(".git", ".venv", "particle"))
+    assert main([str(checkout)]) == 0
+    assert list(checkout.rglob("_generated_particle_python_source.py"))
+    places = [checkout / "src", checkout, *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", str(TESTS)]
+    run = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
