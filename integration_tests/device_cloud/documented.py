@@ -16,6 +16,14 @@ TIMES = {
     "last_activated_on",
     "last_status_change_action_on",
     "updated_at",
+    "uploaded_on",
+    "created_at",
+    "archived_at",
+    "replaced_at",
+    "started_at",
+    "finished_at",
+    "timestamp",
+    "time",
 }
 """Fields that hold a time, in any table."""
 
@@ -37,6 +45,8 @@ def documented(table: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _documented(table: str, name: str, value: Any) -> Any:
+    if isinstance(value, dict) and name == "attributes":
+        return documented(table, value)
     if not isinstance(value, str):
         return value
     if name in TIMES and re.search(r"\d:\d", value):

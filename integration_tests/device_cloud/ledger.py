@@ -11,9 +11,10 @@ from typing import Any
 
 from .fleet import Fleet
 from .log import Entry, RequestLog
+from .question import Access, Options, Question
 from .store import Change, Record, Scope, View
 from .switches import Switches
-from .truth import KEYS, Access, Options, Question
+from .truth import KEYS, answer
 
 CLIP_MARGIN = timedelta(minutes=15)
 _SHOWN = 5
@@ -87,13 +88,13 @@ class Ledger:
         refuses; what `*` leads to and the API refuses is left out (see `skipped`).
         """
         with self._fleet.lock:
-            return copy.deepcopy(self._question(options, access, clip_margin).answer(table))
+            return copy.deepcopy(answer(self._question(options, access, clip_margin), table))
 
     def skipped(self, table: str, options: Options | None = None, access: Access = "user") -> list[str]:
         """Return the paths that `*` leads to and the API refuses, such as the SIMs of a Wi-Fi product."""
         with self._fleet.lock:
             question = self._question(options, access, CLIP_MARGIN)
-            question.answer(table)
+            answer(question, table)
             return question.skipped
 
     def mark(self) -> Mark:
@@ -124,7 +125,7 @@ class Ledger:
                 moments += [
                     self._question(options, access, clip_margin, view, since.at, strict=False) for view in views
                 ]
-            truths = [_by_key(table, question.answer(table)) for question in moments]
+            truths = [_by_key(table, answer(question, table)) for question in moments]
         required = set.intersection(*(set(truth) for truth in truths))
         return _difference(table, required, truths, records, alike or same)
 

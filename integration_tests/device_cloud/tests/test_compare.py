@@ -29,7 +29,7 @@ def doubled(records: Records) -> None:
 
 
 def renamed(records: Records) -> None:
-    for name in ("id", "iccid", "username", "device_id", "product_id_or_slug"):
+    for name in ("id", "iccid", "username", "device_id", "product_id_or_slug", "owner"):
         if name in records[0]:
             records[0][name] = "of nobody"
 
