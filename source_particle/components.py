@@ -8,13 +8,21 @@ SortedPages              pages have a stable order only if the API is asked for 
 ParticleRetriever        short pages prove nothing, and pages shift while they are read
 ProductsRetriever        the list of products has two addresses
 TokenRetriever           an API user's token can read some tables only
+HistoryRetriever         a range of time may come with more than was asked for
+BucketsRetriever         zeros are left out, and the last bucket still grows
+VersionsRetriever        has_more stands in place of pages
+ItemsExtractor           the days of a billing period come in one record
+PointsExtractor          the points of a track come in one record
 FleetRouter              there is no fleet-wide endpoint, and `*` finds items that a token may not read
+OwnerRouter              one list has three addresses: of the user, a product or an organization
+WithinRouter             some lists can only be found through another list
 RecordFields             records lack documented names and parents' keys, and contain secrets
 UsableCursors            a device that joins later has older vitals of its own, and a report may be dated in 2099
 DatesOfReports           a date may be well-formed and not exist, or lie in the future
 Defaults                 defaults are in the specification only
 """
 
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timezone
@@ -33,28 +41,39 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.config import is_date, shown
 from source_particle.cursors import UsableCursors
 from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
+from source_particle.extractors import ItemsExtractor, PointsExtractor
+from source_particle.histories import BucketsRetriever, HistoryRetriever, VersionsRetriever
 from source_particle.login import ParticleAuthenticator, sign_in
+from source_particle.owners import OwnerRouter, WithinRouter
 from source_particle.paginator import SortedPages
 from source_particle.paging import Record
 from source_particle.requester import ParticleRequester
 from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
 from source_particle.router import FleetRouter
 from source_particle.settings import with_defaults
+from source_particle.values import value_at
 
 __all__ = [
+    "BucketsRetriever",
     "DatesOfReports",
     "Defaults",
     "FleetRouter",
+    "HistoryRetriever",
+    "ItemsExtractor",
+    "OwnerRouter",
     "ParticleAuthenticator",
     "ParticleBackoff",
     "ParticleErrorHandler",
     "ParticleRequester",
     "ParticleRetriever",
+    "PointsExtractor",
     "ProductsRetriever",
     "RecordFields",
     "SortedPages",
     "TokenRetriever",
     "UsableCursors",
+    "VersionsRetriever",
+    "WithinRouter",
     "sign_in",
 ]
 
@@ -64,14 +83,17 @@ class RecordFields(RecordTransformation):
     """Adds documented names and the parents' keys to a record and removes secrets, at a tenth of AddFields' cost.
 
     `aliases` maps a name to the field whose value it gets if it is missing; `from_slice` lists keys of the slice that
-    are added to the record; `removed` lists fields that must not leave the source.
+    are added to the record; `lifted` maps a name to the path of its value within the record; `removed` lists fields
+    that must not leave the source, `without_query` addresses whose query must not.
     """
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     aliases: Mapping[str, str] = field(default_factory=dict)
     from_slice: list[str] = field(default_factory=list)
+    lifted: Mapping[str, list[str]] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+    without_query: list[str] = field(default_factory=list)
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._aliases = tuple(self.aliases.items())
@@ -90,8 +112,13 @@ class RecordFields(RecordTransformation):
         for name in self.from_slice:
             if record.get(name) is None and stream_slice is not None:
                 record[name] = stream_slice.get(name, stream_slice.extra_fields.get(name))
+        for name, path in self.lifted.items():
+            record[name] = value_at(record, path)
         for name in self.removed:
             record.pop(name, None)
+        for name in self.without_query:
+            if name in record:
+                record[name] = re.split("[?#]", str(record[name]), maxsplit=1)[0]
 
 
 class DatesOfReports(ValidationStrategy):

@@ -56,6 +56,8 @@ class Page(NamedTuple):
     total_pages: int | None = None
     total_records: int | None = None
     served_at: str | None = None
+    has_more: bool = False
+    """Whether the reply says so itself, in a list that has no pages."""
 
     def promises_more(self, number: int, position: int) -> bool:
         """Return whether its totals count records after it; it has this number and ends at this position."""

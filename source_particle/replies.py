@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,11 @@ from source_particle.errors import MalformedBodyError
 from source_particle.masking import masked
 from source_particle.paging import Page, Record
 from source_particle.redaction import LONGEST_QUOTE, scrubbed, visible
+from source_particle.values import value_at
 
 _PAGE = "_particle_page"
+# What the lists call the number of their records.
+TOTALS = ("total_records", "total", "devices_found")
 # Finds a number of 19 digits or more at a fraction of a parser's cost: all digits become 0, and all characters that may
 # precede a number become a colon.
 SHAPE = bytes.maketrans(b"123456789,[- \t\r\n", b"000000000:::::::")
@@ -46,6 +49,7 @@ class BodyShape:
     identified_by: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     moments: tuple[str, ...] = ()
+    records_key_alias: str | None = None
 
     def page(self, content: bytes) -> Page:
         """Return the page in a body; raises MalformedBodyError, which says what is wrong, for any other body."""
@@ -56,7 +60,7 @@ class BodyShape:
             body = {self.bare_list_is: body}
         records = self._records(body)
         for record in records:
-            if not isinstance(record, dict) or all(record.get(name) is None for name in self.identified_by):
+            if not isinstance(record, dict) or all(_at(record, name) is None for name in self.identified_by):
                 raise MalformedBodyError(f"a record without {' or '.join(self.identified_by)}")
             for name in self.lists:
                 if not _is_list_of_objects(record.get(name) or []):
@@ -66,14 +70,22 @@ class BodyShape:
                     raise MalformedBodyError(f"{name!r} is {_quoted(str(record.get(name)))!r}, not a time in UTC")
         meta = body.get("meta") if isinstance(body, dict) else None
         meta = meta if isinstance(meta, dict) else {}
-        return Page(records, _count(meta, "total_pages"), _count(meta, "total_records"))
+        totals = (_count(meta, name) for name in TOTALS)
+        return Page(
+            records,
+            _count(meta, "total_pages"),
+            next((total for total in totals if total is not None), None),
+            has_more=meta.get("has_more") is True,
+        )
 
     def _records(self, body: Any) -> list[Record]:
         value, where = body, "the body"
         if self.records_key is not None:
-            if not isinstance(body, dict) or self.records_key not in body:
-                raise MalformedBodyError(f"no {self.records_key!r} in it")
-            value, where = body[self.records_key], f"{self.records_key!r}"
+            alias = self.records_key_alias
+            key = alias if alias and isinstance(body, dict) and alias in body else self.records_key
+            if not isinstance(body, dict) or key not in body:
+                raise MalformedBodyError(f"no {key!r} in it")
+            value, where = body[key], f"{key!r}"
         if isinstance(value, dict) and (self.single or self.single_allowed):
             return [value]
         if isinstance(value, list) and not self.single:
@@ -228,3 +240,8 @@ def _is_moment(value: Any) -> bool:
 def _json_type(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    # Nearly always a name of the record itself.
+    return value_at(record, path.split(".")) if "." in path else record.get(path)

@@ -19,6 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_particle.budget import budget_of
 from source_particle.cursors import CursorlessRecord
 from source_particle.errors import Refused, UnstableListError
+from source_particle.extractors import RowsExtractor
 from source_particle.paginator import ListPages
 from source_particle.paging import Page, PagedList, Record, Window, windows_between
 from source_particle.prefetch import OpenLists, pages_ahead
@@ -27,9 +28,9 @@ from source_particle.replies import BodyShape
 from source_particle.requester import ParticleRequester
 from source_particle.router import path_segment, product_slice, records_of
 from source_particle.settings import EVERYTHING, Settings, table_options
-from source_particle.settled import settled_page
+from source_particle.settled import AnyPage, settled_page
 from source_particle.skips import Skips
-from source_particle.values import Normalizer
+from source_particle.values import Normalizer, value_at
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 # How many of the products that are named `check` asks for.
@@ -61,6 +62,10 @@ class ParticleRetriever(Retriever):
     moments: list[str] = field(default_factory=list)
     # The field by which an incremental sync resumes.
     cursor_field: str | None = None
+    # Another name for where the records are.
+    records_key_alias: str | None = None
+    # Whether 404 means that there is nothing, as of a configuration that was never set.
+    absent_is_none: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         self._settings = Settings.of(self.config)
@@ -73,6 +78,7 @@ class ParticleRetriever(Retriever):
         if self._skips is not None:
             self._skips.probe = lambda stream_slice: self.refusal_of(stream_slice) is None
         extractor = cast(DpathExtractor, self.record_selector.extractor)
+        self._expand = extractor.expand if isinstance(extractor, RowsExtractor) else None
         self.requester.handler.shape = BodyShape(
             records_key=next((str(name) for name in extractor.field_path), None),
             single=self.single,
@@ -81,6 +87,7 @@ class ParticleRetriever(Retriever):
             identified_by=tuple(self.identified_by),
             lists=tuple(self.lists),
             moments=tuple(self.moments),
+            records_key_alias=self.records_key_alias,
         )
 
     def read_for(self, stream: str) -> None:
@@ -102,7 +109,7 @@ class ParticleRetriever(Retriever):
         # Parents are lists that have to be read to know what there is to read.
         is_counting = bool(records_schema) and self._settings.plan.counting
         try:
-            for records in self._count(stream_slice) if is_counting else self._pages(stream_slice):
+            for records in self._count(stream_slice) if is_counting else self._rows(stream_slice):
                 for record in records:
                     for transformation in self.record_selector.transformations:
                         transformation.transform(record, self.config, {}, stream_slice)
@@ -113,9 +120,8 @@ class ParticleRetriever(Retriever):
             if self._skips is not None:
                 self._skips.served()
         except Refused as refusal:
-            if self._skips is None or not stream_slice.extra_fields.get("found") or not refusal.may_skip:
-                raise
-            self._skips.add(next(iter(stream_slice.partition.values())), refusal)
+            if not self._says_there_is_none(refusal):
+                self._skip(stream_slice, refusal)
             if is_counting:
                 yield {"requests": 1, "sent": 1}
         finally:
@@ -123,6 +129,19 @@ class ParticleRetriever(Retriever):
                 self._skips.slice_read()
         if self._skips is not None:
             self._skips.report_when_done()
+
+    def _skip(self, stream_slice: StreamSlice, refusal: Refused) -> None:
+        """Note that what `*` found was refused; raises the refusal where that is an error."""
+        if self._skips is None or not stream_slice.extra_fields.get("found") or not refusal.may_skip:
+            raise refusal
+        self._skips.add(next(iter(stream_slice.partition.values())), refusal)
+
+    def _says_there_is_none(self, refusal: Refused) -> bool:
+        if not (self.absent_is_none and refusal.may_skip and refusal.status == requests.codes.not_found):
+            return False
+        if self._skips is not None:
+            self._skips.served()
+        return True
 
     def _dated(self, records: list[Record]) -> Iterator[Record]:
         """Yield records, those from the future so that they do not move the cursor of an incremental sync."""
@@ -133,7 +152,7 @@ class ParticleRetriever(Retriever):
         now = budget_of(self._settings).api_clock.now() + timedelta(seconds=1)
         latest = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.999Z")
         for record in records:
-            yield CursorlessRecord(record) if str(record[self.cursor_field]) > latest else record
+            yield CursorlessRecord(record, self.cursor_field) if str(record[self.cursor_field]) > latest else record
 
     def refusal_of(self, stream_slice: StreamSlice) -> Refused | None:
         """Ask for a slice without reading it; return the API's refusal, None if it is served."""
@@ -148,13 +167,21 @@ class ParticleRetriever(Retriever):
             return refusal
         return None
 
+    def _rows(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
+        for records in self._pages(stream_slice):
+            yield [row for record in records for row in self._expand(record)] if self._expand else records
+
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         if not self.paginator:
             yield self._each_once(self._only_page(stream_slice).records)
             return
         pages_of = self._list(stream_slice, self.paginator)
         max_pages = self._options.get("max_pages")
-        with self._lists.one_more(), pages_ahead(pages_of.fetch, self._lists.share) as ahead:
+
+        def fetch(window: Window) -> Page | None:
+            return self._fetch(pages_of, window)
+
+        with self._lists.one_more(), pages_ahead(fetch, self._lists.share) as ahead:
             pages = PagedList(
                 ahead.fetch,
                 self._key_of,
@@ -172,6 +199,9 @@ class ParticleRetriever(Retriever):
                     f"{error}. It may not have been read completely. Start the sync again when fewer items change.",
                     failure_type=FailureType.transient_error,
                 ) from error
+
+    def _fetch(self, pages_of: ListPages, window: Window) -> Page | None:
+        return pages_of.fetch(window)
 
     def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         """Yield the number of requests instead of the records; None if the API does not count pages."""
@@ -201,9 +231,12 @@ class ParticleRetriever(Retriever):
         """Return the page of an endpoint without pagination; raises what `ParticleRequester.page` does."""
         url = self.requester.get_url(stream_slice=stream_slice)
 
-        def fetch() -> Page:
-            return self.requester.page(url, self.requester.get_request_params(stream_slice=stream_slice))
+        return self._settled(
+            lambda: self.requester.page(url, self.requester.get_request_params(stream_slice=stream_slice)), url
+        )
 
+    def _settled(self, fetch: Callable[[], AnyPage], url: str) -> AnyPage:
+        """Return a page that is served late enough for the window which is read, if one is."""
         served_after = self._settings.plan.served_after
         return settled_page(fetch, served_after, url, self._settings.retry_wait_factor) if served_after else fetch()
 
@@ -236,7 +269,8 @@ class ParticleRetriever(Retriever):
         return warn
 
     def _key_of(self, record: Record) -> str:
-        return str(next(record[name] for name in self.identified_by if record.get(name) is not None))
+        values = (value_at(record, name.split(".")) for name in self.identified_by)
+        return str(next(value for value in values if value is not None))
 
 
 @dataclass

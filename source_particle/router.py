@@ -45,6 +45,8 @@ class FleetRouter(PartitionRouter):
     entity: str | None = None
     own_entities: Retriever | None = None
     product_entities: Retriever | None = None
+    # Whether an entity that is in two products is read from each.
+    per_product: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         settings = Settings.of(self.config)
@@ -61,7 +63,7 @@ class FleetRouter(PartitionRouter):
         """Yield one slice per item, each once; raises Refused at the end for an item that the user named."""
         failures: list[Refused] = []
         try:
-            for stream_slice in self._entity_slices(failures) if self.entity else self._product_slices():
+            for stream_slice in self.slices(failures):
                 if not self._is_in_part(stream_slice):
                     self.skips.left_to_others(stream_slice)
                     continue
@@ -72,6 +74,10 @@ class FleetRouter(PartitionRouter):
         if failures:
             raise failures[0]
         self.skips.report_when_done()
+
+    def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
+        """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
+        return self._entity_slices(failures) if self.entity else self._product_slices()
 
     def _option(self, name: str) -> list[str] | None:
         """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""
@@ -140,7 +146,8 @@ class FleetRouter(PartitionRouter):
     def _entity_slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         option = str(self.entity)
         wanted = self._option(option) or [EVERYTHING]
-        products = self._option("product_id_or_slug") or ([EVERYTHING] if wanted == [EVERYTHING] else [])
+        everywhere = wanted == [EVERYTHING] or self.own_entities is None
+        products = self._option("product_id_or_slug") or ([EVERYTHING] if everywhere else [])
         if wanted != [EVERYTHING] and products != [EVERYTHING] and len(products) <= 1:
             product = products[0] if products else None
             place = product_slice(product, found=False) if product else None
@@ -153,11 +160,12 @@ class FleetRouter(PartitionRouter):
         for place in self._places_to_list(products):
             for record in self._listed(place, failures):
                 name = _entity_name(record)
-                if asked.takes(name, _other_name(record)) and name not in seen:
-                    found_in = place.partition["product_id_or_slug"] if place else None
+                found_in = place.partition["product_id_or_slug"] if place else None
+                key = f"{found_in}/{name}" if self.per_product else name
+                if asked.takes(name, _other_name(record)) and key not in seen:
                     yield self._entity_slice(name, found_in, found=wanted == [EVERYTHING])
-                seen.add(name)
-            if wanted != [EVERYTHING] and not asked.missing:
+                seen.add(key)
+            if wanted != [EVERYTHING] and not self.per_product and not asked.missing:
                 return
         failures.extend(self._not_found(name) for name in wanted if name in asked.missing)
 
@@ -169,7 +177,7 @@ class FleetRouter(PartitionRouter):
         """
         in_products = list(self._product_slices())
         yield from in_products
-        if products == [EVERYTHING]:
+        if self.own_entities and products == [EVERYTHING]:
             yield None
         yield from in_products[:-1]
 

@@ -73,6 +73,14 @@ def text_of(value: Any) -> Any:
 _CONVERT: Mapping[str, Convert] = {"integer": integer_of, "number": number_of, "string": text_of}
 
 
+def value_at(record: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """Return what is at a path of names within a record, None where an object on the way is missing."""
+    value: Any = record
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
 class Normalizer:
     """Brings records into the form that a table's JSON schema declares, in place.
 

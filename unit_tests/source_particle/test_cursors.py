@@ -19,7 +19,7 @@ def of(device: str, moment: str) -> dict[str, Any]:
 
 
 def migrated(state: dict[str, Any]) -> Any:
-    migration = UsableCursors(config=config(), parameters={})
+    migration = UsableCursors(config=config(), parameters={}, kept_days=30)
     return migration.migrate(state) if migration.should_migrate(state) else state
 
 
@@ -72,7 +72,7 @@ def test_a_state_without_a_cursor_for_each_device_is_left_as_it_is(state: dict[s
 
 def test_a_record_from_the_future_is_whole_and_has_no_cursor() -> None:
     data = {"device_id": "d1", "updated_at": "2099-01-01T00:00:00.000Z"}
-    record = CursorlessRecord(data)
+    record = CursorlessRecord(data, "updated_at")
     assert dict(record) == data
     assert record.get("updated_at") is None
     assert record.get("device_id") == "d1"

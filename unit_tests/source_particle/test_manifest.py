@@ -30,6 +30,39 @@ CONTRACT: dict[str, tuple[list[str], list[str], str]] = {
     "diagnostics": (["device_id", "updated_at"], ["device_id"], "append"),
     "sim_data_usage": (["iccid"], ["iccid"], "snapshot"),
     "fleet_data_usage": (["product_id_or_slug"], ["product_id_or_slug"], "snapshot"),
+    "organizations": (["id"], [], "snapshot"),
+    "product_firmware": (["product_id_or_slug", "version"], ["product_id_or_slug"], "snapshot"),
+    "product_groups": (["product_id_or_slug", "name"], ["product_id_or_slug"], "snapshot"),
+    "product_customers": (["product_id_or_slug", "id"], ["product_id_or_slug"], "snapshot"),
+    "product_oauth_clients": (["product_id_or_slug", "id"], ["product_id_or_slug"], "snapshot"),
+    "product_team": (["product_id_or_slug", "username"], ["product_id_or_slug"], "snapshot"),
+    "organization_team": (["owner", "username"], [], "snapshot"),
+    "integrations": (["id"], [], "snapshot"),
+    "product_integrations": (["product_id_or_slug", "id"], ["product_id_or_slug"], "snapshot"),
+    "product_locations": (["product_id_or_slug", "device_id"], ["product_id_or_slug"], "snapshot"),
+    "ledgers": (["owner_type", "owner", "name"], [], "snapshot"),
+    "ledger_instances": (["owner_type", "owner", "ledger", "scope_value"], [], "snapshot"),
+    "service_agreements": (["id"], [], "snapshot"),
+    "service_agreement_notifications": (["id"], [], "snapshot"),
+    "logic_functions": (["id"], [], "snapshot"),
+    "logic_runs": (["id"], [], "snapshot"),
+    "device_configuration": (["product_id_or_slug", "device_id"], ["product_id_or_slug"], "snapshot"),
+    "location_history": (["product_id_or_slug", "device_id", "timestamp"], ["product_id_or_slug"], "append"),
+    "ledger_versions": (["owner_type", "owner", "ledger", "scope_value", "replaced_at"], [], "append"),
+    **{
+        f"metrics_{kind}": (["product_id_or_slug", "time"], ["product_id_or_slug"], "append")
+        for kind in ("online", "events", "integrations", "functions", "variables")
+    },
+    "daily_data_usage": (["iccid", "date"], ["iccid"], "append"),
+    "fleet_daily_data_usage": (["product_id_or_slug", "date"], ["product_id_or_slug"], "append"),
+}
+CURSORS = {
+    "diagnostics": "updated_at",
+    "location_history": "timestamp",
+    "ledger_versions": "replaced_at",
+    **{f"metrics_{kind}": "time" for kind in ("online", "events", "integrations", "functions", "variables")},
+    "daily_data_usage": "date",
+    "fleet_daily_data_usage": "date",
 }
 OPTIONS = {
     "product_devices": "product_id_or_slug groups device_name device_id serial_number sort_attr sort_dir "
@@ -37,7 +70,37 @@ OPTIONS = {
     "product_sims": "product_id_or_slug iccid device_id device_name per_page max_pages",
     "diagnostics": "device_id product_id_or_slug start_date end_date",
     "sim_data_usage": "iccid product_id_or_slug",
-    "fleet_data_usage": "product_id_or_slug",
+    **dict.fromkeys(
+        (
+            "fleet_data_usage",
+            *(f"product_{kind}" for kind in ("firmware", "groups", "customers", "oauth_clients", "team")),
+            "product_integrations",
+            "product_locations",
+        ),
+        "product_id_or_slug",
+    ),
+    **dict.fromkeys(
+        (
+            "organization_team",
+            "ledgers",
+            "ledger_instances",
+            "service_agreements",
+            "service_agreement_notifications",
+            "logic_functions",
+            "logic_runs",
+        ),
+        "owner_type owner",
+    ),
+    "device_configuration": "product_id_or_slug device_id",
+    "location_history": "product_id_or_slug start_date end_date",
+    "ledger_versions": "owner_type owner start_date end_date",
+    **{
+        f"metrics_{kind}": "product_id_or_slug start_date end_date bucket_size "
+        "device_group product_fw device_os_version"
+        for kind in ("online", "events", "integrations", "functions", "variables")
+    },
+    "daily_data_usage": "iccid product_id_or_slug start_date end_date",
+    "fleet_daily_data_usage": "product_id_or_slug start_date end_date",
 }
 HIDDEN = {
     "plan",
@@ -103,12 +166,14 @@ def test_the_tables_and_their_keys_are_the_documented_ones() -> None:
         assert set(key) <= SCHEMAS[name]["properties"].keys()
 
 
-def test_only_diagnostics_has_a_cursor_and_it_is_a_field_of_the_table() -> None:
+def test_each_table_that_grows_has_a_cursor_and_it_is_a_field_of_the_table() -> None:
     cursors = {
         name: as_["incremental_sync"]["cursor_field"] for name, as_ in CATALOG.items() if "incremental_sync" in as_
     }
-    assert cursors == {"diagnostics": "updated_at"}
-    assert SCHEMAS["diagnostics"]["properties"]["updated_at"]["format"] == "date-time"
+    assert cursors == CURSORS
+    assert {name for name, (_, _, ingestion) in CONTRACT.items() if ingestion == "append"} == CURSORS.keys()
+    for name, cursor in CURSORS.items():
+        assert SCHEMAS[name]["properties"][cursor]["format"] == ("date" if cursor == "date" else "date-time")
 
 
 def test_a_table_that_fans_out_takes_its_options_from_the_object_of_its_name() -> None:
@@ -123,7 +188,7 @@ def test_every_option_that_becomes_a_parameter_is_an_option_of_the_table() -> No
         parameters = stream["retriever"].get("requester", {}).get("request_parameters", {})
         used = set(re.findall(r"config\['(\w+)'\]\['(\w+)'\]", " ".join(parameters.values())))
         assert used <= {(name, option) for option in OPTIONS.get(name, "").split()}
-        assert len(used) >= 3 or not stream["retriever"].get("paginator")
+        assert len(used) >= 3 or name not in ("product_devices", "product_sims")
 
 
 def test_checking_reads_one_stream_that_exists_only_then() -> None:
@@ -337,7 +402,8 @@ def test_nothing_secret_goes_over_an_open_line(url: str, valid: bool) -> None:
     assert is_valid(base_url=url) is valid
 
 
-NAMES = [(table, "product_id_or_slug") for table in OPTIONS] + [
+NAMES = [(table, "product_id_or_slug") for table in OPTIONS if "product_id_or_slug" in OPTIONS[table]] + [
+    ("ledgers", "owner"),
     ("diagnostics", "device_id"),
     ("sim_data_usage", "iccid"),
 ]
