@@ -13,7 +13,7 @@ from datetime import datetime
 from bridge.errors import ConfigurationError
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.reading.times import iso_ms, moment_of
-from bridge.reading.windows import AHEAD, KEPT, Windows
+from bridge.reading.windows import AHEAD, Windows, kept_of
 from bridge.tables.options import Options
 
 # A sync is started by somebody who wants what there is; streams rest in between, and wait for more.
@@ -45,7 +45,8 @@ def next_window(options: Options, until: str, now: datetime, *, allow_data_loss:
     if until and not allow_data_loss:
         _check_gap(options, start, now)
     # By the API's clock, which need not be this machine's.
-    start = max(start, now - KEPT)
+    kept = kept_of(options.table)
+    start = max(start, now - kept) if kept else start
     tasks = descriptors(options, 1, windows.narrowing(start, end))
     return Window(iso_ms(start), iso_ms(end), tasks)
 
@@ -66,8 +67,8 @@ def _check_clock(options: Options, start: datetime, now: datetime) -> None:
 
 
 def _check_gap(options: Options, start: datetime, now: datetime) -> None:
-    kept_since = now - KEPT
-    if start < kept_since:
+    kept = kept_of(options.table)
+    if kept and start < (kept_since := now - kept):
         raise ConfigurationError(
             f"{options.table.name} was read up to {iso_ms(start)}, but the API keeps nothing from before "
             f"{iso_ms(kept_since)}: what came in between is lost. Go on after the gap with --allow-data-loss."

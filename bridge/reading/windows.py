@@ -3,7 +3,8 @@
 An offset is `{"until": "<ISO 8601, milliseconds, Z>", "selection": …}` (see `selection`), and a batch contains all
 records with start ≤ cursor < until. The first offset is a constant, so that a crash in the first batch replays it from
 the same start. `until` follows the API's clock, never this machine's, stays `settle_seconds` behind it, and is a
-multiple of `min_window_seconds`, so that a stream without new records is idle. Every reply that a batch is read from
+multiple of `min_window_seconds`, so that a stream without new records is idle. If a record can still change after its
+cursor, such as a bucket of time that has not ended, `until` stays further behind. Every reply that a batch is read from
 has to be served after the batch's end has settled.
 """
 
@@ -24,8 +25,8 @@ LOGGER = logging.getLogger(__name__)
 Offset = Mapping[str, Any]
 
 EPOCH = moment_of(SINCE_EVER)
-# The 30 days that the API keeps, less 15 minutes in which the tasks of a batch ask for it.
-KEPT = timedelta(days=30) - timedelta(minutes=15)
+# Of what the API keeps, the part that expires while the tasks of a batch ask for it.
+EXPIRING = timedelta(minutes=15)
 # The oldest day is read in one window, because part of it would expire while small windows catch up.
 CUT_SINCE = timedelta(days=29)
 # Clocks of servers behind one address may differ this much; a checkpoint further ahead comes from a wrong clock.
@@ -37,6 +38,8 @@ class Windows:
     """The windows of one stream."""
 
     table: Table
+    kept: timedelta | None
+    """How long the API keeps records; None if that is not known."""
     first: datetime
     last: datetime | None
     settle: timedelta
@@ -50,11 +53,13 @@ class Windows:
         """Return the windows that the options describe; raises OptionError for a date that does not exist."""
         dates, spark = options.table_options, options.spark_options
         longest = spark.get("window_seconds")
+        changes_for = options.table.changes_for
         return cls(
             table=options.table,
+            kept=kept_of(options.table),
             first=max(EPOCH, _date(dates, "start_date") or EPOCH),
             last=_date(dates, "end_date"),
-            settle=seconds(spark["settle_seconds"]),
+            settle=seconds(spark["settle_seconds"] + (_number(changes_for, options) if changes_for else 0)),
             grid=spark["min_window_seconds"],
             longest=seconds(longest) if longest else None,
             lookback=seconds(spark["lookback_seconds"]),
@@ -110,7 +115,9 @@ class Windows:
 
     def check_gap(self, start: datetime, end: datetime, now: datetime) -> None:
         """Raise ConfigurationError, or warn, if the API no longer keeps what a batch has to read."""
-        kept_since = now - KEPT
+        if self.kept is None:
+            return
+        kept_since = now - self.kept
         if start >= kept_since or not (self._had_whole(start, end) or end < kept_since):
             return
         self._lose(
@@ -124,14 +131,27 @@ class Windows:
         if start != self.start_of(None):
             return True
         # If only the clock ended the batch, it was planned in the next interval of the grid.
-        if end == self.last or self.longest is not None:
+        if self.kept is None or end == self.last or self.longest is not None:
             return False
-        return start >= end + self.settle + seconds(self.grid) - KEPT
+        return start >= end + self.settle + seconds(self.grid) - self.kept
 
     def _lose(self, loss: str, remedy: str) -> None:
         if self.fail_on_data_loss:
             raise ConfigurationError(f"{loss} {remedy}")
         LOGGER.warning("%s The stream continues, because failOnDataLoss is false.", loss)
+
+
+def kept_of(table: Table) -> timedelta | None:
+    """Return how long the records of a table can be read; None if that is not known."""
+    return None if table.kept is None else table.kept - EXPIRING
+
+
+def _number(given: str | int, options: Options) -> int:
+    """Return a number of seconds, which may be the value of an option."""
+    if isinstance(given, int):
+        return given
+    [option] = [option for option in options.table.options if option.name == given]
+    return int(options.table_options.get(given, option.schema["default"]))
 
 
 def _date(options: Mapping[str, Any], name: str) -> datetime | None:

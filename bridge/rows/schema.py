@@ -2,7 +2,8 @@
 
 A property's column has the first JSON type listed that is not null: integer → Long, number → Double, string → String
 (dates and times too, as sent), boolean → Boolean, object with known properties → Struct, object with free keys → Map,
-array → Array. Every column may be null, its `description` is its comment, and `_rescued_data` comes last.
+array → Array, anything marked `x-json` → String that holds JSON. Every column may be null, its `description` is its
+comment, and `_rescued_data` comes last.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def kind_of(schema: JsonSchema) -> Kind:
     """Return the kind of column for a property: that of the first type it lists, apart from null."""
     listed = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     first: Any = next(name for name in listed if name != "null")
+    if schema.get("x-json"):
+        return "string"
     if first == "object":
         return "struct" if "properties" in schema else "map"
     kind: Kind = first

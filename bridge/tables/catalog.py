@@ -6,6 +6,7 @@ too, because they come from the same file; `options` checks values against these
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -49,6 +50,10 @@ class Table:
     primary_key: tuple[str, ...]
     cursor_field: str | None
     ingestion_type: str
+    kept: timedelta | None
+    """How long the API keeps rows of a table with a cursor; None if that is not known."""
+    changes_for: str | int
+    """How many seconds a row can still change after its cursor, or the option that says so."""
     options: tuple[Option, ...]
     spark_options: tuple[Option, ...]
     """How Spark splits a read and advances a stream; unknown to the Airbyte source."""
@@ -139,9 +144,10 @@ def _table(stream: Mapping[str, Any]) -> Table:
     schema = _resolve(stream["schema_loader"]["schema"])
     keys = stream["primary_key"]
     required = schema.get("x-required-options", ())
-    cursor = stream.get("incremental_sync", {}).get("cursor_field")
+    cursor = _resolve(stream.get("incremental_sync", {})).get("cursor_field")
     options = specification()["properties"].get(name, {}).get("properties", {})
     spark_options = tuple(_spark_options(fan_out=bool(required), windows=bool(cursor)))
+    kept_days = _resolve(_resolve(stream["retriever"]).get("requester", {})).get("kept_days")
     # An incremental sync of Airbyte has some options that a stream has in its own way.
     in_spark = {option.name for option in spark_options}
     return Table(
@@ -150,6 +156,8 @@ def _table(stream: Mapping[str, Any]) -> Table:
         primary_key=(keys,) if isinstance(keys, str) else tuple(keys),
         cursor_field=cursor,
         ingestion_type=schema["x-ingestion-type"],
+        kept=timedelta(days=kept_days) if kept_days else None,
+        changes_for=schema.get("x-changes-for", 0),
         options=tuple(Option(key, value, key in required) for key, value in options.items() if key not in in_spark),
         spark_options=spark_options,
     )
@@ -161,11 +169,12 @@ def _spark_options(**groups: bool) -> Iterator[Option]:
         yield from (Option(name, schema) for name, schema in options.items())
 
 
-def _resolve(schema: Mapping[str, str]) -> JsonSchema:
-    if "$ref" not in schema:
-        return schema
+def _resolve(part: Mapping[str, Any]) -> JsonSchema:
+    """Return a part of the manifest with what it refers to, which its own entries complete or replace."""
+    if "$ref" not in part:
+        return part
     found: Any = manifest()
-    for step in schema["$ref"].removeprefix("#/").split("/"):
+    for step in part["$ref"].removeprefix("#/").split("/"):
         found = found[step]
-    resolved: JsonSchema = found
-    return resolved
+    own = {name: value for name, value in part.items() if name != "$ref"}
+    return {**_resolve(found), **own} if own else _resolve(found)

@@ -162,9 +162,9 @@ def test_options_of_the_framework_and_destinations_stay() -> None:
 
 @pytest.mark.parametrize("name", tables())
 def test_every_option_that_a_table_has_is_accepted(name: str) -> None:
-    values = {"integer": 1, "boolean": True}
+    values = {"boolean": True, "string": "2024-01-01T00:00:00Z"}
     options = {
-        option.name: option.schema.get("enum", [values.get(option.schema["type"], "2024-01-01T00:00:00Z")])[0]
+        option.name: option.schema.get("enum", [values.get(option.schema["type"], option.schema.get("minimum", 1))])[0]
         for option in (*table(name).options, *table(name).spark_options)
         if option.is_documented
     }

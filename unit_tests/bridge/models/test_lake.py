@@ -177,15 +177,10 @@ def test_freshness_names_every_table_and_which_are_there(opened: Opener) -> None
 
 
 @pytest.mark.parametrize("table", ["product_locations", "location_history"])
-def test_places_are_the_last_of_each_device(table: str, tmp_path: Path, opened: Opener) -> None:
-    folder = tmp_path / "lake" / table
-    folder.mkdir(parents=True)
-    duckdb.execute(
-        "COPY (SELECT 'a' AS device_id, 8.1 AS longitude, 50.2 AS latitude, '2026-01-01T00:00:00.000Z' AS timestamp "
-        "UNION ALL SELECT 'a', 8.2, 50.3, '2026-01-02T00:00:00.000Z') TO "
-        f"'{folder}/part-0.parquet' (FORMAT parquet)"
-    )
-    lake = opened(user=[])
+def test_places_are_the_last_of_each_device(table: str, opened: Opener) -> None:
+    places = ((8.1, 50.2, "2026-01-01T00:00:00.000Z"), (8.2, 50.3, "2026-01-02T00:00:00.000Z"))
+    columns = ("longitude", "latitude", "timestamp")
+    lake = opened(**{table: [{"device_id": "a", **dict(zip(columns, place, strict=True))} for place in places]})
     [(device, longitude, latitude)] = ask(lake, "SELECT device_id, longitude, latitude FROM last_places")
     assert (device, float(longitude), float(latitude)) == ("a", 8.2, 50.3)
 
