@@ -1,7 +1,7 @@
 """Where a trouble can occur: the requests of a table, according to the manifest."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,6 +12,9 @@ from source_particle import manifest
 
 Node = Mapping[str, Any]
 
+RETRIEVERS = tuple(f"source_particle.components.{name}" for name in ("ParticleRetriever", "ProductsRetriever"))
+ROUTER = "source_particle.components.FleetRouter"
+PLAIN = {"extractor": {"type": "DpathExtractor"}}
 PLACEHOLDER = re.compile(r"{{ (?:config\['base_url'\] }}|(\w+) }})")
 
 
@@ -44,6 +47,31 @@ class Place:
 
 
 ANYWHERE = Place("anywhere")
+
+
+@cache
+def is_tried(table: str) -> bool:
+    """Return whether the matrix knows the requests of a table.
+
+    It does not know histories other than vitals, whose range depends on this machine's clock, lists within lists, those
+    of several kinds of owners, and pages of lists that the fleet of a cell does not fill.
+    """
+    retriever = _retriever(table)
+    router = retriever.get("partition_router", {"class_name": ROUTER})
+    strategy = retriever.get("paginator", {}).get("pagination_strategy", {"sorting": {}})
+    return (
+        retriever["class_name"] in RETRIEVERS
+        and router["class_name"] == ROUTER
+        and not retriever.get("absent_is_none")
+        and retriever.get("record_selector", PLAIN)["extractor"]["type"] == PLAIN["extractor"]["type"]
+        and "sorting" in strategy
+    )
+
+
+@cache
+def kind_of(table: str) -> Hashable:
+    """Return what tables have in common that are read in the same way."""
+    return tuple((place.name, place.skips, place.is_single, place.takes_bare_list) for place in places(table))
 
 
 @cache
