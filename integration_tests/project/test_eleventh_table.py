@@ -13,17 +13,17 @@ from unit_tests.support.paths import ROOT
 
 ENTRY = """
   - type: DeclarativeStream
-    name: integrations
+    name: build_targets
     primary_key: id
     retriever:
       type: CustomRetriever
       class_name: source_particle.components.ParticleRetriever
-      $parameters: {name: integrations}
+      $parameters: {name: build_targets}
       record_selector: {$ref: "#/definitions/records"}
       identified_by: [id]
       requester:
         $ref: "#/definitions/requester"
-        url: "{{ config['base_url'] }}/v1/integrations"
+        url: "{{ config['base_url'] }}/v1/build_targets"
     schema_loader:
       type: InlineSchemaLoader
       schema:
@@ -31,7 +31,7 @@ ENTRY = """
         additionalProperties: true
         description: Integrations of the user, one row per integration.
         x-ingestion-type: snapshot
-        x-endpoint: ["/v1/integrations"]
+        x-endpoint: ["/v1/build_targets"]
         properties:
           id: {type: ["null", string], description: Id of the integration.}
           event: {type: ["null", string], description: Prefix of the events it takes.}
@@ -45,7 +45,7 @@ import json, logging, sys
 from unit_tests.support.catalogs import catalog_of
 from source_particle.source import SourceParticle
 config = json.loads(sys.argv[1])
-catalog = catalog_of("integrations")
+catalog = catalog_of("build_targets")
 for message in SourceParticle(config=config, catalog=catalog).read(logging.getLogger(), config, catalog):
     if message.record:
         print("ROW", json.dumps(dict(message.record.data)))
@@ -59,7 +59,7 @@ spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "fals
 bridge.register(spark)
 config = json.loads(sys.argv[1])
 options = {"access_token": config["credentials"]["access_token"], "base_url": config["base_url"]}
-for row in spark.read.format("particle").options(**options).load("integrations").collect():
+for row in spark.read.format("particle").options(**options).load("build_targets").collect():
     print("ROW", json.dumps(row.asDict()))
 spark.stop()
 """
@@ -95,13 +95,13 @@ def _rows(scratch: Path, script: str, cloud: DeviceCloud) -> list[dict[str, obje
 
 
 def test_an_eleventh_table_is_read_through_airbyte(scratch: Path, cloud: DeviceCloud) -> None:
-    cloud.serve("/v1/integrations", DATA)
+    cloud.serve("/v1/build_targets", DATA)
 
     assert _rows(scratch, READ_THROUGH_AIRBYTE, cloud) == DATA
 
 
 def test_an_eleventh_table_is_read_through_spark(scratch: Path, cloud: DeviceCloud) -> None:
-    cloud.serve("/v1/integrations", DATA)
+    cloud.serve("/v1/build_targets", DATA)
 
     assert _rows(scratch, READ_THROUGH_SPARK, cloud) == [
         {"id": "a1", "event": "spark/", "disabled": False, "_rescued_data": None},
@@ -115,4 +115,4 @@ def test_an_eleventh_table_stands_in_the_list_of_tables(scratch: Path) -> None:
         [sys.executable, "-c", command], cwd=scratch, env={"PYTHONPATH": str(scratch)}, capture_output=True, check=True
     )
 
-    assert b"'integrations'" in result.stdout
+    assert b"'build_targets'" in result.stdout
