@@ -19,6 +19,8 @@ LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run cust
 #
 # Use the connector itself wherever it can be installed. This variant has limits:
 # - It signs in with an access token only, and does not check what the token may read before a stream fails.
+# - It lacks the streams that need code: those of organizations (ledgers, service agreements, Logic), histories other
+#   than vitals, locations, integrations and configurations.
 # - It reads everything it finds: no option narrows a stream. Products come from /v1/products only. The vitals of a
 #   device and the usage of a SIM come once for each list that it is in, a product's or the user's: merge by key. An
 #   API user's token does not serve these two streams, because the user's own list is refused.
@@ -58,6 +60,10 @@ KEPT = (
     "'%Y-%m-%dT%H:%M:%S.000Z')) }}}}"
 )
 SINCE_EVER = "1970-01-01T00:00:00.000Z"
+# The components without which a stream can be read.
+RETRIEVERS = tuple(f"source_particle.components.{name}" for name in ("ParticleRetriever", "ProductsRetriever"))
+ROUTER = "source_particle.components.FleetRouter"
+PLAIN = {"extractor": {"type": "DpathExtractor"}}
 
 
 def builder_manifest() -> str:
@@ -71,7 +77,7 @@ def builder_manifest() -> str:
         "api_budget": _api_budget(),
         "definitions": {"streams": {stream["name"]: _stream(stream) for stream in _streams()}},
         "streams": [_reference(stream["name"]) for stream in _streams()],
-        "schemas": manifest()["schemas"],
+        "schemas": {stream["name"]: manifest()["schemas"][stream["name"]] for stream in _streams()},
         "spec": _spec(),
     }
     return LIMITS + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
@@ -86,7 +92,21 @@ class _Dumper(yaml.SafeDumper):
 def _streams() -> Iterator[Component]:
     resolved = ManifestReferenceResolver().preprocess_manifest(dict(manifest()))
     # Conditional streams serve the connector's own check and clock.
-    return (stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream")
+    return (stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream" and _is_plain(stream))
+
+
+def _is_plain(stream: Component) -> bool:
+    """Return whether standard components can do what the connector's own do for a stream."""
+    retriever = stream["retriever"]
+    router = retriever.get("partition_router", {"class_name": ROUTER})
+    return (
+        retriever["class_name"] in RETRIEVERS
+        and router["class_name"] == ROUTER
+        and ("entity" in router) == ("own_entities" in router)
+        and retriever.get("record_selector", PLAIN)["extractor"]["type"] == PLAIN["extractor"]["type"]
+        # Secrets within an address cannot be removed.
+        and not any(step.get("without_query") for step in stream.get("transformations", ()))
+    )
 
 
 def _reference(name: str) -> Component:

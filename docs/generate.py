@@ -18,7 +18,7 @@ from bridge.tables.catalog import JsonSchema, Option, Table, connection_options,
 from docs.builder import builder_manifest
 from docs.dashboard import dashboard
 from integration_tests.matrix.cells import READERS, RULE, Outcome, cells_of
-from integration_tests.matrix.places import places
+from integration_tests.matrix.places import is_tried, places
 from integration_tests.matrix.trouble import Meaning
 from integration_tests.matrix.troubles import TROUBLES
 from source_particle import manifest
@@ -359,7 +359,7 @@ def _sentence(text: str) -> str:
 
 
 def _places() -> str:
-    rows = ((_code(table), "; ".join(place.name for place in places(table))) for table in tables())
+    rows = ((_code(table), "; ".join(place.name for place in places(table))) for table in tables() if is_tried(table))
     return _grid(("Table", "Places"), rows)
 
 
