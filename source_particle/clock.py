@@ -25,12 +25,13 @@ class ApiClock:
     ) -> None:
         self._monotonic, self.machine = monotonic, machine
         self._told: tuple[datetime, float] | None = None
+        self.has_reply = False
         self.served_at: str | None = None
         """The `Date` of the last reply, whatever its status, as it was sent."""
 
     def tell(self, date: str | None) -> None:
         """Note the `Date` of a reply that has just come."""
-        self.served_at = date
+        self.has_reply, self.served_at = True, date
         if moment := http_time(date):
             self._told = (moment, self._monotonic())
 

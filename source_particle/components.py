@@ -18,7 +18,7 @@ OwnerRouter              one list has three addresses: of the user, a product or
 WithinRouter             some lists can only be found through another list
 RecordFields             records lack documented names and parents' keys, and contain secrets
 UsableCursors            a device that joins later has older vitals of its own, and a report may be dated in 2099
-DatesOfReports           a date may be well-formed and not exist, or lie in the future
+DateRanges               a date may be well-formed and not exist, or lie in the future
 Defaults                 defaults are in the specification only
 """
 
@@ -55,7 +55,7 @@ from source_particle.values import value_at
 
 __all__ = [
     "BucketsRetriever",
-    "DatesOfReports",
+    "DateRanges",
     "Defaults",
     "FleetRouter",
     "HistoryRetriever",
@@ -121,14 +121,16 @@ class RecordFields(RecordTransformation):
                 record[name] = re.split("[?#]", str(record[name]), maxsplit=1)[0]
 
 
-class DatesOfReports(ValidationStrategy):
-    """Rejects dates of the table diagnostics that cannot be meant.
+class DateRanges(ValidationStrategy):
+    """Rejects dates among the options of a table that cannot be meant.
 
-    Reading from a start in the future would leave a cursor there, and the reports in between would never be read.
+    Reading from a start in the future would leave a cursor there, and the records in between would never be read.
     """
 
     def validate(self, value: Any) -> None:
         """Raise AirbyteTracedException (config_error) that names the date and the option."""
+        if not isinstance(value, Mapping):
+            return
         dates = {name: str(value[name]) for name in ("start_date", "end_date") if value.get(name)}
         for name, text in dates.items():
             if not is_date(text):
@@ -145,7 +147,7 @@ class DatesOfReports(ValidationStrategy):
 
 
 def _wrong(problem: str) -> AirbyteTracedException:
-    return AirbyteTracedException(message=f"diagnostics: {problem}", failure_type=FailureType.config_error)
+    return AirbyteTracedException(message=problem, failure_type=FailureType.config_error)
 
 
 @dataclass

@@ -231,9 +231,10 @@ class ParticleRetriever(Retriever):
         """Return the page of an endpoint without pagination; raises what `ParticleRequester.page` does."""
         url = self.requester.get_url(stream_slice=stream_slice)
 
-        return self._settled(
-            lambda: self.requester.page(url, self.requester.get_request_params(stream_slice=stream_slice)), url
-        )
+        return self._settled(lambda: self.requester.page(url, self._parameters(stream_slice)), url)
+
+    def _parameters(self, stream_slice: StreamSlice) -> Mapping[str, Any]:
+        return self.requester.get_request_params(stream_slice=stream_slice)
 
     def _settled(self, fetch: Callable[[], AnyPage], url: str) -> AnyPage:
         """Return a page that is served late enough for the window which is read, if one is."""
@@ -245,7 +246,7 @@ class ParticleRetriever(Retriever):
             requester=self.requester,
             paginator=paginator,
             url=self.requester.get_url(stream_slice=stream_slice),
-            own=self.requester.get_request_params(stream_slice=stream_slice),
+            own=self._parameters(stream_slice),
             options=self._options,
         )
 

@@ -51,7 +51,7 @@ def show_tables(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_facts(part) for part in tables().values()])
         return
-    titles = ("Table", "Ingestion", "Primary key", "Required options", "One row is")
+    titles = ("Table", "Ingestion", "Primary key", "Required options", "On request", "One row is")
     print_grid(
         titles,
         (
@@ -60,6 +60,7 @@ def show_tables(as_json: AsJson = False) -> None:
                 part.ingestion_type,
                 ", ".join(part.primary_key),
                 ", ".join(part.required_options),
+                part.on_request or "",
                 part.description,
             )
             for part in tables().values()
@@ -89,6 +90,7 @@ def _facts(part: Table) -> dict[str, Any]:
         "name": part.name,
         "description": part.description,
         "ingestion_type": part.ingestion_type,
+        "on_request": part.on_request,
         "primary_key": list(part.primary_key),
         "cursor_field": part.cursor_field,
         "endpoints": list(part.endpoints),

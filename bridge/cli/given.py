@@ -25,13 +25,21 @@ OneTable = Annotated[str, typer.Argument(metavar="TABLE", autocompletion=_comple
 Tables = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TABLE]...", help="The tables; by default all that the token can read.", autocompletion=_complete_table
+        metavar="[TABLE]...",
+        help="The tables; by default all that the token can read, apart from those on request: see `tables`.",
+        autocompletion=_complete_table,
     ),
 ]
 MoreTables = Annotated[list[str] | None, typer.Option("--table", hidden=True, autocompletion=_complete_table)]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(metavar="TABLE", help="A table to leave out; can be repeated.", autocompletion=_complete_table),
+]
+AllTables = Annotated[
+    bool,
+    typer.Option(
+        "--all-tables", help="Also read the tables on request: they hold personal data or cost a request per device."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from bridge.cli.given import (
     AccessToken,
+    AllTables,
     AsJson,
     BaseUrl,
     Config,
@@ -60,7 +61,8 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         "A full read": unknown
         if found.requests is None
         else f"about {found.requests:,} requests, {found.minutes_at_least} minutes at least",
-        "Tables": ", ".join(found.served),
+        "Tables": ", ".join(name for name in found.served if not table(name).on_request),
+        "Tables on request": ", ".join(name for name in found.served if table(name).on_request) or "none",
     }
     for name, value in lines.items():
         say(f"{name + ':':<20}{value}")
@@ -105,6 +107,7 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     names: Tables = None,
     more_names: MoreTables = None,
     exclude: Exclude = None,
+    all_tables: AllTables = False,
     config: Config = None,
     option: GivenOptions = None,
     access_token: AccessToken = None,
@@ -125,7 +128,7 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     chosen = [*(names or ()), *(more_names or ())]
     with kept_logs(None):
-        found = list(costs(given.connection, chosen, given.tables, partitions, exclude or ()))
+        found = list(costs(given.connection, chosen, given.tables, partitions, exclude or (), all_tables=all_tables))
     limit = int(given.connection.get("requests_per_5_minutes", 10_000))
     everything = total(found, limit)
     if as_json:

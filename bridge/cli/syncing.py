@@ -13,6 +13,7 @@ import typer
 
 from bridge.cli.given import (
     AccessToken,
+    AllTables,
     AsJson,
     BaseUrl,
     Config,
@@ -76,6 +77,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     names: Tables = None,
     more_names: MoreTables = None,
     exclude: Exclude = None,
+    all_tables: AllTables = False,
     file_format: GivenFormat = None,
     history: History = False,
     resume: Resume = False,
@@ -114,6 +116,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
                 [*(names or ()), *(more_names or ())],
                 given.tables,
                 exclude=exclude or (),
+                all_tables=all_tables,
                 file_format=file_format.value if file_format else None,
                 engine="spark" if engine is Engine.SPARK else "arrow",
                 history=history,

@@ -29,12 +29,14 @@ class Cost:
     """Why the table cannot be read."""
 
 
-def costs(
+def costs(  # noqa: PLR0913  (as `sync` has them)
     connection: Mapping[str, str],
     names: Iterable[str] = (),
     table_options: Mapping[str, Mapping[str, str]] | None = None,
     partitions: int = 1,
     exclude: Iterable[str] = (),
+    *,
+    all_tables: bool = False,
 ) -> Iterator[Cost]:
     """Yield the cost of each table that `bridge.export.sync` would read with the same options; one login.
 
@@ -43,7 +45,7 @@ def costs(
     TemporaryError or UnexpectedError.
     """
     named = list(names)
-    wanted = wanted_tables(connection, named, table_options, exclude)
+    wanted = wanted_tables(connection, named, table_options, exclude, all_tables=all_tables)
     checked = [Options.parse(options, part) for part, options in wanted.items()]
     access = signed_in(checked[0])
     if named:

@@ -10,10 +10,10 @@ from bridge.reading import reader
 from bridge.tables.catalog import (
     Option,
     Table,
+    chosen_tables,
     connection_options,
     credential_names,
     table,
-    tables,
     ways_to_sign_in,
 )
 from bridge.tables.options import Options
@@ -27,13 +27,15 @@ def wanted_tables(
     names: Iterable[str] = (),
     table_options: Mapping[str, Given] | None = None,
     exclude: Iterable[str] = (),
+    *,
+    all_tables: bool = False,
 ) -> dict[Table, dict[str, str]]:
-    """Return all options of each table that is named, or of all but those that are excluded.
+    """Return all options of each table that is named, or that is read by default or as one of all; less the excluded.
 
     A required option that is not given is `*`. Raises UnknownTableError and OptionError.
     """
     left_out = {table(name) for name in exclude}
-    chosen = [part for part in map(table, [*names] or tables()) if part not in left_out]
+    chosen = [part for part in chosen_tables(names, all_tables=all_tables) if part not in left_out]
     if not chosen:
         raise OptionError("No table is left to read: each one that was named is excluded, too.")
     given = {table(name): values for name, values in (table_options or {}).items()}

@@ -63,6 +63,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     table_options: Mapping[str, Mapping[str, str]] | None = None,
     *,
     exclude: Iterable[str] = (),
+    all_tables: bool = False,
     file_format: str | None = None,
     engine: Engine = "arrow",
     history: bool = False,
@@ -73,7 +74,8 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
 ) -> list[TableResult]:
     """Write tables to a folder or a database, and return the result of each.
 
-    `names` are the tables (none: all, less those of `exclude`). A required table option that is not given is `*`,
+    `names` are the tables, less those of `exclude`; without names, those that are read by default, or with `all_tables`
+    also those that hold personal data or cost a request per device. A required table option that is not given is `*`,
     because a sync means everything. `file_format` is parquet, delta, duckdb, csv or jsonl; None is duckdb where `to`
     ends in .duckdb or .db, otherwise parquet. A snapshot replaces the table, or with `history` that of the same
     day in UTC. Each sync appends the new rows to an append table; if the API no longer keeps all of them, the table
@@ -90,7 +92,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     named = list(names)
     wanted = {
         part: {**options, **(EAGER if part.cursor_field else {})}
-        for part, options in wanted_tables(connection, named, table_options, exclude).items()
+        for part, options in wanted_tables(connection, named, table_options, exclude, all_tables=all_tables).items()
     }
     checked = {part: Options.parse(options, part) for part, options in wanted.items()}
     place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))

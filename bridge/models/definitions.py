@@ -37,12 +37,14 @@ def as_of_query(moment: datetime | None = None) -> str:
 
 
 def loaded_tables_query(synced: Mapping[str, datetime | None]) -> str:
-    """Return the query of the view `loaded_tables`, one row per table of the catalog.
+    """Return the query of the view `loaded_tables`: one row per table that is there or that is read by default.
 
     `synced` holds the tables that are there, and when each was synced; None stands for the time at which the view is
     read.
     """
-    return "\nUNION ALL\n".join(_facts(table, synced) for table in tables().values())
+    return "\nUNION ALL\n".join(
+        _facts(table, synced) for table in tables().values() if table.name in synced or not table.on_request
+    )
 
 
 def _facts(table: Table, synced: Mapping[str, datetime | None]) -> str:

@@ -4,13 +4,13 @@ Pure and offline: it reads one YAML file and needs neither the network nor the A
 too, because they come from the same file; `options` checks values against these descriptions.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from bridge.errors import UnknownTableError
+from bridge.errors import OptionError, UnknownTableError
 from source_particle import manifest, specification
 
 JsonSchema = Mapping[str, Any]
@@ -54,6 +54,8 @@ class Table:
     """How long the API keeps rows of a table with a cursor; None if that is not known."""
     changes_for: str | int
     """How many seconds a row can still change after its cursor, or the option that says so."""
+    on_request: str | None
+    """Why it is read only if somebody asks for it: what it holds or costs. None if it is read by default."""
     options: tuple[Option, ...]
     spark_options: tuple[Option, ...]
     """How Spark splits a read and advances a stream; unknown to the Airbyte source."""
@@ -116,6 +118,17 @@ def table(name: str) -> Table:
     return known[name.lower()]
 
 
+def chosen_tables(names: Iterable[str] = (), *, all_tables: bool = False) -> list[Table]:
+    """Return the tables that are named; without names, those that are read by default, or with `all_tables` all.
+
+    Raises UnknownTableError, and OptionError where tables are named and all are wanted.
+    """
+    named = [table(name) for name in names]
+    if named and all_tables:
+        raise OptionError("Received names of tables, and that all tables are wanted; expected one of the two.")
+    return named or [part for part in tables().values() if all_tables or not part.on_request]
+
+
 @cache
 def connection_options() -> tuple[Option, ...]:
     """Return the options of the connection, credentials first."""
@@ -158,6 +171,7 @@ def _table(stream: Mapping[str, Any]) -> Table:
         ingestion_type=schema["x-ingestion-type"],
         kept=timedelta(days=kept_days) if kept_days else None,
         changes_for=schema.get("x-changes-for", 0),
+        on_request=schema.get("x-on-request"),
         options=tuple(Option(key, value, key in required) for key, value in options.items() if key not in in_spark),
         spark_options=spark_options,
     )

@@ -12,9 +12,10 @@ from bridge import cli
 from bridge.errors import ConfigurationError
 from bridge.export.estimate import Cost, costs
 from bridge.reading import reader
-from bridge.tables.catalog import Table, table, tables
+from bridge.tables.catalog import Table, table
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from integration_tests.spark.sessions import options_for
+from unit_tests.support.kinds import table_parameters
 
 PARTITIONS = 3
 # What a plan, as a sync, asks before everything else.
@@ -46,7 +47,7 @@ def sent_by_a_read(cloud: DeviceCloud, part: Table, **options: str) -> int:
     return cloud.ledger.count()
 
 
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_the_requests_are_those_of_the_read(fleet: DeviceCloud, part: Table) -> None:
     found = cost_of(fleet, part)
     lists = {TOKEN, "/v1/products", "/v1/devices", "/v1/sims", "/v1/products/:p/devices", "/v1/products/:p/sims"}

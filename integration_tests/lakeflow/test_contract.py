@@ -18,11 +18,11 @@ from bridge.tables.catalog import Table, table, tables
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.estate import org_scope
+from unit_tests.support.kinds import table_parameters
 from unit_tests.support.restoring import alike, restored
 
 ALL = list(tables().values())
 OWNERS = ("product_id_or_slug", "owner_type", "owner")
-FAN_OUTS = [part for part in ALL if part.fans_out]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_every_column_is_filled_by_some_record(cloud: DeviceCloud, part: Table) 
     assert set(part.columns) - filled == set()
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_reading_from_offset_to_offset_converges_on_the_whole_table(
     cloud: DeviceCloud, part: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,7 @@ def test_reading_from_offset_to_offset_converges_on_the_whole_table(
         assert (list(rest), end) == ([], offset)
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_it_is_pickled_small_before_and_after_each_reading(cloud: DeviceCloud, part: Table) -> None:
     merged = given(cloud, part)
     made = ParticleLakeflowConnect(merged)
@@ -158,7 +158,7 @@ def test_nothing_is_asked_before_a_table_is_read(cloud: DeviceCloud, part: Table
     assert cloud.ledger.count() == before
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_the_planner_signs_in_and_no_task_does(cloud: DeviceCloud, part: Table) -> None:
     merged = given(cloud, part, username=cloud.username, password=cloud.password)
     before = cloud.ledger.logins()
@@ -189,7 +189,7 @@ def test_no_task_signs_in_where_tokens_are_revoked_and_the_password_is_changed()
         assert cloud.ledger.logins() == 1
 
 
-@pytest.mark.parametrize("part", FAN_OUTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters(part for part in ALL if part.fans_out))
 def test_the_number_of_partitions_changes_nothing(cloud: DeviceCloud, part: Table) -> None:
     one, five = (rows_of(cloud, part, numPartitions=count) for count in ("1", "5"))
     assert sorted(map(json.dumps, one)) == sorted(map(json.dumps, five))
@@ -243,7 +243,7 @@ def _forget_logins() -> None:
     forget_accounts()
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_the_first_row_costs_only_what_may_be_under_way_at_once(part: Table) -> None:
     """A reader of one row is not made to wait for a fleet, nor the API to serve it."""
     size = FleetSize(products=12, devices=30, sims=8, days=1, samples=False)

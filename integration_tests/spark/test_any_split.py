@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 import bridge
 from bridge.reading.times import iso_ms, moment_of
-from bridge.tables.catalog import table, tables
+from bridge.tables.catalog import Table, table, tables
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from source_particle import prefetch
 from source_particle.settings import Settings
+from unit_tests.support.kinds import table_parameters
 from unit_tests.support.strategies import examples
 
 Rows = Counter[str]
-FANNED_OUT = [part.name for part in tables().values() if part.fans_out]
+FANNED_OUT = table_parameters(part for part in tables().values() if part.fans_out)
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +70,22 @@ def _ways(draw: st.DrawFn, name: str) -> tuple[dict[str, str], Switches]:
     return options, switches
 
 
-@pytest.mark.parametrize("name", FANNED_OUT)
+@pytest.mark.parametrize("part", FANNED_OUT)
 @settings(max_examples=examples(3), suppress_health_check=[*HealthCheck])
 @given(data=st.data())
-def test_the_way_of_reading_does_not_change_the_rows(name: str, data: st.DataObject, fleet: DeviceCloud) -> None:
-    whole = dict.fromkeys(table(name).required_options, "*")
-    options, switches = data.draw(_ways(name))
+def test_the_way_of_reading_does_not_change_the_rows(part: Table, data: st.DataObject, fleet: DeviceCloud) -> None:
+    whole = dict.fromkeys(part.required_options, "*")
+    options, switches = data.draw(_ways(part.name))
     fleet.reset()
     fleet.switches = Switches()
-    expected, _ = _read(fleet, name, {**whole, "numPartitions": "1"})
+    expected, _ = _read(fleet, part.name, {**whole, "numPartitions": "1"})
     fleet.switches = switches
     with pytest.MonkeyPatch.context() as patched:
         # As behind a fast network, and behind a slow one.
         patched.setattr(prefetch, "SLOW", data.draw(st.sampled_from([math.inf, -math.inf])))
-        found, tasks = _read(fleet, name, {**whole, **options})
+        found, tasks = _read(fleet, part.name, {**whole, **options})
     assert found == expected
-    assert sum(found.values()) == _truth(fleet, name)
+    assert sum(found.values()) == _truth(fleet, part.name)
     assert tasks == int(options["numPartitions"])
 
 

@@ -12,8 +12,7 @@ from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import Table, table, tables
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.spark.sessions import assert_same, load, options_for, truth_of
-
-ALL = list(tables().values())
+from unit_tests.support.kinds import table_parameters
 
 
 @pytest.fixture
@@ -23,12 +22,12 @@ def new_cloud() -> Iterator[DeviceCloud]:
         yield cloud
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_every_table_is_read_whole(spark: SparkSession, cloud: DeviceCloud, part: Table) -> None:
     assert_same(part, load(spark, cloud, part.name).collect(), truth_of(cloud, part))
 
 
-@pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_every_table_is_read_whole_in_small_pages_whose_default_order_moves(
     spark: SparkSession, cloud: DeviceCloud, part: Table
 ) -> None:
@@ -174,7 +173,7 @@ def test_a_failure_after_the_first_page_fails_the_read(spark: SparkSession, clou
         frame.collect()
 
 
-@pytest.mark.parametrize("part", [part for part in ALL if part.required_options], ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters(part for part in tables().values() if part.required_options))
 def test_missing_option_is_named_at_load(spark: SparkSession, cloud: DeviceCloud, part: Table) -> None:
     [name] = part.required_options
     read = spark.read.format("particle").options(access_token=cloud.token, base_url=cloud.url)

@@ -1,10 +1,10 @@
-"""All tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
+"""The tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
 
 from pyspark import pipelines
 from pyspark.sql import DataFrame, SparkSession
 
 import bridge
-from bridge.tables.catalog import Table, table, tables
+from bridge.tables.catalog import Table, chosen_tables
 
 spark = SparkSession.active()
 
@@ -36,9 +36,9 @@ def history(table: Table) -> None:
 
 
 bridge.register(spark)
-# Named by the bundle's variable tables; an API user's token cannot read those of a user.
-WANTED = (spark.conf.get("particle.tables", "") or ",".join(tables())).split(",")
-for part in (table(name.strip()) for name in WANTED):
+# The bundle's variable tables names others: also those on request, or fewer for an API user, who has no user's tables.
+NAMED = [name.strip() for name in (spark.conf.get("particle.tables", "") or "").split(",") if name.strip()]
+for part in chosen_tables(NAMED):
     if part.ingestion_type == "append":
         history(part)
     else:

@@ -1,4 +1,4 @@
-"""All tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
+"""The tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
 
 import os
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from pyspark import pipelines
 from pyspark.sql import DataFrame, SparkSession
 
 import bridge
-from bridge.tables.catalog import Table, table, tables
+from bridge.tables.catalog import Table, chosen_tables
 
 spark = SparkSession.active()
 # The API allows 10,000 requests in 5 minutes from one IP address, and all flows run in parallel.
-WANTED = os.environ.get("PARTICLE_TABLES", ",".join(tables())).split(",")
+WANTED = chosen_tables(name.strip() for name in os.environ.get("PARTICLE_TABLES", "").split(",") if name.strip())
 REQUESTS = 10_000 // len(WANTED)
 CONNECTION = {
     "access_token": os.environ["PARTICLE_ACCESS_TOKEN"],
@@ -66,7 +66,7 @@ def tolerate_accumulators(client: Any) -> None:
 
 tolerate_accumulators(spark.client)
 bridge.register(spark)
-for part in (table(name.strip()) for name in WANTED):
+for part in WANTED:
     if part.ingestion_type == "append":
         history(part)
     else:
