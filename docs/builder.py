@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 
+from bridge.tables.catalog import table
 from source_particle import manifest
 
 Component = dict[str, Any]
@@ -20,7 +21,8 @@ LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run cust
 # Use the connector itself wherever it can be installed. This variant has limits:
 # - It signs in with an access token only, and does not check what the token may read before a stream fails.
 # - It lacks the streams that need code: those of organizations (ledgers, service agreements, Logic), histories other
-#   than vitals, locations, integrations and configurations.
+#   than vitals, locations, integrations and configurations; and those that the connector reads on request only, because
+#   they hold personal data: customers and teams.
 # - It reads everything it finds: no option narrows a stream. Products come from /v1/products only. The vitals of a
 #   device and the usage of a SIM come once for each list that it is in, a product's or the user's: merge by key. An
 #   API user's token does not serve these two streams, because the user's own list is refused.
@@ -96,11 +98,12 @@ def _streams() -> Iterator[Component]:
 
 
 def _is_plain(stream: Component) -> bool:
-    """Return whether standard components can do what the connector's own do for a stream."""
+    """Return whether the Builder gets a stream: it selects all of them, and standard components have to suffice."""
     retriever = stream["retriever"]
     router = retriever.get("partition_router", {"class_name": ROUTER})
     return (
-        retriever["class_name"] in RETRIEVERS
+        not table(stream["name"]).on_request
+        and retriever["class_name"] in RETRIEVERS
         and router["class_name"] == ROUTER
         and ("entity" in router) == ("own_entities" in router)
         and retriever.get("record_selector", PLAIN)["extractor"]["type"] == PLAIN["extractor"]["type"]

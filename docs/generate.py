@@ -41,6 +41,17 @@ One section per table: where its rows come from, their key, and the columns.
 - *Personal* marks data that can identify a person or a SIM; decide who may see it before you load it.
 """
 
+ON_REQUEST = """## Tables on request
+
+These hold personal data as such, or cost a request for each device, SIM or ledger instance:
+
+{}
+Where no table is named, the others are read: by `particle-bridge sync` and `plan`, and by the pipelines among the
+examples. To read these, too, name them, or give `sync` and `plan` the switch `--all-tables`; in the pipelines, name
+every table that you want. Spark and Lakeflow read what you load. Airbyte offers them, as it offers every stream, and
+does not suggest them: select only those that you need.
+"""
+
 OPTIONS_INTRO = """# Options
 
 In Spark, set an option with `.option(name, value)`. On the command line, use `--option name=value` for the connection
@@ -109,7 +120,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tables_page() -> str:
-    return NOTICE + TABLES_INTRO + "".join(f"\n{_table_section(table)}" for table in tables().values())
+    sections = "".join(f"\n{_table_section(table)}" for table in tables().values())
+    return f"{NOTICE}{TABLES_INTRO}\n{_tables_on_request()}{sections}"
+
+
+def _tables_on_request() -> str:
+    parts = [part for part in tables().values() if part.on_request]
+    rows = ((f"[`{part.name}`](#{part.name})", _sentence(str(part.on_request))) for part in parts)
+    return ON_REQUEST.format(_grid(("Table", "Why"), rows))
 
 
 def _table_section(table: Table) -> str:
@@ -118,6 +136,7 @@ def _table_section(table: Table) -> str:
         "Endpoint" if len(table.endpoints) == 1 else "Endpoints": _code(*table.endpoints),
         "Key": _code(*table.primary_key),
         "Ingestion": table.ingestion_type,
+        "Read": f"on request ({table.on_request})" if table.on_request else "by default",
         "Cursor": _code(table.cursor_field) if table.cursor_field else "none",
         "Scope": _scope(table),
         "Required options": _code(*table.required_options) or "none",
@@ -156,10 +175,11 @@ def _overview() -> str:
             _code(*table.primary_key),
             table.ingestion_type,
             _code(*table.required_options),
+            "on request" if table.on_request else "",
         )
         for table in tables().values()
     ]
-    return _grid(("Table", "What it holds", "Key", "Ingestion", "Required options"), rows)
+    return _grid(("Table", "What it holds", "Key", "Ingestion", "Required options", "Read"), rows)
 
 
 # ---- options ----
@@ -290,7 +310,7 @@ def _streams() -> str:
     rows = [
         (
             _code(table.name),
-            table.description.rstrip("."),
+            table.description.rstrip(".") + (f" (on request: {table.on_request})" if table.on_request else ""),
             _code(*table.primary_key),
             f"full refresh, incremental by {_code(table.cursor_field)}" if table.cursor_field else "full refresh",
             _scope(table),

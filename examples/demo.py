@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -16,7 +17,7 @@ from bridge.export.folder import check_folder
 from bridge.export.sync import Observer, TableResult, sync
 from bridge.reading.times import moment_of
 from bridge.report import write_report
-from bridge.tables.catalog import table, tables
+from bridge.tables.catalog import chosen_tables, table, tables
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
@@ -28,16 +29,17 @@ SIZE = FleetSize(
 
 
 def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
-    """Read every table and compare; return 0 if every row count equals the fleet's, otherwise 1."""
+    """Read what a sync reads by default and compare; return 0 if every row count equals the fleet's, otherwise 1."""
     console = Console()
     _forget(lake)
     with DeviceCloud(Fleet.seeded(size)) as cloud:
         console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
         connection = {"access_token": cloud.token, "base_url": cloud.url}
+        before = _held(cloud)
         results = sync(lake, connection, observer=_Narrator(console))
-        held = {result.table: _held(cloud, result) for result in results}
+        after = _held(cloud)
     console.print(_grid(results))
-    differences = [_difference(result, held[result.table]) for result in results]
+    differences = [_difference(result, before[result.table], after[result.table]) for result in results]
     for difference in filter(None, differences):
         console.print(difference, style="red", markup=False, soft_wrap=True)
     if any(differences):
@@ -67,11 +69,18 @@ def _forget(lake: Path) -> None:
         shutil.rmtree(lake / name, ignore_errors=True)
 
 
-def _held(cloud: DeviceCloud, result: TableResult) -> int:
-    """Return how many rows the fleet holds; of vitals, those before the time up to which they were read."""
-    records = cloud.ledger.records(result.table, dict.fromkeys(table(result.table).required_options, "*"))
-    until = result.until
-    return sum(until is None or moment_of(record["updated_at"]) < moment_of(until) for record in records)
+def _held(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that the fleet holds now."""
+    every = {part.name: dict.fromkeys(part.required_options, "*") for part in chosen_tables()}
+    return {name: cloud.ledger.records(name, options) for name, options in every.items()}
+
+
+def _count(records: list[dict[str, Any]], result: TableResult) -> int:
+    """Return how many rows a read should have: of a table that grows, those before the time up to which it was read."""
+    cursor, until = table(result.table).cursor_field, result.until
+    if cursor is None or until is None:
+        return len(records)
+    return sum(moment_of(record[cursor]) < moment_of(until) for record in records)
 
 
 def _grid(results: list[TableResult]) -> Grid:
@@ -81,10 +90,12 @@ def _grid(results: list[TableResult]) -> Grid:
     return grid
 
 
-def _difference(result: TableResult, held: int) -> str:
+def _difference(result: TableResult, *moments: list[dict[str, Any]]) -> str:
+    """Return how a table differs from what the fleet held at all moments; the oldest rows expire in between."""
     if result.error:
         return f"{result.table} failed: {result.error}"
-    return "" if result.rows == held else f"{result.table} has {result.rows} rows, but the fleet holds {held}."
+    held = [_count(records, result) for records in moments]
+    return "" if result.rows in held else f"{result.table} has {result.rows} rows, but the fleet holds {held[-1]}."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables of a Particle fleet: snapshots as materialized views, vitals as a streaming table that grows."""
+"""The tables of a Particle fleet: snapshots as materialized views, histories as streaming tables that grow."""
 
 from pyspark import pipelines
 from pyspark.sql import DataFrame, SparkSession
