@@ -137,7 +137,9 @@ class ParticleRetriever(Retriever):
         self._skips.add(next(iter(stream_slice.partition.values())), refusal)
 
     def _says_there_is_none(self, refusal: Refused) -> bool:
-        if not (self.absent_is_none and refusal.may_skip and refusal.status == requests.codes.not_found):
+        # Where something else is missing, such as the product, the API gives the error a name.
+        is_bare = refusal.may_skip and refusal.status == requests.codes.not_found and not refusal.code
+        if not (self.absent_is_none and is_bare):
             return False
         if self._skips is not None:
             self._skips.served()

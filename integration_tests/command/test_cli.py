@@ -12,7 +12,7 @@ from bridge.errors import OptionError, SignInError, TemporaryError, UnknownTable
 from bridge.export.folder import LOCK
 from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
-from bridge.tables.catalog import table, tables
+from bridge.tables.catalog import chosen_tables, table, tables
 from integration_tests.command.running import run
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
@@ -52,6 +52,8 @@ def test_schema_shows_the_columns_of_a_table() -> None:
         ),
         (("sync", "--to", "out", "--access-token", "x", "--option", "num_workers=1"), "an integer from 2 to 32."),
         (("sync", "--to", "out", "--option", "a-secret"), "An --option has no value"),
+        (("sync", "user", "--all-tables", "--to", "out", "--access-token", "x"), "and that all tables are wanted"),
+        (("plan", "user", "--all-tables", "--access-token", "x"), "and that all tables are wanted"),
     ],
 )
 def test_what_the_user_must_correct_is_one_line_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:
@@ -85,7 +87,13 @@ def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text
 # ---- whole syncs ----
 
 
-def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Path) -> None:
+# The addresses that are read for tables on request alone.
+_ON_REQUEST = {address for part in tables().values() if part.on_request for address in part.endpoints} - {
+    address for part in chosen_tables() for address in part.endpoints
+}
+
+
+def test_sync_writes_every_table_that_is_not_on_request_and_reports_it(cloud: DeviceCloud, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     # By the user's own path: one of a product would need its product named as well.
     vitals = cloud.ledger.records("diagnostics", {"device_id": "*"})
@@ -108,7 +116,8 @@ def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Pa
         PARTICLE_BASE_URL=cloud.url,
     )
     assert result.returncode == 0, result.stderr
-    for name, part in tables().items():
+    for part in chosen_tables():
+        name = part.name
         options = {
             **dict.fromkeys(part.required_options, "*"),
             **({"device_id": device} if name == "diagnostics" else {}),
@@ -117,9 +126,28 @@ def test_sync_writes_every_table_and_reports_it(cloud: DeviceCloud, tmp_path: Pa
         assert pq.read_table(tmp_path / "out" / name).num_rows == rows
         assert re.search(rf"│ {name} +│ +{rows} +│", result.stdout)
         assert f"{name}: {rows} {'new ' if part.cursor_field else ''}rows in " in result.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *tables()])
+    default = [part.name for part in chosen_tables()]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *default])
     assert cloud.ledger.logins() == 1
+    asked = {entry.path for entry in cloud.ledger.requests()}
+    assert not [path for path in asked for address in _ON_REQUEST if _is_at(path, address)]
     assert not any(text in result.stdout + result.stderr for text in (cloud.password, cloud.username))
+
+
+def _is_at(path: str, address: str) -> bool:
+    return re.fullmatch(re.sub(r":\w+", "[^/]+", address), path) is not None
+
+
+def test_tables_on_request_are_read_if_all_tables_are_wanted(cloud: DeviceCloud, tmp_path: Path) -> None:
+    left_out = [text for part in chosen_tables() for text in ("--exclude", part.name)]
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    result = run("sync", "--to", str(tmp_path), "--all-tables", *left_out, "--json", **account)
+    assert result.returncode == 0, result.stderr
+    written = {found["table"]: found["rows"] for found in json.loads(result.stdout)["tables"]}
+    assert list(written) == [part.name for part in tables().values() if part.on_request]
+    assert all(written.values())
+    asked = {entry.path for entry in cloud.ledger.requests()}
+    assert all(any(_is_at(path, address) for path in asked) for address in _ON_REQUEST)
 
 
 def test_a_table_that_fails_keeps_its_old_files_and_the_others_go_on(cloud: DeviceCloud, tmp_path: Path) -> None:
@@ -194,7 +222,7 @@ def test_without_names_a_sync_reads_what_the_token_can_serve_and_lists_the_rest(
     result = run("sync", "--to", str(tmp_path), *exclude, "--json", **account)
     assert result.returncode == 0, result.stderr
     ended = {table["table"]: table for table in json.loads(result.stdout)["tables"]}
-    assert ended.keys() == tables().keys() - {"diagnostics", "sim_data_usage"}
+    assert ended.keys() == {part.name for part in chosen_tables()} - {"diagnostics", "sim_data_usage"}
     assert "API user" in ended["user"]["skipped"]
     assert ended["product_devices"]["skipped"] is None
     assert not (tmp_path / "user").exists()

@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 import bridge
 from bridge.models import models
-from bridge.tables.catalog import table, tables
+from bridge.tables.catalog import chosen_tables, table
 from bridge.tables.options import Options
 from unit_tests.support.paths import ROOT
 
@@ -91,12 +91,14 @@ def _pins(path: Path) -> dict[str, str]:
     return {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in on_312}
 
 
-def test_the_pipeline_reads_every_table_through_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pipeline_reads_every_table_that_is_not_on_request_through_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     session = _Session()
     _define(session, monkeypatch)
-    snapshots = {part.name for part in tables().values() if part.ingestion_type == "snapshot"}
-    assert {options["tableName"] for kind, options in session.reads if kind == "batch"} == snapshots
-    assert [options["tableName"] for kind, options in session.reads if kind == "stream"] == ["diagnostics"]
+    for kind, ingestion in (("batch", "snapshot"), ("stream", "append")):
+        wanted = [part.name for part in chosen_tables() if part.ingestion_type == ingestion]
+        assert [options["tableName"] for read, options in session.reads if read == kind] == wanted
     for _, options in session.reads:
         assert options.pop("databricks.connection") == "particle"
         # What Databricks puts in place of the connection.

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from bridge.errors import UnknownTableError
-from bridge.tables.catalog import connection_options, table, tables, ways_to_sign_in
+from bridge.errors import OptionError, UnknownTableError
+from bridge.tables.catalog import chosen_tables, connection_options, table, tables, ways_to_sign_in
 from source_particle import manifest
 
 NAMES = list(tables())
@@ -82,3 +82,22 @@ def test_connection_options_are_flat_and_tell_secrets_and_hidden_ones() -> None:
 
 def test_there_are_two_ways_to_sign_in() -> None:
     assert ways_to_sign_in() == {"access_token": ("access_token",), "password": ("username", "password")}
+
+
+def test_without_names_the_documented_tables_and_those_that_cost_few_requests_are_chosen() -> None:
+    chosen = [part.name for part in chosen_tables()]
+    assert chosen[:10] == NAMES[:10]
+    left_out = set(NAMES) - set(chosen)
+    assert left_out == {
+        *("product_customers", "product_team", "organization_team", "product_locations", "location_history"),
+        *("device_configuration", "ledger_versions", "daily_data_usage"),
+    }
+    assert [part.name for part in chosen_tables(all_tables=True)] == NAMES
+
+
+def test_what_is_named_is_chosen_and_nothing_else() -> None:
+    assert [part.name for part in chosen_tables(["Product_Team", "user"])] == ["product_team", "user"]
+    with pytest.raises(OptionError, match="expected one of the two"):
+        chosen_tables(["user"], all_tables=True)
+    with pytest.raises(UnknownTableError):
+        chosen_tables(["users"])
