@@ -118,6 +118,23 @@ def test_a_state_older_than_30_days_is_clipped_to_what_the_api_has(skew: float) 
 
 
 @pytest.mark.parametrize(
+    ("table", "days"), [("metrics_online", -3), ("metrics_online", 3), ("location_history", 3), ("ledger_versions", 3)]
+)
+def test_a_history_begins_30_days_ago_by_the_clock_of_the_api(table: str, days: int) -> None:
+    with _cloud(Switches(clock_skew=days * 86_400.0)) as cloud:
+        product = str(cloud.fleet.product_ids[0])
+        of_owner = {"owner_type": "product", "owner": product}
+        options = of_owner if table == "ledger_versions" else {"product_id_or_slug": product}
+        mark = cloud.ledger.mark()
+
+        result = sync(with_token(cloud, **{table: options}), table)
+
+        assert not result.errors
+        assert result.records[table]
+        assert not cloud.ledger.compare(table, options, result.records[table], since=mark)
+
+
+@pytest.mark.parametrize(
     "start", ["2020-01-01", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00.123456+02:00", "2020-01-01T00:00Z"]
 )
 def test_a_start_date_long_ago_reads_all_that_the_api_has(start: str) -> None:
