@@ -108,6 +108,10 @@ class VersionsRetriever(HistoryRetriever):
 
     before: str = ""
 
+    def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
+        # The API does not say how many there are.
+        yield [{"requests": None, "sent": 0}]
+
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
         url = self.requester.get_url(stream_slice=stream_slice)
         parameters: dict[str, Any] = dict(self._parameters(stream_slice))

@@ -33,7 +33,7 @@ class Check:
     sims: int | None = None
     """Upper bound for the SIMs of products: the API reports the pages of a list, not its length."""
     requests: int | None = None
-    """Approximate number of requests to read all tables that the token can read."""
+    """Approximate number of requests to read all tables that the token can read and that are not on request."""
     minutes_at_least: int | None = None
     served: list[str] = field(default_factory=list)
     unserved: dict[str, str] = field(default_factory=dict)
@@ -77,8 +77,10 @@ class _Asking:
         if len(products) <= MOST_PRODUCTS:
             found.sims = self._sims(found)
         lists = len(products) + in_products // ROWS_A_PAGE + 1
+        read = [part for part in map(table, found.served) if not part.on_request]
+        of_products = sum("product_id_or_slug" in part.required_options for part in read)
         # Lists are read once for their own table, once for the devices and once for the SIMs.
-        found.requests = len(found.served) + 3 * lists + found.devices + (found.sims or 0)
+        found.requests = len(read) + 3 * lists + of_products * len(products) + found.devices + (found.sims or 0)
 
     def _rows(self, name: str, found: Check) -> list[Mapping[str, Any]] | None:
         """Return the rows of a table that is one list, None if the token cannot read it."""

@@ -40,7 +40,7 @@ def costs(  # noqa: PLR0913  (as `sync` has them)
 ) -> Iterator[Cost]:
     """Yield the cost of each table that `bridge.export.sync` would read with the same options; one login.
 
-    Asks the API for the lists of products, devices and SIMs, and for nothing that is read once for each of these. A
+    Asks the API for lists such as those of products and devices, and for nothing that is read once for each of these. A
     table that the API refuses is said to be so, unless it was named. Raises ConfigurationError, SignInError,
     TemporaryError or UnexpectedError.
     """
@@ -78,8 +78,8 @@ def total(found: Iterable[Cost], limit: int) -> Cost:
 
 def _cost(part: Table, options: Options, partitions: int) -> Cost:
     count = len(descriptors(options, partitions))
-    # A table that does not fan out is one list in one reply.
-    finding, reading = reader.count_requests(part, options.config()) if part.fans_out else (0, [1])
+    # One list is one reply.
+    finding, reading = (0, [1]) if part.is_one_list else reader.count_requests(part, options.config())
     requests = count * finding + sum(pages or 1 for pages in reading)
     limit = options.config()["requests_per_5_minutes"]
     return Cost(part.name, count, requests, None not in reading, _minutes(requests, limit))

@@ -76,6 +76,11 @@ class Table:
         return bool(self.required_options)
 
     @property
+    def is_one_list(self) -> bool:
+        """Whether it is read from one list, and not once for each product, device, SIM or owner."""
+        return not self.fans_out and "owner_type" not in {option.name for option in self.options}
+
+    @property
     def columns(self) -> Mapping[str, JsonSchema]:
         """The JSON schema of each column, in order."""
         properties: Mapping[str, JsonSchema] = self.schema["properties"]
