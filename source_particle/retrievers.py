@@ -27,7 +27,7 @@ from source_particle.redaction import Known, known_names, redact
 from source_particle.replies import BodyShape
 from source_particle.requester import ParticleRequester
 from source_particle.router import path_segment, product_slice, records_of
-from source_particle.settings import EVERYTHING, Settings, table_options
+from source_particle.settings import EVERYTHING, Settings, serves_api_users, table_options
 from source_particle.settled import AnyPage, settled_page
 from source_particle.skips import Skips
 from source_particle.values import Normalizer, value_at
@@ -394,7 +394,7 @@ class TokenRetriever(ParticleRetriever):
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in self.schemas.items() if scopes else ():
-            if not any("product" in endpoint for endpoint in schema["x-endpoint"]):
+            if not serves_api_users(schema):
                 yield table, "it belongs to an API user, and only a user's own token can read this table."
             elif schema.get("x-scope", scopes[0]) not in scopes:
                 yield table, f"it lacks the scope {schema['x-scope']}."

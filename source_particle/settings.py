@@ -67,6 +67,11 @@ def table_options(config: Mapping[str, Any], table: str | None) -> Mapping[str, 
     return options
 
 
+def serves_api_users(schema: Mapping[str, Any]) -> bool:
+    """Return whether an API user's token can read a table: what is read by a user's path alone belongs to a user."""
+    return any("/products" in endpoint or "/orgs" in endpoint for endpoint in schema["x-endpoint"])
+
+
 def _options() -> Mapping[str, Mapping[str, Any]]:
     options: Mapping[str, Mapping[str, Any]] = specification()["properties"]
     return options

@@ -119,7 +119,7 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
 ) -> None:
     """Show what a read would cost: requests, and minutes at the API's limit.
 
-    Requests only lists, such as those of products, devices and SIMs. A table that the token may not read is listed with the
+    Requests only lists, such as those of products and devices. A table that the token may not read is listed with the
     reason; if you named it, the command exits with 2.
     """
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.errors import OptionError, UnknownTableError
 from source_particle import manifest, specification
+from source_particle.settings import serves_api_users
 
 JsonSchema = Mapping[str, Any]
 
@@ -103,8 +104,8 @@ class Table:
 
     @property
     def serves_api_users(self) -> bool:
-        """Whether an API user's token can read it; what is read without a product belongs to a user."""
-        return any("product" in endpoint for endpoint in self.endpoints)
+        """Whether an API user's token can read it."""
+        return serves_api_users(self.schema)
 
 
 @cache
