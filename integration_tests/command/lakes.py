@@ -43,12 +43,12 @@ def counted(part: Table, records: Iterable[Mapping[str, Any]]) -> Counter[tuple[
 
 
 def truth_of(cloud: DeviceCloud, name: str, until: str | None = None, **options: str) -> list[Record]:
-    """Return what a table holds, of vitals those before a moment."""
+    """Return what a table holds, of one that grows what is before a moment."""
     part = table(name)
     records = cloud.ledger.records(name, {**dict.fromkeys(part.required_options, "*"), **options})
     if until is None:
         return records
-    return [record for record in records if moment_of(record["updated_at"]) < moment_of(until)]
+    return [record for record in records if moment_of(record[part.cursor_field or ""]) < moment_of(until)]
 
 
 def days_ago(cloud: DeviceCloud, days: float) -> str:

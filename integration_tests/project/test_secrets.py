@@ -25,9 +25,11 @@ from integration_tests.airbyte.syncs import command_of, sync, with_password, wit
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from source_particle import requester, retrievers
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.kinds import one_of_each_kind
 from unit_tests.support.paths import ROOT
 
 TABLES = tuple(tables())
+OF_EACH_KIND = tuple(part.name for part in one_of_each_kind())
 # A device that the API refuses with an error that echoes secrets.
 REFUSED = "f" * 24
 LOGIN = "POST /oauth/token"
@@ -339,8 +341,9 @@ def test_the_search_finds_what_a_source_without_redaction_lets_out(
     cloud: DeviceCloud, canaries: Canaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrievers, "redact", lambda _records, _known: None)
-    records = sync(with_token(cloud), *TABLES).records
-    for name, place in [("devices", "devices.None"), ("user", "users.None"), ("diagnostics", "vitals")]:
+    places = {"devices": "devices.None", "user": "users.None", "diagnostics": "vitals"}
+    records = sync(with_token(cloud), *places).records
+    for name, place in places.items():
         found = canaries.found_in(json.dumps(records[name]).encode())
         assert any(where.startswith(f"{place}.") and "deep" in where for where in found), name
         assert not [where for where in found if "mobile_secret" in where and "devices" in where]
@@ -358,9 +361,10 @@ ASKS = {
     "lakeflow": """
 import json
 from bridge import ParticleLakeflowConnect
+from unit_tests.support.kinds import one_of_each_kind
 connector = ParticleLakeflowConnect(json.load(open("options.json")))
-for table in connector.list_tables():
-    list(connector.read_table(table, None, {"product_id_or_slug": "*", "device_id": "*", "iccid": "*"})[0])
+for table in one_of_each_kind():
+    list(connector.read_table(table.name, None, {"product_id_or_slug": "*", "device_id": "*", "iccid": "*"})[0])
 """,
     "somebody else": "import socket; socket.getaddrinfo('localhost', 80)",
 }
@@ -370,7 +374,7 @@ for table in connector.list_tables():
 def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Path, asking: str) -> None:
     options = {"username": cloud.username, "password": cloud.password, "base_url": cloud.url, "retry_wait_factor": "0"}
     (tmp_path / "options.json").write_text(json.dumps(options))
-    config, catalog = with_password(cloud), ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*TABLES))
+    config, catalog = with_password(cloud), ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*OF_EACH_KIND))
     [python, _, _, *arguments] = command_of("read", tmp_path, config=config, catalog=catalog)
     subprocess.run(
         [python, "-c", WATCHED + ASKS[asking], *arguments],

@@ -16,6 +16,7 @@ import yaml
 from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
 from integration_tests.airbyte.syncs import with_password
 from integration_tests.device_cloud import DeviceCloud
+from unit_tests.support.kinds import one_of_each_kind
 from unit_tests.support.paths import ROOT
 
 # One worker builds and installs, however many there are.
@@ -95,9 +96,10 @@ def test_an_installed_source_discovers_and_reads_all_that_the_fleet_holds(
     [found] = source.run("discover", config=config).parts("catalog")
     assert [stream.name for stream in found.streams] == list(TABLES)
 
-    done = source.run("read", config=config, catalog=catalog_file(*TABLES))
+    some = [part.name for part in one_of_each_kind()]
+    done = source.run("read", config=config, catalog=catalog_file(*some))
     assert done.code == 0, done.errors
-    assert differing(cloud, done.records, TABLES) == []
+    assert differing(cloud, done.records, some) == []
 
 
 def _run(command: list[str], cwd: Path) -> str:
