@@ -124,8 +124,8 @@ def test_sync_writes_every_table_that_is_not_on_request_and_reports_it(cloud: De
         }
         rows = len(cloud.ledger.records(name, options))
         assert pq.read_table(tmp_path / "out" / name).num_rows == rows
-        assert re.search(rf"│ {name} +│ +{rows} +│", result.stdout)
-        assert f"{name}: {rows} {'new ' if part.cursor_field else ''}rows in " in result.stderr
+        assert re.search(rf"│ {name} +│ +{rows:,} +│", result.stdout)
+        assert f"{name}: {rows:,} {'new ' if part.cursor_field else ''}rows in " in result.stderr
     default = [part.name for part in chosen_tables()]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *default])
     assert cloud.ledger.logins() == 1
