@@ -118,13 +118,16 @@ def test_sync_writes_every_table_that_is_not_on_request_and_reports_it(cloud: De
     assert result.returncode == 0, result.stderr
     for part in chosen_tables():
         name = part.name
+        shown = re.search(rf"│ {name} +│ +([\d,]+) +│[^│]+│ (?:new, up to (\S+))?", result.stdout)
+        assert shown
         options = {
             **dict.fromkeys(part.required_options, "*"),
             **({"device_id": device} if name == "diagnostics" else {}),
+            **({"end_date": shown[2]} if part.cursor_field else {}),
         }
         rows = len(cloud.ledger.records(name, options))
         assert pq.read_table(tmp_path / "out" / name).num_rows == rows
-        assert re.search(rf"│ {name} +│ +{rows:,} +│", result.stdout)
+        assert shown[1] == f"{rows:,}"
         assert f"{name}: {rows:,} {'new ' if part.cursor_field else ''}rows in " in result.stderr
     default = [part.name for part in chosen_tables()]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([LOCK, *default])
