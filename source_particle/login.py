@@ -6,10 +6,12 @@ again, and a token is kept until it expires or is refused.
 
 import dataclasses
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
 from airbyte_cdk.sources.types import Config
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+from airbyte_cdk.utils import airbyte_secrets_utils
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import OneOriginSession, budget_of, budgeted_session
 from source_particle.cancellation import pause
 from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
-from source_particle.masking import SPELLINGS, keep_secret, secrets_in
+from source_particle.masking import keep_secret, masked, secrets_in
 from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
 
@@ -247,8 +249,23 @@ def forget_accounts() -> None:
 def mask_secrets(config: Mapping[str, Any]) -> None:
     """Mask the secrets in a configuration, in every spelling, in everything the CDK writes from now on."""
     keep_secret(secrets_in(config))
-    # The CDK's entry point has its own list, of literal spellings.
-    update_secrets(SPELLINGS)
+    _mask_in_cdk()
+
+
+@cache
+def _mask_in_cdk() -> None:
+    """Let the CDK mask by `masked` too, once: it knows the literal spelling of a secret alone.
+
+    Each of its modules has a name of its own for the function; a later one imports the new function.
+    """
+    literally = airbyte_secrets_utils.filter_secrets
+
+    def filter_secrets(string: str) -> str:
+        return literally(masked(string))
+
+    for module in list(sys.modules.values()):
+        if vars(module).get("filter_secrets") is literally:
+            vars(module)["filter_secrets"] = filter_secrets
 
 
 @dataclass

@@ -1,46 +1,56 @@
 """Masks the secrets that this process knows, in every spelling that a log or an error could print.
 
-A secret rarely shows as it was typed: an exception quotes it with backslashes, a URL with percent signs, a header in
-base64. So each secret is kept together with all of its spellings, and masked as any of them.
+A secret rarely shows as it was typed: JSON escapes characters in several ways, and may escape any, a URL encodes them
+with percent signs, HTML as entities, Python as backslashes, and each of them may be quoted in another one. So a secret
+becomes one regular expression, with all spellings of each of its characters. The backslashes before a character are
+counted separately, which leaves one way to match a text, in time proportional to its length.
 """
 
 import base64
-import html
-import json
+import re
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from html.entities import html5
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from source_particle.redaction import REDACTED, SECRET_NAME
 
-# How deep texts are quoted within each other: a value in JSON, within a string in JSON, within an error.
-DEEPEST_QUOTE = 3
-# Fewer characters of base64 would match by chance.
-SHORTEST_BASE64 = 8
+# How deep texts are quoted within each other: a value in JSON, within a string in JSON, within an error. Each quotation
+# doubles the backslashes, and adds one before a quotation mark.
+DEEPEST_QUOTE = 4
+# Fewer characters of base64, or fewer hexadecimal digits, would match by chance.
+SHORTEST_ENCODED = 8
 # Options about secrets that are not secrets.
 NO_SECRETS = ("username", "auth_type", "token_cache_file", "token_lifetime")
 
-SPELLINGS: list[str] = []
-"""Every spelling of every known secret, longest first, so that none leaves part of another one visible.
+SECRETS: list[tuple[str, re.Pattern[str]]] = []
+"""Every known secret and its spellings, longest first, so that none leaves part of another one visible."""
 
-One list for the life of the process: whoever masks by it, as the CDK does, also masks what becomes known later.
-"""
+_QUOTED = 2**DEEPEST_QUOTE
+_PERCENT = "%(?:25){0,3}"
+_AMPERSAND = f"(?:&|u0026|{_PERCENT}26)(?:amp;)*"
+_HASH, _SEMICOLON = f"(?:#|{_PERCENT}23)", f"(?:;|{_PERCENT}3[bB])"
+_ENCODED_BACKSLASH = rf"\\u005[cC]|{_PERCENT}5[cC]|&(?:amp;)*(?:#0*92|#[xX]0*5[cC]|bsol);"
+_BACKSLASH = rf"(?:{_ENCODED_BACKSLASH}|\\)"
+_ESCAPE = f"{_BACKSLASH}{{1,{_QUOTED - 1}}}"
+_LETTERS = {"\0": "0", "\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e"}
+# Backslashes, and what follows them: a character, or quotation marks of one kind, which SQL and CSV double.
+_PARTS = re.compile(r"""(\\*)('+|"+|[^\\]|\Z)""")
 
 
 def keep_secret(secrets: Iterable[str]) -> None:
     """Mask these values from now on, wherever `masked` is applied."""
-    known = set(SPELLINGS)
-    for secret in set(filter(None, secrets)) - known:
-        for spelling in spellings(secret) - known:
-            # Not sorted in place: another thread would see an empty list meanwhile.
-            insort(SPELLINGS, spelling, key=lambda other: -len(other))
+    for secret in set(filter(None, secrets)) - {known for known, _ in SECRETS}:
+        # Not sorted in place: another thread would see an empty list meanwhile.
+        insort(SECRETS, (secret, spellings(secret)), key=lambda known: -len(known[0]))
 
 
 def masked(text: str) -> str:
     """Return a text without any known secret."""
-    for spelling in SPELLINGS:
-        text = text.replace(spelling, REDACTED)
+    for _, pattern in SECRETS:
+        text = pattern.sub(REDACTED, text)
     return text
 
 
@@ -53,69 +63,76 @@ def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
             yield from _texts(value)
 
 
-def spellings(secret: str) -> set[str]:
-    """Return a secret as Python, JSON, URLs, HTML, bytes and base64 write it, and nested in each other."""
-    once = {secret, *(escape(secret) for escape in ESCAPES)}
-    in_urls = {spelling for text in once for spelling in _in_urls(text)}
-    # An address within an address, such as a redirect after signing in, is encoded twice.
-    in_urls |= {spelling for text in _in_urls(secret) for spelling in _in_urls(text)}
-    found = once | in_urls | {html.escape(secret), html.escape(secret, quote=False)}
-    latest = found
-    for _ in range(DEEPEST_QUOTE):
-        latest = {escape(text) for text in latest for escape in ESCAPES} - found
-        found |= latest
-    return found | set(_in_base64(secret))
-
-
-def _each(spell: Callable[[str], str], quoting: str = "") -> Callable[[str], str]:
-    """Return spellings of a text character by character, with a backslash before one of the quotation marks."""
-    marks = str.maketrans({quoting: f"\\{quoting}"} if quoting else {})
-    return lambda text: "".join(map(spell, text)).translate(marks)
-
-
-def _python(character: str) -> str:
-    return repr(character)[1:-1]
-
-
-def _python_ascii(character: str) -> str:
-    return ascii(character)[1:-1]
-
-
-def _python_bytes(character: str) -> str:
-    # Half a surrogate pair cannot be encoded.
-    return "".join(repr(bytes([byte]))[2:-1] for byte in character.encode("utf-8", "surrogatepass"))
-
-
-ESCAPES: tuple[Callable[[str], str], ...] = (
-    *(_each(spell, mark) for spell in (_python, _python_ascii, _python_bytes) for mark in ("", "'", '"')),
-    lambda text: json.dumps(text)[1:-1],
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-)
-
-
-def _in_urls(secret: str) -> Iterator[str]:
+def spellings(secret: str) -> re.Pattern[str]:
+    """Return an expression for a secret as Python, JSON, URLs, HTML, SQL, hexadecimal digits and base64 write it."""
     raw = secret.encode("utf-8", "surrogatepass")
-    # `requests` leaves more characters unencoded than the standard library.
-    for spelling in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="!#$%&'()*+,/:;=?@[]~")):
-        yield spelling
-        yield _lower_hex(spelling)
+    encoded = [*_in_base64(raw)]
+    if len(raw) * 2 >= SHORTEST_ENCODED:
+        encoded.append("".join(_hex(byte, 2) for byte in raw))
+    return re.compile("|".join([_in_text(secret), *encoded]))
 
 
-def _lower_hex(spelling: str) -> str:
-    first, *rest = spelling.split("%")
-    return "%".join([first, *(part[:2].lower() + part[2:] for part in rest)])
+def _in_text(secret: str) -> str:
+    found = []
+    # With a code of a backslash in it, there would be many ways to match a text that repeats it.
+    backslash = r"\\" if re.search(_ENCODED_BACKSLASH, secret) else _BACKSLASH
+    for count, text in ((len(part[1]), part[2]) for part in _PARTS.finditer(secret) if part[0]):
+        most = count * _QUOTED + (_QUOTED - 1 if text else 0)
+        found.append(f"{backslash}{{{count},{most}}}{_spelled(text[0]) if text else ''}")
+        if text[:1] in ("'", '"'):
+            found.append(f"(?:{_quoted(text[0], backslash)}){{{len(text) - 1},{2 * len(text) - 1}}}")
+    return "".join(found)
 
 
-def _in_base64(secret: str) -> Iterator[str]:
+def _quoted(character: str, backslash: str = _BACKSLASH) -> str:
+    return f"{backslash}{{0,{_QUOTED - 1}}}{_spelled(character)}"
+
+
+@cache
+def _spelled(character: str) -> str:
+    """Return an expression for a character, as itself and as it is escaped; without the backslashes before it."""
+    code = ord(character)
+    # Half a surrogate pair cannot be encoded otherwise.
+    utf8, utf16 = (character.encode(name, "surrogatepass") for name in ("utf-8", "utf-16-be"))
+    units = [int.from_bytes(utf16[at : at + 2], "big") for at in range(0, len(utf16), 2)]
+    entity = "|".join([f"{_HASH}(?:0*{code}|[xX]0*{_hex(code)})", *_entities().get(character, ())])
+    ways = [
+        _ESCAPE.join(f"u{_hex(unit, 4)}" for unit in units),
+        _ESCAPE.join(f"x{_hex(byte, 2)}" for byte in utf8),
+        f"x{_hex(code, 2)}|U{_hex(code, 8)}|u\\{{0*{_hex(code)}\\}}",
+        "".join(f"{_PERCENT}{_hex(byte, 2)}" for byte in utf8),
+        f"{_AMPERSAND}(?:{entity}){_SEMICOLON}",
+    ]
+    if character in _LETTERS:
+        ways.append(_LETTERS[character])
+    # Last: a longer spelling may begin with the character, and would be masked in part.
+    ways.append("[ +]" if character in " +" else re.escape(character))
+    return f"(?:{'|'.join(ways)})"
+
+
+@cache
+def _entities() -> Mapping[str, list[str]]:
+    """Return the names of each character in HTML."""
+    names = defaultdict(list)
+    for name, text in html5.items():
+        if name.endswith(";"):
+            names[text].append(name[:-1])
+    return names
+
+
+def _hex(number: int, digits: int = 0) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{number:0{digits}x}")
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
     """Yield the part of base64 text that belongs to the secret, for each position within three bytes."""
-    raw = secret.encode("utf-8", "surrogatepass")
     for before in range(3):
         # The characters at both ends also contain bits of the surrounding text.
         own = slice(-(-before * 8 // 6), (before + len(raw)) * 8 // 6)
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             spelling = encode(b" " * before + raw).decode()[own]
-            if len(spelling) >= SHORTEST_BASE64:
-                yield spelling
+            if len(spelling) >= SHORTEST_ENCODED:
+                yield "".join(letter if letter.isalnum() else _quoted(letter) for letter in spelling)
 
 
 def _texts(value: Any) -> Iterator[str]:

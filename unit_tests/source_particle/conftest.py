@@ -14,9 +14,7 @@ from unit_tests.support.built import BASE_URL, TOKEN_URL, grant
 @pytest.fixture(autouse=True)
 def _no_remembered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
-    spellings: list[str] = []
-    monkeypatch.setattr(masking, "SPELLINGS", spellings)
-    monkeypatch.setattr(login, "SPELLINGS", spellings)
+    monkeypatch.setattr(masking, "SECRETS", [])
 
 
 @pytest.fixture
