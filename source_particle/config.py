@@ -18,8 +18,10 @@ UNSET: tuple[Any, ...] = (None, "", {})
 # Control characters and halves of surrogate pairs cannot be typed, and some protocols cannot carry them.
 UNTYPEABLE = ("Cc", "Cs")
 TRIMMED = {"access_token", "username"}
-# In an address, the parts before @ and after ? or # may contain a password or a token.
-_ADDRESS_SECRETS = re.compile(r".*@|(?<=[?#]).+", re.DOTALL)
+# In an address, the parts before @ and after ? or # may contain a password or a token, even if these are encoded.
+_ADDRESS_SECRETS = re.compile(r".*(?:@|%(?:25)*40)|(?<=[?#]).+|(?<=%3[Ff]|%23).+", re.DOTALL)
+# An address, or one with a typo, that has neither user and password nor a query.
+_PLAIN_ADDRESS = re.compile(r"(?:[a-z]*:)?/*[\w.-]+(?::[0-9]{1,5})?(?:/[\w./-]*)?", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d)(?::(\d\d)(?:\.\d{1,6})?)?(?:Z|[+-](\d\d):(\d\d))?)?", re.ASCII)
 
 
@@ -91,7 +93,7 @@ def _names(properties: Mapping[str, Any]) -> str:
 def _problems(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     if schema["type"] != "object":
         if not fits(value, schema):
-            received = "a malformed value" if schema.get("airbyte_secret") else shown(value)
+            received = "a malformed value" if schema.get("airbyte_secret") else shown(value, path)
             yield f"{path}: received {received}, expected {expected(schema)}"
     elif not isinstance(value, Mapping):
         yield f"{path}: received {shown(value)}, expected an object with options."
@@ -158,14 +160,16 @@ def expected(schema: Mapping[str, Any]) -> str:
     return f"{kind} of at least {low}." if low is not None else f"{kind} above {schema['exclusiveMinimum']}."
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, option: str = "") -> str:
     """Return a user's value in quotes, without possible secrets: people paste addresses with passwords."""
+    if option == "base_url" and not (isinstance(value, str) and _PLAIN_ADDRESS.fullmatch(value)):
+        return "a value that is not quoted because it may contain a password"
     text = _ADDRESS_SECRETS.sub(_hidden, value) if isinstance(value, str) else value
     return visible(scrubbed(masked(repr(text))))[:LONGEST_QUOTE]
 
 
 def _hidden(found: re.Match[str]) -> str:
-    return f"{REDACTED}@" if found[0].endswith("@") else REDACTED
+    return f"{REDACTED}@" if found[0].endswith(("@", "40")) else REDACTED
 
 
 def _is_typeable(text: str) -> bool:

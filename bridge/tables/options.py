@@ -152,7 +152,7 @@ def _defaulted() -> list[Option]:
 def _typed(text: str, option: Option, place: str) -> Any:
     value = _read(text, option.schema["type"])
     if value is None or not fits(value, option.schema):
-        received = "a malformed value" if option.name in credential_names() else shown(text)
+        received = "a malformed value" if option.name in credential_names() else shown(text, option.name)
         raise OptionError(
             f"Received {received} for option {option.name} of {place}; expected {expected(option.schema)}"
         )

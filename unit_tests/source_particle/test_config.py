@@ -96,15 +96,29 @@ def test_nothing_under_credentials_is_ever_quoted(credentials: Any) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["me:h0t@host", "https://me:h0t@host", "https://me:a?h0t@host", "https://host?access_token=h0t", "https://host/#h0t",
-     "https://host/?key=h0t&x=y", "https://host/v1/devices/" + "0a" * 20, "https://host/ bearer h0th0th0th0th0th0t"],
+    ["me:h0t@host", "h0t@host", "https://me:h0t@host", "https://me:a?h0t@host", "https://host?access_token=h0t",
+     "https://host/#h0t", "https://host/?key=h0t&x=y", "https://host/v1/devices/" + "0a" * 20,
+     "https://host/ bearer h0th0th0th0th0th0t", "http//me:h0t%40host", "http//me:h0t%2540host", "http:me:h0t/host",
+     "http://host%3Fkey=h0t", "http://host;access_token=h0t", "http//me:h0t", "http://me:h0t\\u0040host",
+     "h0t&#64;host"],
 )  # fmt: skip
-def test_an_address_with_a_typo_is_quoted_without_the_secrets_in_it(address: str) -> None:
+def test_an_address_with_a_typo_is_quoted_only_if_no_secret_can_be_in_it(address: str) -> None:
     text = said({"credentials": TOKEN, "base_url": address})
-    assert text.startswith("base_url: received '")
+    assert text.startswith("base_url: received ")
     assert "must be https" in text
     assert "h0t" not in text
     assert "0a0a" not in text
+
+
+@pytest.mark.parametrize(
+    "address", ["http://api.particle.io", "htp://api.particle.io/", "api.particle.io:443/v1", "https:/api.particle.io"]
+)
+def test_a_plain_address_is_quoted(address: str) -> None:
+    assert said({"credentials": TOKEN, "base_url": address}).startswith(f"base_url: received {address!r}, expected")
+
+
+def test_an_encoded_address_in_another_option_is_quoted_without_secrets() -> None:
+    assert shown("http//me:h0t%40host%3Fkey=h0t") == "'****@host%3F****'"
 
 
 @pytest.mark.parametrize(
