@@ -233,16 +233,3 @@ def _stream_reader(name: str) -> ParticleStreamReader:
     required = dict.fromkeys(tables()[name].required_options, "*")
     made = source(**PASSWORD, **required, path=name)
     return made.streamReader(made.schema())
-
-
-def test_what_py4j_logs_of_its_commands_holds_no_credentials(caplog: pytest.LogCaptureFixture) -> None:
-    register(Mock(**{"sparkContext.defaultParallelism": 3}))
-    command = "c\no12\noption\nsaccess_token\ns0123456789\ne\n"
-    with caplog.at_level(logging.DEBUG, logger="py4j"):
-        for name in ("py4j.clientserver", "py4j.java_gateway"):
-            logging.getLogger(name).debug(f"Command to send: {command}")
-            logging.getLogger(name).debug("Command to send: c\noption\nsPassword\nsa b\\nc\nsnum_workers\ns4\ne\n")
-    assert "0123456789" not in caplog.text
-    assert "a b" not in caplog.text
-    assert caplog.text.count("saccess_token\ns****\ne") == 2
-    assert caplog.text.count("snum_workers\ns4") == 2
