@@ -25,8 +25,10 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print a value as JSON; characters that a terminal might obey are escaped, which leaves the data the same."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    lines = (line if line.isprintable() else _escaped(line) for line in text.split("\n"))
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -59,12 +61,16 @@ def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows as CSV; nested values are JSON."""
+    """Print rows as CSV; nested values are JSON.
+
+    A file or a pipe gets the data unchanged. A terminal might obey control characters, so they are spelled out there.
+    """
     import csv  # noqa: PLC0415
 
+    shown = visible if sys.stdout.isatty() else str
     lines = csv.writer(sys.stdout)
     lines.writerow(columns)
-    lines.writerows([_text(row[name]) for name in columns] for row in rows)
+    lines.writerows([shown(_text(row[name])) for name in columns] for row in rows)
 
 
 def print_tree(table: Table) -> None:
@@ -82,6 +88,10 @@ def print_tree(table: Table) -> None:
 def visible(text: str) -> str:
     """Return text with control characters spelled out, because names of devices are foreign text."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _cell(value: Any) -> str:

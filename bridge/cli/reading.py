@@ -83,7 +83,9 @@ def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     password: Password = None,
     base_url: BaseUrl = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV; a terminal shows control characters as \\x1b.")
+    ] = False,
 ) -> None:
     """Show some rows of a table. Stops reading once it has them."""
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that other commands start fast)
