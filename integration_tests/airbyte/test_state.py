@@ -21,9 +21,10 @@ from bridge.tables.catalog import tables
 from integration_tests.airbyte.syncs import State, command_of, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from unit_tests.support.catalogs import catalog_of
+from unit_tests.support.kinds import one_of_each_kind
 from unit_tests.support.paths import ROOT
 
-ALL = tuple(tables())
+SOME = tuple(part.name for part in one_of_each_kind())
 Key = tuple[str, str]
 
 YESTERDAY = iso_ms(datetime.now(timezone.utc) - timedelta(hours=20))
@@ -203,8 +204,8 @@ def test_a_sync_that_is_killed_resumes_from_its_last_state(small: DeviceCloud, t
 
 def test_two_full_refreshes_give_the_same(small: DeviceCloud, cloud: DeviceCloud) -> None:
     for server in (small, cloud):
-        once, again = (sync(with_token(server), *ALL) for _ in range(2))
-        for table in ALL:
+        once, again = (sync(with_token(server), *SOME) for _ in range(2))
+        for table in SOME:
             assert _in_order(once.records[table]) == _in_order(again.records[table]), table
 
 
@@ -215,19 +216,19 @@ def _in_order(records: list[dict[str, Any]]) -> list[str]:
 def test_one_catalog_may_hold_both_modes(small: DeviceCloud) -> None:
     state = _state(_at(YESTERDAY), _devices(small))
 
-    result = sync(with_token(small), *ALL, state=state, incremental={"diagnostics"})
+    result = sync(with_token(small), *SOME, state=state, incremental={"diagnostics"})
 
     assert not result.errors
-    others = [table for table in ALL if table != "diagnostics"]
+    others = [table for table in SOME if table != "diagnostics"]
     assert not any(small.ledger.compare(table, {}, result.records[table]) for table in others)
     assert 0 < len(result.records["diagnostics"]) < len(small.ledger.records("diagnostics"))
 
 
 def test_tables_without_a_cursor_are_read_whole_in_an_incremental_sync_too(small: DeviceCloud) -> None:
-    first = sync(with_token(small), *ALL, incremental=True)
+    first = sync(with_token(small), *SOME, incremental=True)
 
-    second = sync(with_token(small), *ALL, state=first.state)
+    second = sync(with_token(small), *SOME, state=first.state)
 
     for result in (first, second):
-        whole = [table for table in ALL if tables()[table].cursor_field is None]
+        whole = [table for table in SOME if tables()[table].cursor_field is None]
         assert not any(small.ledger.compare(table, {}, result.records[table]) for table in whole)

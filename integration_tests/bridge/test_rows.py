@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bridge.rows.batches import clean_records, record_batches
-from bridge.tables.catalog import Table, tables
+from bridge.tables.catalog import Table
 from integration_tests.device_cloud import DeviceCloud, FleetSize
+from unit_tests.support.kinds import table_parameters
 from unit_tests.support.restoring import alike, restored
 
 
@@ -18,7 +19,7 @@ def rows_of(part: Table, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 pytestmark = pytest.mark.fleet(FleetSize(products=2, devices=8))
 
 
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_every_record_of_a_fleet_is_kept_whole(part: Table, cloud: DeviceCloud) -> None:
     known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
     assert known
@@ -26,7 +27,7 @@ def test_every_record_of_a_fleet_is_kept_whole(part: Table, cloud: DeviceCloud) 
         assert alike(record, restored(row))
 
 
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_records_together_are_the_rows_that_they_are_alone(part: Table, cloud: DeviceCloud) -> None:
     records = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
     misfits: list[Any] = [{"err": -210}, 1.5, []]
@@ -41,7 +42,7 @@ def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "_rescued_data": json.loads(row["_rescued_data"] or "{}")}
 
 
-@pytest.mark.parametrize("part", tables().values(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", table_parameters())
 def test_clean_records_are_what_batches_hold(part: Table, cloud: DeviceCloud) -> None:
     known = cloud.ledger.records(part.name, dict.fromkeys(part.required_options, "*"))
     assert list(clean_records(known, part)) == rows_of(part, known)
