@@ -169,7 +169,7 @@ class BudgetedAdapter(DeadlineAdapter):
             self.budget.note(None)
             self.budget.api_clock.tell(response.headers.get("Date"))
             return response
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             self.budget.note(started)
             raise
         finally:

@@ -24,7 +24,7 @@ from source_particle.budget import budget_of
 from source_particle.cancellation import endings, pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, MalformedBodyError, Refused, SignInRefusedError
 from source_particle.redaction import scrubbed
-from source_particle.replies import BodyShape, api_message, error_code, remember_page
+from source_particle.replies import BodyShape, api_message, error_code, is_refusal, remember_page
 from source_particle.settings import Settings
 
 LOGGER = logging.getLogger("airbyte.source_particle")
@@ -50,8 +50,11 @@ class ParticleErrorHandler(DefaultErrorHandler):
             return self._interpret_body(response_or_exception)
         resolution = self._foreseen(response_or_exception)
         code = error_code(response_or_exception)
-        if code is None and resolution.response_action in (ResponseAction.FAIL, ResponseAction.IGNORE):
-            # A firewall's page, say. Taken for a refusal, it would leave out what is there.
+        is_skip = resolution.response_action == ResponseAction.IGNORE
+        if (is_skip and not is_refusal(response_or_exception)) or (
+            code is None and resolution.response_action == ResponseAction.FAIL
+        ):
+            # A firewall's page, say, or a gateway's JSON. Taken for a refusal, it would leave out what is there.
             return _not_from_the_api(response_or_exception, "its body is not one of the API's errors")
         if resolution.response_action == ResponseAction.REFRESH_TOKEN_THEN_RETRY:
             _refuse_a_second_time(response_or_exception)
@@ -95,7 +98,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
             raise AirbyteTracedException(message=UNVERIFIED.format(url), failure_type=FailureType.config_error)
         what = f"No complete answer arrived ({type(error).__name__})."
         advice = "Check base_url, and whether this machine can reach it; if it can, start the sync again later."
-        if isinstance(error, requests.ConnectionError) and budget_of(settings).is_unreachable:
+        if isinstance(error, (requests.ConnectionError, requests.Timeout)) and budget_of(settings).is_unreachable:
             # Most likely the address is wrong or the way to it is closed: more retries would only be silence.
             raise AirbyteTracedException(
                 message=f"{url}: {what} {advice}", failure_type=FailureType.transient_error

@@ -26,10 +26,11 @@ from source_particle.budget import OneOriginSession, budget_of, budgeted_session
 from source_particle.cancellation import pause
 from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
 from source_particle.masking import keep_secret, masked, secrets_in
+from source_particle.replies import is_refusal
 from source_particle.settings import Settings
 from source_particle.token_cache import read_private_json, write_private_json
 
-CONNECT_AND_READ_TIMEOUT = (6, 30)
+CONNECT_AND_READ_TIMEOUT = (6, 15)
 # A reply of a few hundred bytes, for which everything else waits.
 LONGEST_REPLY = 60.0
 LOGIN_RETRIES = 3
@@ -37,7 +38,7 @@ LOGIN_RETRIES = 3
 YOUNGEST_REPLACEABLE = 60.0
 # A token is renewed this long before it expires, so that none expires on its way to the server.
 EXPIRY_MARGIN = 60.0
-# How the API itself refuses to sign in; with another status, or without an error in JSON, something else answered.
+# How the API itself refuses to sign in; with another status, or another body than its own, something else answered.
 OWN_REFUSALS = (400, 401, 403)
 # Particle's own tools identify themselves like this; it is how an account signs in for itself.
 OAUTH_CLIENT = ("particle", "particle")
@@ -170,7 +171,7 @@ class Account:
                 continue
             if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
                 refusal = self._refused(response)
-                if isinstance(_json_object(response).get("error"), str) and response.status_code in OWN_REFUSALS:
+                if response.status_code in OWN_REFUSALS and is_refusal(response):
                     self._refusal = refusal
                 raise SignInRefusedError(refusal)
             reply = _json_object(response)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -30,6 +31,10 @@ TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Where an error says what is wrong, in the order of Particle's own command line tool.
 ERROR_KEYS = ("error_description", "description", "error", "errors", "info", "message")
+# All that the API was seen to write into a refusal; a gateway between it and this machine has other names.
+REFUSAL_KEYS = frozenset({"ok", "error", "errors", "error_description", "description", "info", "code", "mfa_token"})
+# What a gateway says, where the API says `Permission Denied` or what was not found.
+REASON_PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]00:?00)", re.ASCII)
 
 
@@ -56,6 +61,8 @@ class BodyShape:
         body = _parsed(content)
         if _is_error(body):
             raise MalformedBodyError("it is an error object")
+        if self.records_key is not None and _is_error_beside_nothing(body, self.records_key):
+            raise MalformedBodyError(f"its {self.records_key!r} is empty, and it says that something went wrong")
         if self.bare_list_is and isinstance(body, list):
             body = {self.bare_list_is: body}
         records = self._records(body)
@@ -126,6 +133,20 @@ def error_code(response: requests.Response) -> str | None:
     return code if isinstance(code, str) else ""
 
 
+def is_refusal(response: requests.Response) -> bool:
+    """Return whether the API itself says no, in one of its own shapes, so that what was asked for may be left out."""
+    body = _error_body(response) or {}
+    if body.keys() - REFUSAL_KEYS:
+        return False
+    if body.get("ok") is False:
+        return True
+    error = body.get("error")
+    is_explained = any(isinstance(body.get(name), str) for name in ("error_description", "description", "info"))
+    return (
+        isinstance(error, str) and bool(error) and (is_explained or error.strip(" .").casefold() not in REASON_PHRASES)
+    )
+
+
 def _error_body(response: requests.Response) -> dict[str, Any] | None:
     try:
         body = _parsed(response.content)
@@ -137,8 +158,17 @@ def _error_body(response: requests.Response) -> dict[str, Any] | None:
 def _is_error(body: Any) -> bool:
     """Whether a body says that something went wrong, whatever records it holds beside that."""
     return isinstance(body, dict) and (
-        body.get("ok") is False or any(body.get(name) for name in ("error", "errors", "error_description"))
+        body.get("ok") in (False, "false") or any(body.get(name) for name in ("error", "errors", "error_description"))
     )
+
+
+def _is_error_beside_nothing(body: Any, records_key: str) -> bool:
+    """Whether a body without records explains why, in words that a good reply could also have beside its records."""
+    if not isinstance(body, dict) or body.get(records_key):
+        return False
+    code = body.get("code")
+    is_failure = body.get("success") in (False, "false") or (isinstance(code, int) and code >= HTTPStatus.BAD_REQUEST)
+    return is_failure or any(isinstance(body.get(name), str) for name in ("description", "info", "message"))
 
 
 def _quoted(said: str) -> str:

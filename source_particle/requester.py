@@ -25,6 +25,9 @@ from source_particle.settings import Settings
 # one.
 AS_WRITTEN = (type(NotImplemented),)
 
+# Seconds of silence that end a request of `check`, or one for the token and the API's clock.
+SHORT_PATIENCE = 15.0
+
 
 @dataclass
 class ParticleRequester(HttpRequester):
@@ -56,8 +59,13 @@ class ParticleRequester(HttpRequester):
             authenticator=self.get_authenticator(),
             error_handler=self.handler,
             backoff_strategy=self.handler.backoff_strategies,
-            request_timeout=(self.connect_timeout_in_seconds, self.read_timeout_in_seconds),
+            request_timeout=(self.connect_timeout_in_seconds, self._patience()),
         )
+
+    def _patience(self) -> float:
+        """Return how long the API may be silent: not long where somebody waits for nothing but a few words about it."""
+        plan, patience = Settings.of(self.config).plan, self.read_timeout_in_seconds
+        return min(patience, SHORT_PATIENCE) if plan.checking or plan.clock else patience
 
     def get_request_params(
         self,

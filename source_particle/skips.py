@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+import requests
 from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle import manifest
@@ -37,8 +38,10 @@ class Skips:
 
     def add(self, name: str, refusal: Refused) -> None:
         """Note that something which `*` found was refused; raises Refused where that is an error."""
-        # Nothing is lost: an API user has no devices, SIMs or products of its own.
-        if self._fails and not refusal.is_closed_to_api_users:
+        # Nothing is lost where there is nothing: an API user has no devices, SIMs or products of its own, and 404 says
+        # that a product has no SIMs, or that something was removed while the table was read.
+        is_denied = refusal.status != requests.codes.not_found and not refusal.is_closed_to_api_users
+        if self._fails and is_denied:
             raise Refused(f"{refusal.message} {ON_REFUSED}", refusal.status)
         LOGGER.info("%s: skipped %s: %s", self._table, name, refusal.message)
         with self._lock:

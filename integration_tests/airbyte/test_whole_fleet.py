@@ -133,6 +133,25 @@ def test_a_refusal_fails_where_the_user_says_so(cloud: DeviceCloud) -> None:
     assert "because on_refused is fail" in failed.errors
 
 
+@pytest.mark.parametrize("table", ["product_sims", "sim_data_usage", "fleet_data_usage"])
+def test_a_product_without_sims_fails_nothing(cloud: DeviceCloud, table: str) -> None:
+    result = sync(with_token(cloud, on_refused="fail"), table)
+
+    assert not result.errors
+    assert result.records[table]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("route", ["GET /v1/products/:p/diagnostics/:id", "GET /v1/products/:p/devices"])
+def test_a_gateways_json_is_no_refusal(cloud: DeviceCloud, route: str, status: int) -> None:
+    body = json.dumps({"message": "Forbidden"})
+    cloud.faults.add(Fault(route, at=3, times=None, status=status, body=body))
+
+    result = sync(with_token(cloud), "diagnostics")
+
+    assert "is not one of the API's errors" in result.errors
+
+
 def test_every_device_that_was_skipped_is_named(cloud: DeviceCloud) -> None:
     cloud.faults.add(Fault("GET /v1/products/:p/diagnostics/:id", at=2, times=None, status=403, body=NO))
 

@@ -226,6 +226,22 @@ def test_an_api_is_unreachable_once_it_was_tried_for_a_while_and_has_never_answe
     assert not spender.is_unreachable, "one that has answered is worth more patience"
 
 
+@pytest.mark.parametrize("silence", [requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout])
+def test_a_server_that_stays_silent_is_as_unreachable_as_one_that_is_not_there(
+    silence: type[requests.RequestException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise silence
+
+    monkeypatch.setattr("source_particle.budget.DeadlineAdapter.send", fail)
+    monkeypatch.setattr(budget, "FIRST_CONTACT", 0.0)
+    with requests.Session() as session:
+        budgeted_session(session, Settings.of(config()))
+        with pytest.raises(silence):
+            session.get("https://api.particle.io/v1/user", timeout=1)
+    assert budget_of(Settings.of(config())).is_unreachable
+
+
 # ---- redirects ----
 
 

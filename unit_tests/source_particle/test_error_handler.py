@@ -112,11 +112,43 @@ def test_a_refusal_that_is_not_in_the_apis_words_is_no_refusal(status: int, body
     assert "is not one of the API's errors" in str(outcome.error_message)
 
 
-@pytest.mark.parametrize(
-    "body", ["{}", '{"ok":false}', '{"error":"x"}', '{"ok":false,"errors":["x"]}', '{"message":"x"}']
-)
-def test_a_refusal_in_the_apis_words_is_one(body: str) -> None:
-    outcome = interpreted(reply(404, body, url=URL))
+GATEWAYS = [
+    {},
+    {"ok": True},
+    {"error": ""},
+    {"error": "Forbidden"},
+    {"error": "Not Found."},
+    {"error": {"code": 403, "message": "Blocked"}},
+    {"message": "Missing Authentication Token"},
+    {"status": 403, "error": "Access denied", "path": "/v1/devices"},
+    {"fault": {"faultstring": "denied"}},
+    {"errors": ["Blocked"]},
+]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("body", GATEWAYS, ids=json.dumps)
+def test_the_json_of_a_gateway_is_no_refusal(status: int, body: dict[str, object]) -> None:
+    outcome = interpreted(reply(status, json.dumps(body), url=URL))
+    assert isinstance(outcome, ErrorResolution)
+    assert outcome.response_action == ResponseAction.RETRY
+
+
+REFUSALS = [
+    {"ok": False},
+    {"ok": False, "error": "Not found"},
+    {"ok": False, "errors": [["Product not found", 404]], "code": 500},
+    {"error": "Permission Denied", "info": "I didn't recognize that device name or ID"},
+    {"error": "Forbidden", "error_description": "Why."},
+    {"error": "bad_request", "description": "Why."},
+    {"error": "Device not found"},
+]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("body", REFUSALS, ids=json.dumps)
+def test_a_refusal_in_the_apis_words_is_one(status: int, body: dict[str, object]) -> None:
+    outcome = interpreted(reply(status, json.dumps(body), url=URL))
     assert isinstance(outcome, ErrorResolution)
     assert outcome.response_action == ResponseAction.IGNORE
 

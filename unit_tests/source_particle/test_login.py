@@ -60,7 +60,7 @@ def test_a_login_says_who_signs_in_and_waits_only_so_long(server: Mocker) -> Non
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["Authorization"] == f"Basic {b64encode(b'particle:particle').decode()}"
     timeout: Any = request.timeout
-    assert timeout == (6, 30)
+    assert timeout == (6, 15)
 
 
 def test_the_lifetime_of_a_token_can_be_chosen(server: Mocker) -> None:
@@ -131,6 +131,9 @@ def test_where_token_and_password_were_changed_one_login_is_sent_however_often_i
         {"status_code": 407, "text": "proxy"},
         {"status_code": 403, "text": "<html>blocked"},
         {"status_code": 400, "json": ["error"]},
+        {"status_code": 403, "json": {"error": "Forbidden"}},
+        {"status_code": 403, "json": {"message": "Forbidden"}},
+        {"status_code": 401, "json": {"status": 401, "error": "Login required", "path": "/oauth/token"}},
     ],
 )
 def test_what_is_not_the_apis_own_refusal_is_not_remembered(server: Mocker, reply: dict[str, Any]) -> None:

@@ -104,6 +104,30 @@ def test_what_is_nested_too_deep_is_malformed() -> None:
         SHAPES[0].page(b"[" * 100_000 + b"]" * 100_000)
 
 
+BESIDE_NOTHING = [
+    {"ok": False},
+    {"ok": 0},
+    {"ok": "false"},
+    {"success": False},
+    {"error": "Timed out."},
+    {"errors": ["x"]},
+    {"code": 500},
+    {"code": 503, "message": "Timed out"},
+    {"info": "upstream failure"},
+    {"message": "x"},
+    {"description": "x"},
+]
+
+
+@each_shape
+@pytest.mark.parametrize("error", BESIDE_NOTHING, ids=repr)
+def test_an_error_beside_an_empty_list_is_no_empty_list(shape: BodyShape, error: dict[str, Any]) -> None:
+    if shape.records_key is None or shape.single:
+        return
+    with pytest.raises(MalformedBodyError, match=r"error object|went wrong"):
+        shape.page(json.dumps({shape.records_key: [], **error}).encode())
+
+
 @each_shape
 @pytest.mark.parametrize("value", [None, "", "x", 0, 1.5, True, {}, {"ok": False}], ids=repr)
 def test_anything_but_records_in_their_place_is_malformed(shape: BodyShape, value: Any) -> None:

@@ -18,6 +18,7 @@ def _only_warnings(caplog: pytest.LogCaptureFixture) -> None:
 
 
 NO = Refused("no", 404, may_skip=True)
+DENIED = Refused("no", 403, may_skip=True)
 
 
 def named(count: int, on_refused: str = "skip") -> Skips:
@@ -127,5 +128,15 @@ def test_a_task_that_is_refused_its_part_tries_the_others(is_served: bool) -> No
 
 def test_what_the_user_wants_to_fail_fails_at_once() -> None:
     with pytest.raises(Refused, match="no It is an error because on_refused is fail") as caught:
-        named(2, "fail").add("p1", NO)
+        named(2, "fail").add("p1", DENIED)
     assert not caught.value.may_skip
+
+
+def test_what_no_longer_exists_is_skipped_in_any_case(caplog: pytest.LogCaptureFixture) -> None:
+    skips = named(2, "fail")
+    skips.add("p1", Refused("no SIMs here", 404, may_skip=True))
+    skips.served()
+    for _ in range(2):
+        skips.slice_read()
+    skips.report_when_done()
+    assert "p1 (404)" in caplog.text
