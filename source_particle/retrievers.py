@@ -291,6 +291,10 @@ class ProductsRetriever(Retriever):
     organizations: Retriever
     organization_products: Retriever
 
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        # The stream of products reads all four lists; where they are parents, their router names its own stream.
+        self.read_for(cast(ParticleRetriever, self.all_products).requester.name)
+
     def read_for(self, stream: str) -> None:
         """Read on behalf of a stream; see `ParticleRequester.read_for`."""
         for retriever in (self.all_products, self.own_products, self.organizations, self.organization_products):

@@ -66,11 +66,23 @@ def test_a_limit_that_another_program_uses_too_slows_a_sync_down() -> None:
         assert cloud.ledger.rejected() > 0
 
 
-@pytest.mark.parametrize("path", ["/v1/products", "/v1/products/:p/devices", "/v1/devices", "/v1/diagnostics/:id"])
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("diagnostics", "/v1/products"),
+        ("diagnostics", "/v1/products/:p/devices"),
+        ("diagnostics", "/v1/devices"),
+        ("diagnostics", "/v1/diagnostics/:id"),
+        ("products", "/v1/user/products"),
+        ("products", "/v1/orgs"),
+        ("products", "/v1/orgs/:o/products"),
+    ],
+)
 def test_the_platform_is_told_which_stream_waits_for_the_limit(
-    path: str, cloud: DeviceCloud, capsys: pytest.CaptureFixture[str]
+    stream: str, path: str, cloud: DeviceCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    cloud.switches = Switches(products_endpoint=stream != "products")
     cloud.faults.add(Fault(f"GET {path}", status=429, body="{}"))
-    assert not sync(with_token(cloud), "diagnostics").errors
+    assert not sync(with_token(cloud), stream).errors
     told = [json.loads(line)["trace"] for line in capsys.readouterr().out.splitlines() if "RATE_LIMITED" in line]
-    assert {trace["stream_status"]["stream_descriptor"]["name"] for trace in told} == {"diagnostics"}
+    assert {trace["stream_status"]["stream_descriptor"]["name"] for trace in told} == {stream}
