@@ -157,8 +157,13 @@ def _error_body(response: requests.Response) -> dict[str, Any] | None:
 
 def _is_error(body: Any) -> bool:
     """Whether a body says that something went wrong, whatever records it holds beside that."""
-    return isinstance(body, dict) and (
-        body.get("ok") in (False, "false") or any(body.get(name) for name in ("error", "errors", "error_description"))
+    if not isinstance(body, dict):
+        return False
+    code = body.get("code")
+    return (
+        any(body.get(name) in (False, "false") for name in ("ok", "success"))
+        or any(body.get(name) for name in ("error", "errors", "error_description"))
+        or (isinstance(code, int) and code >= HTTPStatus.BAD_REQUEST)
     )
 
 
@@ -166,9 +171,7 @@ def _is_error_beside_nothing(body: Any, records_key: str) -> bool:
     """Whether a body without records explains why, in words that a good reply could also have beside its records."""
     if not isinstance(body, dict) or body.get(records_key):
         return False
-    code = body.get("code")
-    is_failure = body.get("success") in (False, "false") or (isinstance(code, int) and code >= HTTPStatus.BAD_REQUEST)
-    return is_failure or any(isinstance(body.get(name), str) for name in ("description", "info", "message"))
+    return any(isinstance(body.get(name), str) for name in ("description", "info", "message"))
 
 
 def _quoted(said: str) -> str:

@@ -27,6 +27,8 @@ from integration_tests.matrix.trouble import (
 from integration_tests.matrix.world import World, certificate, closed_port, trusted
 from unit_tests.support.zones import time_zone
 
+GATEWAY = json.dumps({"message": "Not Found"})
+
 
 def _statuses() -> Iterator[Trouble]:
     for meaning, statuses in {
@@ -38,6 +40,13 @@ def _statuses() -> Iterator[Trouble]:
             yield reply("statuses", str(status), meaning, Fault("*", status=status))
     # In a body that is not the API's, a status refuses nothing.
     yield reply("statuses", "403 from a firewall", Meaning.PASSING, Fault("*", status=403, body=HTML))
+    yield reply(
+        "statuses",
+        "404 from a gateway",
+        Meaning.PASSING,
+        Fault("*", status=404, body=GATEWAY),
+        where=lambda place: is_one_request(place) and not place.has_other_way,
+    )
     yield reply("statuses", "202", Meaning.PASSING, Fault("*", status=202, body="[]"))
     soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=5), usegmt=True)
     for what, value in {
@@ -59,6 +68,7 @@ WRONG_BODIES: dict[str, str | bytes] = {
     "an empty object": "{}",
     "an error with status 200": '{"ok": false, "error": "please wait"}',
     "an error beside an empty list": '{"ok": false, "error": "please wait", "%(key)s": []}',
+    "a code beside an empty list": '{"code": 500, "message": "Timed out", "%(key)s": []}',
     "null under the key": '{"%(key)s": null}',
     "a string under the key": '{"%(key)s": "none"}',
     "an object under the key": '{"%(key)s": {"error": "none"}}',
