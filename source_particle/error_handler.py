@@ -51,7 +51,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
         resolution = self._foreseen(response_or_exception)
         code = error_code(response_or_exception)
         is_skip = resolution.response_action == ResponseAction.IGNORE
-        if (is_skip and not is_refusal(response_or_exception)) or (
+        if (is_skip and not is_refusal(response_or_exception, self.shape)) or (
             code is None and resolution.response_action == ResponseAction.FAIL
         ):
             # A firewall's page, say, or a gateway's JSON. Taken for a refusal, it would leave out what is there.

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -55,13 +55,14 @@ class BodyShape:
     lists: tuple[str, ...] = ()
     moments: tuple[str, ...] = ()
     records_key_alias: str | None = None
+    absent_is_none: bool = False
 
     def page(self, content: bytes) -> Page:
         """Return the page in a body; raises MalformedBodyError, which says what is wrong, for any other body."""
         body = _parsed(content)
         if _is_error(body):
             raise MalformedBodyError("it is an error object")
-        if self.records_key is not None and _is_error_beside_nothing(body, self.records_key):
+        if self.records_key is not None and _is_error_beside_nothing(body, (self.records_key, self.records_key_alias)):
             raise MalformedBodyError(f"its {self.records_key!r} is empty, and it says that something went wrong")
         if self.bare_list_is and isinstance(body, list):
             body = {self.bare_list_is: body}
@@ -133,9 +134,12 @@ def error_code(response: requests.Response) -> str | None:
     return code if isinstance(code, str) else ""
 
 
-def is_refusal(response: requests.Response) -> bool:
+def is_refusal(response: requests.Response, shape: BodyShape | None = None) -> bool:
     """Return whether the API itself says no, in one of its own shapes, so that what was asked for may be left out."""
-    body = _error_body(response) or {}
+    body = _error_body(response)
+    if not body:
+        # A configuration that was never set is `404 {}`.
+        return body == {} and shape is not None and shape.absent_is_none
     if body.keys() - REFUSAL_KEYS:
         return False
     if body.get("ok") is False:
@@ -167,9 +171,9 @@ def _is_error(body: Any) -> bool:
     )
 
 
-def _is_error_beside_nothing(body: Any, records_key: str) -> bool:
+def _is_error_beside_nothing(body: Any, records_keys: Iterable[str | None]) -> bool:
     """Whether a body without records explains why, in words that a good reply could also have beside its records."""
-    if not isinstance(body, dict) or body.get(records_key):
+    if not isinstance(body, dict) or any(body.get(str(key)) for key in records_keys):
         return False
     return any(isinstance(body.get(name), str) for name in ("description", "info", "message"))
 

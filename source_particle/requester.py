@@ -62,10 +62,10 @@ class ParticleRequester(HttpRequester):
             request_timeout=(self.connect_timeout_in_seconds, self._patience()),
         )
 
-    def _patience(self) -> float:
+    def _patience(self) -> float | None:
         """Return how long the API may be silent: not long where somebody waits for nothing but a few words about it."""
-        plan, patience = Settings.of(self.config).plan, self.read_timeout_in_seconds
-        return min(patience, SHORT_PATIENCE) if plan.checking or plan.clock else patience
+        plan = Settings.of(self.config).plan
+        return SHORT_PATIENCE if plan.checking or plan.clock else self.read_timeout_in_seconds
 
     def get_request_params(
         self,

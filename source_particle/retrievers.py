@@ -88,6 +88,7 @@ class ParticleRetriever(Retriever):
             lists=tuple(self.lists),
             moments=tuple(self.moments),
             records_key_alias=self.records_key_alias,
+            absent_is_none=self.absent_is_none,
         )
 
     def read_for(self, stream: str) -> None:

@@ -4,12 +4,8 @@ import signal
 import sys
 from types import FrameType
 
-from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError
-
-SOME_FAILED = 1
-_EXIT_CODES: dict[type[ParticleError], int] = {ConfigurationError: 2, SignInError: 3, TemporaryError: 4}
-UNEXPECTED = 5
-CONDITION_MET = 6
+from bridge.cli.exits import exit_code
+from bridge.errors import ParticleError
 
 
 def main() -> None:
@@ -26,11 +22,6 @@ def main() -> None:
 
         complain(f"Error: {error}")
         sys.exit(exit_code(error))
-
-
-def exit_code(error: ParticleError) -> int:
-    """Return the exit code for an error."""
-    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), UNEXPECTED)
 
 
 def _end(received: int, _frame: FrameType | None) -> None:

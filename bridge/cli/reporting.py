@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import CONDITION_MET
+from bridge.cli.exits import CONDITION_MET
 from bridge.cli.output import complain
 
 Source = Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.exits import SOME_FAILED
 from bridge.cli.given import (
     AccessToken,
     AllTables,
@@ -132,7 +133,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         create_views(to.expanduser())
     _report(results, notes, as_json=as_json, quiet=quiet)
     if any(result.error for result in results):
-        sys.exit(1)
+        sys.exit(SOME_FAILED)
 
 
 def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, quiet: bool) -> None:
