@@ -1,54 +1,31 @@
-"""Adding a table takes one entry in manifest.yaml and its data in the Device Cloud, and nothing else by hand."""
+"""Adding a table of a kind that exists takes one entry in manifest.yaml, and nothing else by hand."""
 
 import json
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bridge.reading.times import iso_ms
 from integration_tests.device_cloud import DeviceCloud
 from unit_tests.support.paths import ROOT
 
-ENTRY = """
-  - type: DeclarativeStream
-    name: build_targets
-    primary_key: id
-    retriever:
-      type: CustomRetriever
-      class_name: source_particle.components.ParticleRetriever
-      $parameters: {name: build_targets}
-      record_selector: {$ref: "#/definitions/records"}
-      identified_by: [id]
-      requester:
-        $ref: "#/definitions/requester"
-        url: "{{ config['base_url'] }}/v1/build_targets"
-    schema_loader:
-      type: InlineSchemaLoader
-      schema:
-        type: object
-        additionalProperties: true
-        description: Integrations of the user, one row per integration.
-        x-ingestion-type: snapshot
-        x-endpoint: ["/v1/build_targets"]
-        properties:
-          id: {type: ["null", string], description: Id of the integration.}
-          event: {type: ["null", string], description: Prefix of the events it takes.}
-          disabled: {type: ["null", boolean], description: Whether it is switched off.}
-"""
-
-DATA = [{"id": "a1", "event": "spark/", "disabled": False}, {"id": "a2", "url": "https://example.com"}]
+ENTRIES = (Path(__file__).parent / "invented_tables.yaml").read_text(encoding="utf-8")
+TABLES = ("labels", "metrics_restarts", "product_stops")
 
 READ_THROUGH_AIRBYTE = """
 import json, logging, sys
 from unit_tests.support.catalogs import catalog_of
 from source_particle.source import SourceParticle
-config = json.loads(sys.argv[1])
-catalog = catalog_of("build_targets")
+config, *names = json.loads(sys.argv[1]), *sys.argv[2:]
+catalog = catalog_of(*names)
 for message in SourceParticle(config=config, catalog=catalog).read(logging.getLogger(), config, catalog):
     if message.record:
-        print("ROW", json.dumps(dict(message.record.data)))
+        print("ROW", json.dumps([message.record.stream, dict(message.record.data)]))
 """
 
 READ_THROUGH_SPARK = """
@@ -57,62 +34,74 @@ import bridge
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
 bridge.register(spark)
-config = json.loads(sys.argv[1])
+config, *names = json.loads(sys.argv[1]), *sys.argv[2:]
 options = {"access_token": config["credentials"]["access_token"], "base_url": config["base_url"]}
-for row in spark.read.format("particle").options(**options).load("build_targets").collect():
-    print("ROW", json.dumps(row.asDict()))
+for name in names:
+    for row in spark.read.format("particle").options(**options).load(name).collect():
+        print("ROW", json.dumps([name, row.asDict()]))
 spark.stop()
 """
 
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """A copy of the project with one more entry in the manifest."""
+    """A copy of the project with three more entries in the manifest."""
     ignore = shutil.ignore_patterns("__pycache__")
-    for part in ("source_particle", "bridge", "integration_tests"):
+    for part in ("source_particle", "bridge"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=ignore)
     text = (ROOT / "manifest.yaml").read_text(encoding="utf-8")
     before, after = text.split("\n  - type: ConditionalStreams", 1)
-    (tmp_path / "manifest.yaml").write_text(f"{before}{ENTRY}\n  - type: ConditionalStreams{after}", encoding="utf-8")
+    (tmp_path / "manifest.yaml").write_text(f"{before}\n{ENTRIES}\n  - type: ConditionalStreams{after}", "utf-8")
     return tmp_path
 
 
-def _rows(scratch: Path, script: str, cloud: DeviceCloud) -> list[dict[str, object]]:
-    config = {
-        "credentials": {"auth_type": "access_token", "access_token": cloud.token},
-        "base_url": cloud.url,
+def _serve(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
+    """Serve the three tables, and return what a read of them has to give."""
+    product = str(cloud.fleet.product_ids[0])
+    slug = next(iter(cloud.fleet.rows("orgs").values()))["slug"]
+    owners = {("user", "me"): "", ("product", product): f"products/{product}/", ("organization", slug): f"orgs/{slug}/"}
+    for place in owners.values():
+        cloud.serve(f"/v1/{place}labels", [{"id": "a"}, {"id": "b", "color": "red"}])
+    now = cloud.fleet.clock.now().replace(minute=0, second=0, microsecond=0)
+    long_ago, ended, growing = (iso_ms(now - timedelta(hours=hours)) for hours in (24 * 40, 2, 0))
+    buckets = [{"time": long_ago, "count": 9}, {"time": ended}, {"time": growing, "count": 1}]
+    cloud.serve(f"/v1/products/{product}/metrics/restarts", {"restarts": buckets})
+    stops = [{"stop": 1, "place": "home"}, {"stop": 2}]
+    cloud.serve(f"/v1/products/{product}/routes", {"routes": [{"route": "r1", "stops": stops}]})
+    return {
+        "labels": [{"owner_type": kind, "owner": owner, "id": name} for kind, owner in owners for name in ("a", "b")],
+        # The first bucket is older than a first read goes back, the last one has not ended, and zeros are left out.
+        "metrics_restarts": [{"product_id_or_slug": product, "time": ended, "count": 0}],
+        "product_stops": [
+            {"product_id_or_slug": product, "route": "r1", "stop": 1, "place": "home"},
+            {"product_id_or_slug": product, "route": "r1", "stop": 2, "place": None},
+        ],
     }
+
+
+@pytest.mark.parametrize("script", [READ_THROUGH_AIRBYTE, READ_THROUGH_SPARK], ids=["Airbyte", "Spark"])
+def test_an_invented_table_of_each_kind_is_read(scratch: Path, cloud: DeviceCloud, script: str) -> None:
+    expected = _serve(cloud)
+    config = {"credentials": {"auth_type": "access_token", "access_token": cloud.token}, "base_url": cloud.url}
     result = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(config)],
+        [sys.executable, "-c", script, json.dumps(config), *TABLES],
         cwd=scratch,
-        env={"PYTHONPATH": str(scratch), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+        env={"PYTHONPATH": f"{scratch}:{ROOT}", "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    return [json.loads(line[4:]) for line in result.stdout.splitlines() if line.startswith("ROW ")]
+    found = [json.loads(line[4:]) for line in result.stdout.splitlines() if line.startswith("ROW ")]
+    for name, rows in expected.items():
+        columns = rows[0]
+        read = [{column: row.get(column) for column in columns} for table, row in found if table == name]
+        assert sorted(map(str, read)) == sorted(map(str, rows))
 
 
-def test_an_eleventh_table_is_read_through_airbyte(scratch: Path, cloud: DeviceCloud) -> None:
-    cloud.serve("/v1/build_targets", DATA)
-
-    assert _rows(scratch, READ_THROUGH_AIRBYTE, cloud) == DATA
-
-
-def test_an_eleventh_table_is_read_through_spark(scratch: Path, cloud: DeviceCloud) -> None:
-    cloud.serve("/v1/build_targets", DATA)
-
-    assert _rows(scratch, READ_THROUGH_SPARK, cloud) == [
-        {"id": "a1", "event": "spark/", "disabled": False, "_rescued_data": None},
-        {"id": "a2", "event": None, "disabled": None, "_rescued_data": '{"url":"https://example.com"}'},
-    ]
-
-
-def test_an_eleventh_table_stands_in_the_list_of_tables(scratch: Path) -> None:
-    command = "import bridge.tables.catalog; print(list(bridge.tables.catalog.tables()))"
+def test_invented_tables_stand_in_the_list_of_tables(scratch: Path) -> None:
+    command = "import bridge.tables.catalog as catalog; print([*catalog.tables()][-3:])"
     result = subprocess.run(
         [sys.executable, "-c", command], cwd=scratch, env={"PYTHONPATH": str(scratch)}, capture_output=True, check=True
     )
-
-    assert b"'build_targets'" in result.stdout
+    assert result.stdout.decode().strip() == str(list(TABLES))
