@@ -16,6 +16,7 @@ import yaml
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Option, Table, connection_options, tables, ways_to_sign_in
 from docs.builder import builder_manifest
+from docs.costs import DEVICES, costs
 from docs.dashboard import dashboard
 from integration_tests.matrix.cells import READERS, RULE, Outcome, cells_of
 from integration_tests.matrix.places import is_tried, places
@@ -82,6 +83,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     parts = {
         root / "README.md": {"tables": _overview(), "connection options": _connection_overview()},
         root / "docs" / "matrix.md": {"matrix": _matrix()},
+        root / "docs" / "performance.md": {"requests": _requests()},
         root / "docs" / "airbyte" / "particle.md": {
             "fields": _form_fields(),
             "sync modes": _sync_modes(),
@@ -180,6 +182,16 @@ def _overview() -> str:
         for table in tables().values()
     ]
     return _grid(("Table", "What it holds", "Key", "Ingestion", "Required options", "Read"), rows)
+
+
+def _requests() -> str:
+    heads = ("Table", "Requests", *(f"{count:,} devices" for count in DEVICES))
+    rows = ((_code(cost.table), cost.words, *_counts(cost.counts)) for cost in costs())
+    return _grid(heads, rows)
+
+
+def _counts(counts: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(f"{count:,}" for count in counts) or ("",) * len(DEVICES)
 
 
 # ---- options ----

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 import bridge
+import docs.costs
 from bridge import cli
 from bridge.errors import ConfigurationError
 from bridge.export.estimate import Cost, costs
@@ -120,3 +121,12 @@ def test_a_table_that_the_token_may_not_read_is_listed_unless_it_was_named(fleet
     assert "API user" in str(found["user"])
     with pytest.raises(ConfigurationError, match="cannot read the table user"):
         list(costs(given, ["user"]))
+
+
+def test_the_costs_in_the_documentation_are_those_of_a_plan() -> None:
+    documented = {cost.table: cost.counts[0] for cost in docs.costs.costs() if cost.counts}
+    assert documented["diagnostics"] > documented["product_devices"] > documented["fleet_data_usage"]
+    size = FleetSize(products=1, devices=1_000, sims=1_000, user_devices=0, user_sims=0, days=1, samples=False)
+    with DeviceCloud(Fleet.seeded(size)) as cloud:
+        given = {"access_token": cloud.token, "base_url": cloud.url}
+        assert {cost.table: cost.requests for cost in costs(given, documented)} == documented
