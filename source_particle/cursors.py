@@ -1,5 +1,6 @@
 """Where an incremental sync resumes: cursors that can be trusted, one for each device."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from source_particle.budget import budget_of
 from source_particle.config import shown
 from source_particle.settings import Settings
 
+CURSOR = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 # Clocks may differ by this much.
 DIFFERENCE = timedelta(days=1)
 
@@ -61,6 +63,7 @@ class UsableCursors(StateMigration):
     def migrate(self, stream_state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the usable part of a state; raises AirbyteTracedException (config_error) for an invalid one."""
         now = budget_of(Settings.of(self.config)).api_clock.now()
+        self._check_lookback(stream_state.get("lookback_window"))
         oldest = now - timedelta(days=self.kept_days) - DIFFERENCE if self.kept_days else None
         kept = [
             state
@@ -83,17 +86,31 @@ class UsableCursors(StateMigration):
         if self.cursor_field in stream_state:
             yield stream_state, self._moment(stream_state, stream_state)
 
+    def _check_lookback(self, seconds: Any) -> None:
+        if seconds is not None and not re.fullmatch(r"\d{1,9}", str(seconds), re.ASCII):
+            raise self._unusable(f"the lookback_window {shown(seconds)}")
+
     def _moment(self, state: Any, cursor: Any) -> datetime:
         try:
             text = cursor[self.cursor_field]
-            return _written_here(text) or str_to_datetime(text)
-        except (TypeError, KeyError, ValueError) as error:
-            raise AirbyteTracedException(
-                message=f"{self.table}: the state of the sync cannot be used: {shown(state)} has no partition or no "
-                "time. It was edited by hand or belongs to another source. Clear the stream, and the next one reads it "
-                "from its start.",
-                failure_type=FailureType.config_error,
-            ) from error
+            return _written_here(text) or _written_by_hand(text)
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise self._unusable(shown(state)) from error
+
+    def _unusable(self, part: str) -> AirbyteTracedException:
+        return AirbyteTracedException(
+            message=f"{self.table}: the state of the sync cannot be used: {part} has no partition or no time that can "
+            "be read. It was edited by hand or belongs to another source. Clear the stream, and the next sync reads it "
+            "from its start.",
+            failure_type=FailureType.config_error,
+        )
+
+
+def _written_by_hand(text: str) -> datetime:
+    """Return the time of a cursor in any form that the manifest names for cursors; raises ValueError for another."""
+    if not CURSOR.fullmatch(text):
+        raise ValueError(text)
+    return str_to_datetime(text)
 
 
 def _written_here(text: Any) -> datetime | None:

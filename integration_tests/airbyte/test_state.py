@@ -53,6 +53,8 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "longer ago than the API keeps": (_at("2020-01-01T00:00:00.000Z"), "everything"),
     "without milliseconds": (_at(f"{YESTERDAY[:19]}Z"), "newer"),
     "with an offset": (_at(f"{YESTERDAY[:19]}+00:00"), "newer"),
+    "without an offset": (_at(YESTERDAY[:19]), "newer"),
+    "a bare date": (_at(YESTERDAY[:10]), "since that day"),
     "a device that is gone": (
         {"states": [{"partition": {"device_id": "0" * 24}, "cursor": {"updated_at": NEXT_YEAR}}]},
         "everything",
@@ -75,6 +77,13 @@ BROKEN: dict[str, dict[str, Any]] = {
     "no device": {"states": [{"cursor": {"updated_at": YESTERDAY}}]},
     "a time for all that is none": {"use_global_cursor": True, "state": {"updated_at": "yesterday"}},
     "a time of the stream that is none": {"updated_at": ""},
+    "a time beyond all time": _at("9999-12-31T23:59:59-14:00"),
+    "a time in words of another format": _at("2026-W01-1"),
+    "a lookback that is none": {
+        "use_global_cursor": True,
+        "state": {"updated_at": YESTERDAY},
+        "lookback_window": "x",
+    },
 }
 
 
@@ -126,7 +135,9 @@ def test_a_sync_reads_what_its_state_leaves_and_no_cursor_goes_back(small: Devic
     everything = _keys(small.ledger.records("diagnostics"))
     newer = {key for key in everything if moment_of(key[1]) >= moment_of(YESTERDAY)}
     assert 0 < len(newer) < len(everything)
-    assert _keys(result.records["diagnostics"]) == {"everything": everything, "newer": newer}[left]
+    since_that_day = {key for key in everything if key[1] >= YESTERDAY[:10]}
+    expected = {"everything": everything, "newer": newer, "since that day": since_that_day}[left]
+    assert _keys(result.records["diagnostics"]) == expected
     before, after = _cursors(state[0]), _cursors(result.states["diagnostics"])
     assert max(after.values()) <= datetime.now(timezone.utc)
     before = {device: moment for device, moment in before.items() if moment < datetime.now(timezone.utc)}
