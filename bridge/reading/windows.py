@@ -29,6 +29,8 @@ EPOCH = moment_of(SINCE_EVER)
 EXPIRING = timedelta(minutes=15)
 # The oldest day is read in one window, because part of it would expire while small windows catch up.
 CUT_SINCE = timedelta(days=29)
+# A batch may be repeated this much later without a word about the end of what the API keeps.
+LATE = timedelta(hours=1)
 # Clocks of servers behind one address may differ this much; a checkpoint further ahead comes from a wrong clock.
 AHEAD = timedelta(minutes=5)
 
@@ -118,7 +120,10 @@ class Windows:
         if self.kept is None:
             return
         kept_since = now - self.kept
-        if start >= kept_since or not (self._had_whole(start, end) or end < kept_since):
+        if start >= kept_since:
+            return
+        if end >= kept_since and not self._had_whole(start, end):
+            self._warn_of_late_repeat(start, end, kept_since)
             return
         self._lose(
             f"The stream over {self.table.name} resumes at {iso_ms(start)}, but the API keeps nothing from before "
@@ -134,6 +139,19 @@ class Windows:
         if self.kept is None or end == self.last or self.longest is not None:
             return False
         return start >= end + self.settle + seconds(self.grid) - self.kept
+
+    def _warn_of_late_repeat(self, start: datetime, end: datetime, kept_since: datetime) -> None:
+        """Warn if a first batch, which reads all that the API keeps, is repeated when that has become less."""
+        if self.kept is None or end == self.last or self.longest is not None:
+            # It is unknown when the batch was planned.
+            return
+        kept_before = max(start, end + self.settle + seconds(self.grid) - self.kept)
+        if kept_since > kept_before + LATE:
+            LOGGER.warning(
+                "The first batch of the stream over %s is repeated late: the API kept records from %s on when it was "
+                "planned, and now keeps those from %s on. The ones in between are missing.",
+                *(self.table.name, iso_ms(kept_before), iso_ms(kept_since)),
+            )
 
     def _lose(self, loss: str, remedy: str) -> None:
         if self.fail_on_data_loss:

@@ -108,6 +108,22 @@ def test_a_first_batch_that_had_all_since_its_start_date_is_a_gap_when_that_is_n
         made.check_gap(made.start_of(None), made.settled(NOW), later)
 
 
+@pytest.mark.parametrize("options", [{}, {"start_date": "2026-05-01"}])
+def test_a_first_batch_that_is_repeated_late_says_what_is_missing(
+    options: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = windows(**options)
+    start, end = made.start_of(None), made.settled(NOW)
+    made.check_gap(start, end, NOW + timedelta(minutes=50))
+    assert not caplog.messages
+    made.check_gap(start, end, NOW + timedelta(days=20))
+    assert caplog.messages == [
+        "The first batch of the stream over diagnostics is repeated late: the API kept records from "
+        "2026-05-16T12:31:00.000Z on when it was planned, and now keeps those from 2026-06-05T12:22:30.000Z on. The "
+        "ones in between are missing."
+    ]
+
+
 def test_a_checkpoint_ahead_of_the_clock_is_an_error_unless_it_is_accepted(caplog: pytest.LogCaptureFixture) -> None:
     ahead = NOW + timedelta(hours=2)
     windows().check_clock(NOW + timedelta(minutes=5), NOW)
