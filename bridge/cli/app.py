@@ -51,7 +51,7 @@ def show_tables(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_facts(part) for part in tables().values()])
         return
-    titles = ("Table", "Ingestion", "Primary key", "Required options", "On request", "One row is")
+    titles = ("Table", "Ingestion", "Primary key", "Required options", "One row is")
     print_grid(
         titles,
         (
@@ -60,8 +60,7 @@ def show_tables(as_json: AsJson = False) -> None:
                 part.ingestion_type,
                 ", ".join(part.primary_key),
                 ", ".join(part.required_options),
-                part.on_request or "",
-                part.description,
+                f"{part.description} On request: {part.on_request}." if part.on_request else part.description,
             )
             for part in tables().values()
         ),
