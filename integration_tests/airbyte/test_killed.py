@@ -74,6 +74,8 @@ class Run:
             if line.endswith("\n"):
                 self._take(json.loads(line))
             if self.count == after:
+                # Once: a second signal would interrupt the end of the process.
+                after = None
                 self.process.send_signal(number)
         self.process.stdout.close()
         return self.process.wait()
