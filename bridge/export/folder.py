@@ -2,15 +2,16 @@
 
     to/
     ├── .particle-sync             locked while a sync runs; names its format and the last sync
-    ├── .devices.1f3c….aside/      what is being written
-    ├── .devices.1f3c….old/        the old table, while it is being replaced
+    ├── .particle-sync.devices.1f3c….aside/    what is being written
+    ├── .particle-sync.devices.1f3c….old/      the old table, while it is being replaced
     └── devices/                   a complete table
         ├── _particle_sync.json    the mark: what wrote the table, and what it keeps
         └── part-….parquet
 
 DuckDB, Spark and Arrow ignore names that begin with a dot or an underscore. A folder without a mark is foreign: a sync
-refuses to write there, and does not touch it when it cleans up. Files are flushed to disk before they are renamed, so
-that a power failure leaves either the old or the new table.
+refuses to write there, and does not touch it when it cleans up. Only the names of temporary folders are enough, as
+nobody else makes up such names. Files are flushed to disk before they are renamed, so that a power failure leaves
+either the old or the new table; the mark tells their sizes, in case that a disk did not keep its word.
 """
 
 import fcntl
@@ -33,7 +34,10 @@ from bridge.tables.catalog import Table, tables
 LOCK = ".particle-sync"
 MARK = "_particle_sync.json"
 ASIDE, OLD = ".aside", ".old"
-_NEW_MARK = f"{MARK}.new"
+_TABLE = f"({'|'.join(tables())})"
+_OURS = re.compile(rf"{re.escape(LOCK)}\.{_TABLE}\.[0-9a-f]{{32}}({ASIDE}|{OLD})")
+# Names that others may have chosen too.
+_EARLIER = re.compile(rf"\.{_TABLE}(\.[0-9a-f]{{32}})?({ASIDE}|{OLD})")
 
 
 @dataclass(frozen=True)
@@ -48,26 +52,28 @@ class Folder:
         return Mark.of_json(_read(self.path / table / MARK))
 
     def is_whole(self, table: str) -> bool:
-        """Return whether all files of the last write exist."""
-        files = _read(self.path / table / MARK).get("files") or [""]
-        return all((self.path / table / name).is_file() for name in files)
+        """Return whether all files of the last write exist, and have the sizes that they were written with."""
+        files = _read(self.path / table / MARK).get("files")
+        if not files or not isinstance(files, dict):
+            return False
+        paths = {self.path / table / name: size for name, size in files.items()}
+        return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
 
     @contextmanager
-    def aside(self, table: str, mark: Mark) -> Iterator[Path]:
-        """Yield a new folder to write into, marked as ours; whatever is left of it at the end is removed."""
-        path = self.path / f".{table}.{uuid4().hex}{ASIDE}"
+    def aside(self, table: str) -> Iterator[Path]:
+        """Yield a new folder to write into; whatever is left of it at the end is removed."""
+        path = self._temporary(table, ASIDE)
         path.mkdir()
         try:
-            write_mark(path, mark.before_its_rows())
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
     def put(self, table: str, new: Path, mark: Mark) -> None:
         """Move a temporary folder to the place of a table, and remove the old one."""
-        write_mark(new, mark, files=[str(path.relative_to(new)) for path in data_files(new)])
+        write_mark(new, mark, files=data_files(new))
         flush_tree(new)
-        place, old = self.path / table, self.path / f".{table}.{uuid4().hex}{OLD}"
+        place, old = self.path / table, self._temporary(table, OLD)
         if place.exists():
             place.rename(old)
         new.rename(place)
@@ -83,21 +89,25 @@ class Folder:
         flush(file)
         file.replace(place)
         flush(place.parent)
-        write_mark(self.path / table, mark, files=[name])
+        write_mark(self.path / table, mark, files=[place])
 
     def tidy(self) -> None:
         """Remove what an interrupted sync left behind; restore a table that it was replacing."""
         for path in self._left_behind(OLD):
-            place = self.path / path.name.split(".")[1]
-            if not os.path.lexists(place):
+            place = self.path / path.name.split(".")[-3 if _OURS.fullmatch(path.name) else 1]
+            if is_marked(path) and not os.path.lexists(place):
                 path.rename(place)
         for path in (*self._left_behind(ASIDE), *self._left_behind(OLD)):
             shutil.rmtree(path, ignore_errors=True)
 
+    def _temporary(self, table: str, ending: str) -> Path:
+        return self.path / f"{LOCK}.{table}.{uuid4().hex}{ending}"
+
     def _left_behind(self, ending: str) -> list[Path]:
-        names = re.compile(rf"\.({'|'.join(tables())})(\.[0-9a-f]{{32}})?{re.escape(ending)}")
-        found = [path for path in self.path.glob(f".*{ending}") if names.fullmatch(path.name)]
-        return [path for path in found if is_marked(path) or _is_about_to_be_marked(path)]
+        found = [path for path in self.path.glob(f".*{ending}") if _is_folder(path)]
+        return [
+            path for path in found if _OURS.fullmatch(path.name) or (_EARLIER.fullmatch(path.name) and is_marked(path))
+        ]
 
 
 @dataclass(frozen=True)
@@ -171,12 +181,14 @@ def is_marked(path: Path) -> bool:
     return _is_folder(path) and not (path / MARK).is_symlink() and Mark.of_json(_read(path / MARK)) is not None
 
 
-def write_mark(folder: Path, mark: Mark, **more: Any) -> None:
-    """Write a table's mark in one step."""
-    new = folder / _NEW_MARK
-    new.write_text(json.dumps({**mark.as_json(), **more}), encoding="utf-8")
+def write_mark(folder: Path, mark: Mark, files: Iterable[Path] = ()) -> None:
+    """Write a table's mark in one step, with the sizes of the files that were written."""
+    new = folder / f"{MARK}.new"
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    new.write_text(json.dumps({**mark.as_json(), "files": sizes}), encoding="utf-8")
     flush(new)
     new.replace(folder / MARK)
+    flush(folder)
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -223,10 +235,6 @@ def _is_our_lock(path: Path) -> bool:
         return False
     content = path.read_bytes()[:1000].strip(b"\0")
     return not content or content.startswith(b'{"sync"')
-
-
-def _is_about_to_be_marked(path: Path) -> bool:
-    return _is_folder(path) and {content.name for content in path.iterdir()} <= {_NEW_MARK}
 
 
 def _is_folder(path: Path) -> bool:

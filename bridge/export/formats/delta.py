@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
-from bridge.export.folder import FolderSink, write_mark
+from bridge.export.folder import FolderSink, data_files, flush_tree, write_mark
 from bridge.export.formats.arrow import described_schema
 from bridge.export.formats.parquet import Parquet
 from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
@@ -37,19 +37,21 @@ class DeltaSink(FolderSink):
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
-        return self.has_result_of(table, mark) and _is_delta(self.folder.path / table.name)
+        return self.has_result_of(table, mark) and self.folder.is_whole(table.name)
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one commit."""
         place = self.folder.path / rows.table.name
-        with self.folder.aside(rows.table.name, mark) as aside:
+        with self.folder.aside(rows.table.name) as aside:
             file = aside / "rows.parquet"
             Parquet().write(rows, file)
-            if self.folder.mark_of(rows.table.name) is None:
-                with self.folder.aside(rows.table.name, mark) as empty:
+            if self.folder.mark_of(rows.table.name) is None or (mark.keeps == "snapshot" and not _is_readable(place)):
+                with self.folder.aside(rows.table.name) as empty:
                     self.folder.put(rows.table.name, empty, mark.before_its_rows())
             _commit(place, rows.table, file, mark)
-        write_mark(place, mark)
+        flush_tree(place)
+        # What windows keep is in the log.
+        write_mark(place, mark, files=data_files(place) if mark.keeps != "windows" else ())
 
     def _until(self, table: Table) -> str:
         from deltalake import DeltaTable  # noqa: PLC0415
@@ -106,3 +108,14 @@ def _on_day(batch: pa.RecordBatch, day: str, schema: pa.Schema) -> pa.RecordBatc
 
 def _is_delta(place: Path) -> bool:
     return any((place / "_delta_log").glob("*.json"))
+
+
+def _is_readable(place: Path) -> bool:
+    """Return whether a table has no log yet, or one that is not damaged."""
+    from deltalake import DeltaTable  # noqa: PLC0415
+    from deltalake.exceptions import DeltaError  # noqa: PLC0415
+
+    try:
+        return not _is_delta(place) or bool(DeltaTable(place).schema())
+    except DeltaError:
+        return False

@@ -51,7 +51,7 @@ class FileSink(FolderSink):
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read to a temporary place, and then rename it."""
         before, name = self.folder.mark_of(rows.table.name), self._name(mark)
-        with self.folder.aside(rows.table.name, mark) as aside:
+        with self.folder.aside(rows.table.name) as aside:
             file = aside / name
             file.parent.mkdir(exist_ok=True)
             self.format.write(rows, file)
