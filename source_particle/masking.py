@@ -32,7 +32,7 @@ _QUOTED = 2**DEEPEST_QUOTE
 _PERCENT = "%(?:25){0,3}"
 _AMPERSAND = f"(?:&|u0026|{_PERCENT}26)(?:amp;)*"
 _HASH, _SEMICOLON = f"(?:#|{_PERCENT}23)", f"(?:;|{_PERCENT}3[bB])"
-_ENCODED_BACKSLASH = rf"\\u005[cC]|{_PERCENT}5[cC]|&(?:amp;)*(?:#0*92|#[xX]0*5[cC]|bsol);"
+_ENCODED_BACKSLASH = rf"\\(?:u00|x)5[cC]|{_PERCENT}5[cC]|&(?:amp;)*(?:#0*92|#[xX]0*5[cC]|bsol);"
 _BACKSLASH = rf"(?:{_ENCODED_BACKSLASH}|\\)"
 _ESCAPE = f"{_BACKSLASH}{{1,{_QUOTED - 1}}}"
 _LETTERS = {"\0": "0", "\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e"}
@@ -96,17 +96,23 @@ def _spelled(character: str) -> str:
     utf8, utf16 = (character.encode(name, "surrogatepass") for name in ("utf-8", "utf-16-be"))
     units = [int.from_bytes(utf16[at : at + 2], "big") for at in range(0, len(utf16), 2)]
     entity = "|".join([f"{_HASH}(?:0*{code}|[xX]0*{_hex(code)})", *_entities().get(character, ())])
+    # No two match the same text, or there would be many ways to match a long one.
     ways = [
         _ESCAPE.join(f"u{_hex(unit, 4)}" for unit in units),
         _ESCAPE.join(f"x{_hex(byte, 2)}" for byte in utf8),
-        f"x{_hex(code, 2)}|U{_hex(code, 8)}|u\\{{0*{_hex(code)}\\}}",
-        "".join(f"{_PERCENT}{_hex(byte, 2)}" for byte in utf8),
+        f"U{_hex(code, 8)}|u\\{{0*{_hex(code)}\\}}",
         f"{_AMPERSAND}(?:{entity}){_SEMICOLON}",
     ]
+    if code >= 128:
+        # Latin-1 in Python and in a URL, and UTF-8 taken for Latin-1, as in headers.
+        ways += [f"x{_hex(code, 2)}", f"{_PERCENT}{_hex(code, 2)}", re.escape(utf8.decode("latin-1"))]
     if character in _LETTERS:
         ways.append(_LETTERS[character])
-    # Last: a longer spelling may begin with the character, and would be masked in part.
-    ways.append("[ +]" if character in " +" else re.escape(character))
+    # At last the character itself: a longer spelling may begin with it, and would be masked in part.
+    if character in " +":
+        ways.append(f"{_PERCENT}2[0bB]|[ +]")
+    else:
+        ways += ["".join(f"{_PERCENT}{_hex(byte, 2)}" for byte in utf8), re.escape(character)]
     return f"(?:{'|'.join(ways)})"
 
 

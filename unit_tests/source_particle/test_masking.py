@@ -67,6 +67,7 @@ ENCODINGS: list[Callable[[str], str]] = [
     quote_plus,
     lambda text: quote(text, safe=""),
     lambda text: quote(quote(text)),
+    lambda text: quote_plus(quote_plus(text)),
     lambda text: quote(json.dumps(text)),
     lambda text: urlencode({"a": text}),
 ]
@@ -111,6 +112,8 @@ def test_a_secret_is_masked_however_each_character_is_escaped(
         ("hunter2\\", r'"hunter2\\\\"'),
         ("a\\''b", r"a\\\'\'b"),
         ("nKx7", r"\nKx7"),
+        ("päter2", "p%e4ter2"),
+        ("päter2", "päter2".encode().decode("latin-1")),
         ("x\n", "x\n"),
     ],
 )
@@ -168,6 +171,17 @@ def test_a_long_text_that_is_almost_a_secret_takes_no_longer_than_another(part: 
     keep_secret([f"%&'{part * 3}x{CORE}"])
     text = f"%&'{part * (50_000 // len(part))}y"
     assert masked(text).endswith("y")
+
+
+@pytest.mark.parametrize(
+    "spelling", ["\\x{:02x}", "\\u{:04X}", "%{:02x}", "%25{:02X}", "&#{};", "&#x{:x};", "&amp;#{};"]
+)
+@pytest.mark.parametrize("secret", ["a1 +" * 15, "".join(chr(33 + number) for number in range(90))])
+def test_a_secret_that_differs_at_its_end_is_compared_in_one_way(secret: str, spelling: str) -> None:
+    text = "".join(spelling.format(ord(character)) for character in secret)
+    keep_secret([secret])
+    assert masked(text) == REDACTED
+    assert masked(text[:-3]) == text[:-3]
 
 
 @pytest.mark.parametrize(
