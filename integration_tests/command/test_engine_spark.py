@@ -11,10 +11,10 @@ from bridge.tables.catalog import Table, tables
 from integration_tests.command.lakes import keys_of
 from integration_tests.device_cloud import DeviceCloud
 from integration_tests.spark.sessions import truth_of
-from unit_tests.support.kinds import one_of_each_kind
+from unit_tests.support.kinds import one_of_each_shape
 
 # Between the two syncs, a further bucket of time may end.
-TABLES = [part for part in one_of_each_kind() if not part.changes_for]
+TABLES = [part for part in one_of_each_shape() if not part.changes_for]
 
 
 def test_it_writes_the_same_rows_as_the_other_engine(spark: SparkSession, cloud: DeviceCloud, tmp_path: Path) -> None:

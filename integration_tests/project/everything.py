@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 import bridge
 from bridge import cli
-from unit_tests.support.kinds import one_of_each_kind
+from unit_tests.support.kinds import one_of_each_shape
 
 
 class _WithExtras(logging.Formatter):
@@ -40,7 +40,7 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     )
     spark.sparkContext.setLogLevel("INFO")
     bridge.register(spark)
-    for part in one_of_each_kind():
+    for part in one_of_each_shape():
         options = {**connection, "numPartitions": "2", **dict.fromkeys(part.required_options, "*")}
         frame = spark.read.format("particle").options(**options).load(part.name)
         frame.explain(True)

@@ -13,13 +13,13 @@ from bridge.spark.versions import KNOWS_START
 from bridge.tables.catalog import table
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.spark.sessions import EAGER, Stream, assert_same, truth_of
-from unit_tests.support.kinds import one_of_each_kind
+from unit_tests.support.kinds import one_of_each_shape
 
 pytestmark = pytest.mark.fleet(FleetSize(products=0, user_devices=7, samples=False))
 
 VITALS = "GET /v1/diagnostics/:id"
 CLOCK = "GET /v1/access_tokens/current"
-SNAPSHOTS = [part for part in one_of_each_kind() if not part.cursor_field]
+SNAPSHOTS = [part for part in one_of_each_shape() if not part.cursor_field]
 DIAGNOSTICS = table("diagnostics")
 
 

@@ -18,6 +18,14 @@ def one_of_each_kind() -> list[Table]:
     return [part for part, is_first in _with_place(tables().values()) if is_first]
 
 
+def one_of_each_shape() -> list[Table]:
+    """Return the first table of each shape: what Spark sees of it, where a minute of Spark is spent on each."""
+    first: dict[Hashable, Table] = {}
+    for part in tables().values():
+        first.setdefault((bool(part.cursor_field), part.fans_out, bool(part.changes_for)), part)
+    return list(first.values())
+
+
 def table_parameters(parts: Iterable[Table] | None = None) -> list[Any]:
     """Return tables as the parameters of a test: the first of each kind, and the others as slow ones."""
     return [
