@@ -1,17 +1,17 @@
 """The folder of a sync: locked for one sync, tables are written as a whole, and foreign files are never touched.
 
     to/
-    ├── .particle-sync             locked while a sync runs; names its format and the last sync
+    ├── .particle-sync                         locked while a sync runs; names its format and the last sync
     ├── .particle-sync.devices.1f3c….aside/    what is being written
     ├── .particle-sync.devices.1f3c….old/      the old table, while it is being replaced
-    └── devices/                   a complete table
-        ├── _particle_sync.json    the mark: what wrote the table, and what it keeps
+    └── devices/                               a complete table
+        ├── _particle_sync.json                the mark: what wrote the table, what it keeps, and the sizes of its files
         └── part-….parquet
 
 DuckDB, Spark and Arrow ignore names that begin with a dot or an underscore. A folder without a mark is foreign: a sync
-refuses to write there, and does not touch it when it cleans up. Only the names of temporary folders are enough, as
-nobody else makes up such names. Files are flushed to disk before they are renamed, so that a power failure leaves
-either the old or the new table; the mark tells their sizes, in case that a disk did not keep its word.
+refuses to write there, and does not touch it when it cleans up. Temporary folders need no mark: their names are ours
+alone. Files are flushed to disk before they are renamed, so that a power failure leaves either the old or the new
+table. The sizes in the mark show whether a disk lost what was flushed.
 """
 
 import fcntl
