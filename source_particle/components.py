@@ -48,9 +48,10 @@ from source_particle.owners import OwnerRouter, WithinRouter
 from source_particle.paginator import SortedPages
 from source_particle.paging import Record
 from source_particle.requester import ParticleRequester
-from source_particle.retrievers import ParticleRetriever, ProductsRetriever, TokenRetriever
+from source_particle.retrievers import ParticleRetriever, ProductsRetriever
 from source_particle.router import FleetRouter
 from source_particle.settings import with_defaults
+from source_particle.token_retriever import TokenRetriever
 from source_particle.values import value_at
 
 __all__ = [

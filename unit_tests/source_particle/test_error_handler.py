@@ -126,14 +126,6 @@ GATEWAYS = [
 ]
 
 
-@pytest.mark.parametrize("status", [403, 404])
-@pytest.mark.parametrize("body", GATEWAYS, ids=json.dumps)
-def test_the_json_of_a_gateway_is_no_refusal(status: int, body: dict[str, object]) -> None:
-    outcome = interpreted(reply(status, json.dumps(body), url=URL))
-    assert isinstance(outcome, ErrorResolution)
-    assert outcome.response_action == ResponseAction.RETRY
-
-
 REFUSALS = [
     {"ok": False},
     {"ok": False, "error": "Not found"},
@@ -145,12 +137,20 @@ REFUSALS = [
 ]
 
 
+BODIES = [
+    *((body, ResponseAction.RETRY) for body in GATEWAYS),
+    *((body, ResponseAction.IGNORE) for body in REFUSALS),
+]
+
+
 @pytest.mark.parametrize("status", [403, 404])
-@pytest.mark.parametrize("body", REFUSALS, ids=json.dumps)
-def test_a_refusal_in_the_apis_words_is_one(status: int, body: dict[str, object]) -> None:
+@pytest.mark.parametrize(("body", "action"), BODIES, ids=str)
+def test_only_the_apis_own_words_are_a_refusal_and_no_gateways_json(
+    status: int, body: dict[str, object], action: ResponseAction
+) -> None:
     outcome = interpreted(reply(status, json.dumps(body), url=URL))
     assert isinstance(outcome, ErrorResolution)
-    assert outcome.response_action == ResponseAction.IGNORE
+    assert outcome.response_action == action
 
 
 @pytest.mark.parametrize("status", [400, 403])
