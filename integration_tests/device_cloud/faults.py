@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from .http import JSON, Cut, Reply, Request
 
+ERROR = '{"ok": false, "error": "No, says the Device Cloud."}'
 HTML = "<html><head><title>Maintenance</title></head><body><h1>We will be back soon</h1></body></html>"
 MALFORMED = '{"devices":[{"id":"'
 ANY = "*"
@@ -33,7 +34,7 @@ class Fault:
     query: Mapping[str, str] = field(default_factory=dict)
 
     status: int | None = None
-    """Reply with this status, and with `body` or an empty JSON object."""
+    """Reply with this status, and with `body`, else with an error in the API's words or an empty JSON object."""
     body: str | bytes | None = None
     """Reply with this body, and with `status` or 200: `HTML`, `MALFORMED`, `""`, `"null"`, `"[]"`, …"""
     change: Callable[[bytes], bytes] | None = None
@@ -66,7 +67,7 @@ class Fault:
     def spoil(self, reply: Reply) -> Reply:
         """Return what goes out in place of a reply."""
         if self.status is not None or self.body is not None:
-            body = self.body if self.body is not None else "{}"
+            body = self.body if self.body is not None else ERROR if (self.status or 200) >= 400 else "{}"
             raw = body.encode() if isinstance(body, str) else body
             reply = Reply(self.status or 200, raw, content_type=self.content_type)
         return replace(

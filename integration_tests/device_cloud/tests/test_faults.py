@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
-from integration_tests.device_cloud.faults import HTML, MALFORMED
+from integration_tests.device_cloud.faults import ERROR, HTML, MALFORMED
 from integration_tests.device_cloud.tests.client import FIRST, get, ids
 
 USER = "GET /v1/user"
@@ -47,7 +47,7 @@ def split(response: bytes) -> tuple[str, bytes]:
 @pytest.mark.parametrize(
     ("fault", "status", "content"),
     [
-        (Fault(USER, status=503), 503, b"{}"),
+        (Fault(USER, status=503), 503, ERROR.encode()),
         (Fault(USER, status=502, body="down", headers={"Retry-After": "3"}), 502, b"down"),
         (Fault(USER, body=HTML, content_type="text/html"), 200, HTML.encode()),
         (Fault(USER, body=MALFORMED), 200, MALFORMED.encode()),
