@@ -22,6 +22,8 @@ from unit_tests.support.kinds import table_parameters
 from unit_tests.support.restoring import alike, restored
 
 ALL = list(tables().values())
+# The list that suits an API user, as the bundle for Databricks names it.
+FOR_API_USERS = ("products", "product_devices", "product_sims", "diagnostics", "sim_data_usage", "fleet_data_usage")
 OWNERS = ("product_id_or_slug", "owner_type", "owner")
 
 
@@ -83,6 +85,15 @@ def test_partitions_together_are_the_table_each_key_once_and_every_value_as_sent
     assert sorted(key_of(part, row) for row in rows) == sorted(truth)
     for row in rows:
         assert alike(truth[key_of(part, row)], restored(row))
+
+
+@pytest.mark.parametrize("name", FOR_API_USERS)
+def test_an_api_user_gets_its_tables_whole_where_a_refusal_is_an_error(cloud: DeviceCloud, name: str) -> None:
+    part = table(name)
+    truth = cloud.ledger.records(name, _everything(part), access="api_user")
+    rows = rows_of(cloud, part, access_token=cloud.api_user_token, on_refused="fail")
+    assert rows
+    assert sorted(key_of(part, row) for row in rows) == sorted(key_of(part, record) for record in truth)
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)
