@@ -265,8 +265,10 @@ def _mask_in_cdk() -> None:
         return literally(masked(string))
 
     for module in list(sys.modules.values()):
-        if vars(module).get("filter_secrets") is literally:
-            vars(module)["filter_secrets"] = filter_secrets
+        # A program may forbid a module by putting None in its place.
+        names = vars(module) if module is not None else {}
+        if names.get("filter_secrets") is literally:
+            names["filter_secrets"] = filter_secrets
 
 
 @dataclass

@@ -126,7 +126,7 @@ def test_a_checkpoint_in_the_future_is_told(cloud: DeviceCloud) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_the_clock_is_read_from_a_refusal_too(cloud: DeviceCloud, status: int) -> None:
-    cloud.faults.add(Fault(CLOCK, times=None, status=status, body='{"error": "Not found"}'))
+    cloud.faults.add(Fault(CLOCK, times=None, status=status, body='{"ok": false, "error": "Not found"}'))
     consumer = Consumer(cloud)
     for _ in range(2):
         consumer.publish()

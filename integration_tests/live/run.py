@@ -1,4 +1,4 @@
-"""One live run: reads a little of every table, asks the open questions, and reports the findings."""
+"""One live run: reads a little of the tables that fit into its limit, asks the open questions, and reports on both."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,7 +69,7 @@ class Report:
 
 
 def run(connection: Mapping[str, str]) -> Report:
-    """Read a little of every table and ask the open questions, with at most 50 requests in all.
+    """Read a little of each table in `READ` and ask the open questions, with at most 50 requests in all.
 
     `connection` are the options of the connection, with an access token. Raises OptionError where they cannot work,
     SignInError when the token is refused, TemporaryError when the API does not answer.
@@ -91,10 +91,18 @@ def run(connection: Mapping[str, str]) -> Report:
         return Report(base_url, wire.sent, reports, answers)
 
 
+# The tables whose reading fits into the limit: the further ones cost requests for each owner.
+READ = (
+    *("devices", "products", "sims", "user", "oauth_clients"),
+    *("product_devices", "product_sims", "diagnostics", "sim_data_usage", "fleet_data_usage"),
+)
+
+
 def _read_tables(connection: Mapping[str, str]) -> list[TableReport]:
     """Read the tables in their order: those that fan out over a fleet take its names from the ones before them."""
     reports: dict[str, TableReport] = {}
-    for name, part in tables().items():
+    for name in READ:
+        part = table(name)
         reports[name] = TableReport(part)
         for options in _narrowed(part, reports):
             _read(reports[name], Options.parse({**connection, **options}, part))

@@ -54,6 +54,7 @@ GENERATED = {
     "docs/tables.md": "product_id_or_slug",
     "docs/options.md": "product_id_or_slug",
     "docs/matrix.md": "list of one product",
+    "docs/performance.md": "product_devices",
     "docs/airbyte/particle.md": "product_id_or_slug",
     "docs/airbyte/builder-manifest.yaml": "product_id_or_slug",
     "connector_spec.yaml": "product_id_or_slug",
