@@ -221,7 +221,7 @@ def _page_parameters(paginator: Component) -> Component:
     strategy = paginator["pagination_strategy"]
     names = (paginator["page_size_option"]["field_name"], strategy["page_size_alias"])
     # An order that the API does not document may be refused, and these streams cannot do without it.
-    documented = {} if "reversing" in strategy else strategy.get("sorting", {})
+    documented = strategy.get("sorting", {}) if strategy.get("is_order_documented", True) else {}
     return {**documented, **dict.fromkeys(names, str(strategy["page_size"]))}
 
 

@@ -67,7 +67,7 @@ def _cost(name: str, retriever: Component) -> Cost:
 
 def _pages(records: int, retriever: Component) -> int:
     """Return the requests of a list, as the source plans them for an API that heeds the order that it documents."""
-    if "reversing" not in retriever["paginator"]["pagination_strategy"]:
+    if retriever["paginator"]["pagination_strategy"].get("is_order_documented", True):
         return sum(1 for _ in windows_between(0, records, PAGE))
     # Two readings that agree, after a request that tries for an order.
     return 2 * -(-records // PAGE) + 1

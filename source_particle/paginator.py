@@ -19,7 +19,7 @@ from source_particle.requester import ParticleRequester
 class SortedPages(PaginationStrategy):
     """Pages with numbers from 1, sorted by `sorted_by` if the request parameters `sorting` are sent.
 
-    If the API does not document that it sorts, `reversing` reverses the order, to see whether it does.
+    `reversing` reverses the order. If the API does not document that it sorts, this shows whether it does.
 
     No single reply shows where a list ends or that it has moved: `paging.PagedList` decides that.
     """
@@ -32,6 +32,7 @@ class SortedPages(PaginationStrategy):
     sorted_by: str | None = None
     sorting: Mapping[str, str] = field(default_factory=dict)
     reversing: Mapping[str, str] = field(default_factory=dict)
+    is_order_documented: bool = True
 
     @property
     def initial_token(self) -> int:
@@ -74,7 +75,7 @@ class ListPages:
     @property
     def is_order_documented(self) -> bool:
         """Whether the API is known to sort as it is asked to."""
-        return not self._strategy.reversing
+        return self._strategy.is_order_documented
 
     def fetch(self, window: Window) -> Page | None:
         """Return a page, None if the API says that it does not exist. Raises what `ParticleRequester.page` does."""

@@ -88,6 +88,17 @@ def window_after(position: int, size: int) -> Window | None:
     return furthest if furthest.end > position else None
 
 
+def window_across(position: int, total: int, size: int) -> Window | None:
+    """Return the window of the reversed list that contains the records before and after a position.
+
+    It helps where `window_after` has none, because windows counted from the end of the list end elsewhere. None if no
+    record follows, or if these end at the position too.
+    """
+    left = max(0, total - position)
+    furthest = max(range(size, 0, -1), key=lambda any_size: left % any_size)
+    return Window(left // furthest + 1, furthest, Order.DESCENDING) if left % furthest else None
+
+
 def windows_between(position: int, end: int, size: int) -> Iterator[Window]:
     """Yield the windows requested from one position of a list to another, provided that all pages are full."""
     while position < end and (window := window_after(position, size)):
@@ -119,12 +130,15 @@ class PagedList:
     def read_ascending(self) -> Iterator[list[Record]]:
         """Yield the records of a list that the API sorts by key, page by page.
 
-        Each window starts at the last record read, or before it, so that there is no gap. A list that turns out not to
-        be sorted, or whose pages cannot overlap, is read by `read_unordered`. Raises UnstableListError.
+        Each window starts at the last record read, or before it, so that there is no gap. Where none does, a window of
+        the reversed list is read. A list that turns out not to be sorted, or whose windows cannot overlap, is read by
+        `read_unordered`. Raises UnstableListError.
         """
         ascent = _Ascent(self.size)
         while window := ascent.next_window():
             page = self.fetch(window) or Page([])
+            if window.order == Order.DESCENDING:
+                page = page._replace(records=page.records[::-1])
             keys = self._keys_of(page)
             if len(keys) > window.size or not _rise(keys) or not self._obeys(window, page, keys):
                 break
@@ -147,7 +161,7 @@ class PagedList:
 
         Otherwise the list is sorted by chance, and will not be for long.
         """
-        if self.is_order_documented or window.number > 1 or page.is_last(1, len(keys)):
+        if self.is_order_documented or window != Window(1, self.size) or page.is_last(1, len(keys)):
             return True
         descending = self._keys_of(self.fetch(window._replace(order=Order.DESCENDING)) or Page([]))
         return bool(keys) and descending[:1] >= keys[-1:] and _rise(descending[::-1])
@@ -227,6 +241,8 @@ class _Ascent:
 
     size: int
     position: int = 0
+    total: int = 0
+    """The number of records in the list, as the last reply counts them; 0 if it does not."""
     count: int = 0
     is_at_end: bool = False
     last: str = ""
@@ -247,7 +263,7 @@ class _Ascent:
             if self.has_overlapped:
                 raise UnstableListError(self.problem)
             return None
-        return window_after(self.position, self.size)
+        return window_after(self.position, self.size) or window_across(self.position, self.total, self.size)
 
     def following(self, end: int) -> Iterator[Window]:
         """Yield the windows from here to a position of the list; none while the read is stepping back."""
@@ -257,13 +273,19 @@ class _Ascent:
         """Return the new records of a page, and note where to continue."""
         if not self.packed and 0 < len(keys) < self.size:
             self.size = len(keys)
-        if window.number > 1 and (not keys or keys[0] > self.last):
-            self._step_back(window)
+        self.total = page.total_records or 0
+        is_ascending = window.order == Order.ASCENDING
+        start = window.start if is_ascending else max(0, self.total - window.start - len(keys))
+        is_first = is_ascending and window.number == 1
+        if not is_first and (not keys or keys[0] > self.last):
+            self._step_back(window, start)
             return []
-        self.has_overlapped = self.has_overlapped or window.number > 1
+        self.has_overlapped = self.has_overlapped or not is_first
         new = {key: record for key, record in zip(keys, page.records, strict=True) if key > self.last}
-        self.position = window.start + len(keys)
-        self.is_at_end = self._is_counted_end(window, page, keys, new) or self._is_seen_end(window, page, keys, new)
+        self.position = start + len(keys)
+        self.is_at_end = is_ascending and (
+            self._is_counted_end(window, page, keys, new) or self._is_seen_end(window, page, keys, new)
+        )
         self.before = keys
         if new:
             self.last, self.step, self.in_vain = keys[-1], 0, 0
@@ -295,11 +317,11 @@ class _Ascent:
         is_same_end = keys[-1:] == self.before[-1:] and (keys != self.before or not keys or self.in_vain > 0)
         return len(keys) < window.size and is_same_end
 
-    def _step_back(self, window: Window) -> None:
+    def _step_back(self, window: Window, start: int) -> None:
         """Continue nearer to the start of the list, by twice as much each time, because records have moved there."""
         self.problem = f"page {window.number} of {window.size} starts beyond the last record read"
         self.step = 2 * self.step or max(1, self.size // 8)
-        self.position = max(0, window.start - self.step)
+        self.position = max(0, start - self.step)
         self.in_vain += 1
 
     def taken(self) -> set[str]:

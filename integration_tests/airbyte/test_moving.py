@@ -149,6 +149,20 @@ def test_a_list_that_keeps_changing_is_an_error_that_names_the_product() -> None
         assert str(product) in result.errors
 
 
+def test_small_pages_overlap_by_pages_of_the_reversed_list() -> None:
+    with _moving_cloud() as cloud:
+        mark = cloud.ledger.mark()
+
+        result = sync(with_token(cloud, product_devices={"per_page": 3}), "product_devices")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("product_devices", {}, result.records["product_devices"], since=mark)
+        requests = cloud.ledger.requests(ROUTES["product_devices"])
+        # Pages of one to three devices end at every sixth; the last page of 40 ends elsewhere.
+        assert sum(request.query["sortDir"] == "desc" for request in requests) == 6
+        assert len(requests) < 2 * 40 / 3
+
+
 def test_a_device_that_only_connects_is_no_change() -> None:
     with _moving_cloud(Switches(reorder=True)) as cloud:
         mark = cloud.ledger.mark()

@@ -116,7 +116,8 @@ def _place(name: str, retriever: Node, **more: Any) -> Place:
 
 
 def _tries_order(retriever: Node) -> bool:
-    return "reversing" in retriever.get("paginator", {}).get("pagination_strategy", {})
+    strategy = retriever.get("paginator", {}).get("pagination_strategy", {})
+    return not strategy.get("is_order_documented", True)
 
 
 def _path(url: str) -> str:
