@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import reduce
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.rows.batches import MAX_BYTES, MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
-from bridge.rows.schema import arrow_schema, type_name
+from bridge.rows.schema import arrow_schema, kind_of, type_name
 from bridge.tables.catalog import table, tables
 from unit_tests.support.paths import ROOT
 from unit_tests.support.restoring import alike, restored
@@ -120,6 +121,29 @@ def test_misfits_and_unknown_fields_are_rescued_by_path(
     name: str, sent: dict[str, Any], rescued: dict[str, Any]
 ) -> None:
     assert row_of(name, sent)[1] == rescued
+
+
+def _leaves(properties: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name, schema in properties.items():
+        if "properties" in schema:
+            yield from _leaves(schema["properties"], (*path, name))
+        else:
+            yield (*path, name), kind_of(schema)
+
+
+@pytest.mark.parametrize("sent", [-210, 1.5, {"err": -210}], ids=repr)
+def test_a_number_or_an_error_in_any_leaf_of_the_vitals_is_kept_or_rescued(sent: Any) -> None:
+    leaves = [*_leaves({"payload": table("diagnostics").columns["payload"]})]
+    assert len(leaves) > 40
+    for path, kind in leaves:
+        row, rescued = row_of("diagnostics", reduce(lambda value, name: {name: value}, reversed(path), sent))
+        kept: Any = reduce(lambda value, name: value[name], path, row)
+        if kind == "string":
+            assert [kept, rescued] == [json.dumps(sent, separators=(",", ":")), None]
+        elif isinstance(sent, dict) or (kind == "integer" and sent == 1.5):
+            assert [kept, rescued] == [None, {".".join(path): sent}]
+        else:
+            assert [kept, rescued] == [sent, None]
 
 
 def test_rescued_data_keep_the_order_in_which_the_api_sent_them() -> None:
