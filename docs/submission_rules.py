@@ -6,6 +6,7 @@ They imitate Airbyte's own checks, which need a network and accounts; Airbyte's 
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -78,7 +79,7 @@ def _breaking_changes(folder: Path) -> bool:
 
 def _hosts(folder: Path) -> bool:
     hosts = metadata(folder / CONNECTOR)["allowedHosts"]["hosts"]
-    specification = yaml.safe_load((folder / CONNECTOR / "manifest.yaml").read_text("utf-8"))["spec"]
+    specification = _parsed(folder / CONNECTOR / "manifest.yaml")["spec"]
     options = specification["connection_specification"]["properties"]
     named = {re.sub(r"\W", "", host) for host in hosts if host.startswith("$")}
     return options["base_url"]["default"].removeprefix("https://") in hosts and named <= options.keys()
@@ -112,7 +113,7 @@ def _no_marks(folder: Path) -> bool:
 
 
 def _components(folder: Path) -> bool:
-    manifest = yaml.safe_load((folder / CONNECTOR / "manifest.yaml").read_text("utf-8"))
+    manifest = _parsed(folder / CONNECTOR / "manifest.yaml")
     module = ast.parse((folder / CONNECTOR / "components.py").read_text("utf-8"))
     imported = {name.name for node in module.body if isinstance(node, ast.ImportFrom) for name in node.names}
     return {f"{COMPONENTS}.{name}" for name in imported} == set(class_names(manifest))
@@ -120,7 +121,7 @@ def _components(folder: Path) -> bool:
 
 def _configurations(folder: Path) -> bool:
     connector = folder / CONNECTOR
-    sections = yaml.safe_load((connector / "acceptance-test-config.yml").read_text("utf-8"))["acceptance_tests"]
+    sections = _parsed(connector / "acceptance-test-config.yml")["acceptance_tests"]
     named = {test["config_path"] for section in sections.values() for test in section.get("tests", ())}
     suites = {suite["suite"]: suite for suite in metadata(connector)["connectorTestSuitesOptions"]}
     secret = {f"secrets/{secret['fileName']}" for secret in suites["acceptanceTests"]["testSecrets"]}
@@ -128,7 +129,7 @@ def _configurations(folder: Path) -> bool:
 
 
 def _options(folder: Path) -> bool:
-    manifest = yaml.safe_load((folder / CONNECTOR / "manifest.yaml").read_text("utf-8"))
+    manifest = _parsed(folder / CONNECTOR / "manifest.yaml")
     options = manifest["spec"]["connection_specification"]["properties"].values()
     every = [option for group in options for option in (group, *group.get("properties", {}).values())]
     unexplained = [option for option in every if option.get("airbyte_hidden") and not option.get("x-documented")]
@@ -166,8 +167,18 @@ RULES: Mapping[str, Callable[[Path], Any]] = {
 
 def metadata(connector: Path) -> dict[str, Any]:
     """Return what the connector's metadata.yaml holds."""
-    data: dict[str, Any] = yaml.safe_load((connector / "metadata.yaml").read_text("utf-8"))["data"]
+    data: dict[str, Any] = _parsed(connector / "metadata.yaml")["data"]
     return data
+
+
+def _parsed(path: Path) -> Any:
+    return _parsed_text(path.read_text("utf-8"))
+
+
+# The manifest is long, and several rules look into it.
+@lru_cache(maxsize=8)
+def _parsed_text(text: str) -> Any:
+    return yaml.safe_load(text)
 
 
 def class_names(node: Any) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What goes to Airbyte's repository: laid out whole, and each rule that it is tried by can be broken."""
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import yaml
 from docs import submission
 from docs.submission import lay_out
 from docs.submission_rules import CONNECTOR, PAGE, RULES, problems
-from unit_tests.support.elsewhere import run_elsewhere
 from unit_tests.support.paths import ROOT
 
 Change = Callable[[str], str]
@@ -77,22 +75,6 @@ def test_what_the_form_hides_is_explained(laid_out: Path) -> None:
     explained = (ROOT / "docs" / "submitting.md").read_text("utf-8")
     assert hidden
     assert [name for name in hidden if f"`{name}`" not in explained] == []
-
-
-def test_its_unit_tests_are_found_where_this_project_is_not_installed(laid_out: Path) -> None:
-    tests = laid_out / CONNECTOR / "unit_tests"
-    done = run_elsewhere("import pytest; raise SystemExit(pytest.main(['-q', '-p', 'no:randomly', '--co']))", tests)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "bridge" not in "".join(path.read_text("utf-8") for path in tests.rglob("*.py"))
-
-
-def test_airbytes_command_finds_its_code_where_this_project_is_not_installed(laid_out: Path, tmp_path: Path) -> None:
-    connector = tmp_path / CONNECTOR.name
-    shutil.copytree(laid_out / CONNECTOR, connector)
-    words = ["connector", "test", ".", "--pytest-arg=-p", "--pytest-arg=no:randomly", "--pytest-arg=-ktest_spec"]
-    done = run_elsewhere(f"from airbyte_cdk.cli.airbyte_cdk import cli; cli({words})", connector)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "1 passed" in done.stdout
 
 
 def test_the_command_names_what_is_left_to_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,3 +48,11 @@ def test_it_passes_airbytes_standard_tests_where_this_project_is_not_installed(
         "test_basic_read['config' Test Scenario]",
         "test_fail_read_with_bad_catalog['config' Test Scenario]",
     }
+
+
+def test_its_unit_tests_are_found_where_this_project_is_not_installed(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    tests = tmp_path / CONNECTOR / "unit_tests"
+    done = run_elsewhere("import pytest; raise SystemExit(pytest.main(['-q', '-p', 'no:randomly', '--co']))", tests)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "bridge" not in "".join(path.read_text("utf-8") for path in tests.rglob("*.py"))
