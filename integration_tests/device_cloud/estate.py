@@ -5,8 +5,9 @@ The rows of an owner: a product's lie under its integer id, the user's under Non
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def fill(fleet: Store, secret: str) -> None:
         fleet.put("integrations", str(number), row)
     owners: list[Scope] = [None, org, *fleet.product_ids[:1]]
     for owner in owners:
-        _ledgers(fleet, owner, rng)
+        _ledgers(fleet, owner)
     for number, agreement_owner in enumerate(owners[:2], start=1):
         _agreement(fleet, agreement_owner, str(number))
         _logic(fleet, agreement_owner, rng)
@@ -165,50 +166,62 @@ def _configuration(number: int) -> Any:
     return {"current": current if number % 4 != 2 else {}, "pending": pending}
 
 
-def _ledgers(fleet: Store, owner: Scope, rng: random.Random) -> None:
+def _ledgers(fleet: Store, owner: Scope) -> None:
     created = fleet.now - timedelta(days=60)
-    for name, scope, direction in (
-        ("sensor-readings", "Device", "Upstream"),
-        ("site-settings", "Owner" if not isinstance(owner, int) else "Product", "Downstream"),
+    for name, scope, direction, description in (
+        ("sensor-readings", "Device", "Upstream", "What each device measured last"),
+        ("site-settings", "Owner" if not isinstance(owner, int) else "Product", "Downstream", ""),
     ):
         ledger = {
             "scope": scope,
             "name": name,
-            "description": "",
+            "description": description,
             "direction": direction,
             "updated_at": iso_us(fleet.now - timedelta(hours=2)),
             "created_at": iso_us(created),
             "archived_at": None,
         }
         fleet.put("ledgers", name, ledger, owner)
-        for scoped_to in _scope_values(fleet, owner, scope):
-            _instance(fleet, owner, ledger, scoped_to, rng)
+        for scoped_to, groups in _scope_values(fleet, owner, scope):
+            _instance(fleet, owner, name, scoped_to, groups)
 
 
-def _scope_values(fleet: Store, owner: Scope, scope: str) -> Iterator[Row]:
+def _scope_values(fleet: Store, owner: Scope, scope: str) -> Iterator[tuple[Row, Sequence[str | None]]]:
+    """Yield whose data an instance holds, and the groups that it is in; one has an unknown group."""
     if scope != "Device":
-        yield {"type": scope, "value": str(owner or "5" * 24)}
+        yield {"type": scope, "value": str(owner or "5" * 24)}, ()
         return
     rows = fleet.rows("devices", owner if isinstance(owner, int) else None)
-    for device in list(rows.values())[:LEDGER_DEVICES]:
-        yield {"type": scope, "value": device["id"]} | ({"name": device["name"]} if device.get("name") else {})
+    for number, device in enumerate(list(rows.values())[:LEDGER_DEVICES]):
+        named = {"name": device["name"]} if device.get("name") else {}
+        groups = device.get("groups") or []
+        yield {"type": scope, "value": device["id"]} | named, [*groups, None] if number == 0 else groups
 
 
-def _instance(fleet: Store, owner: Scope, ledger: Row, scope: Row, rng: random.Random) -> None:
-    name, value = ledger["name"], scope["value"]
+def _instance(fleet: Store, owner: Scope, name: str, scope: Row, groups: Sequence[str | None]) -> None:
+    value = scope["value"]
+    rng = random.Random(f"{fleet.seed}:{owner}:{name}:{value}")
     created = fleet.now - timedelta(days=50)
     moments = [fleet.now - timedelta(hours=3 + 20 * age, milliseconds=rng.randrange(1000)) for age in range(VERSIONS)]
-    readings = [round(rng.uniform(18, 25), 1) for _ in moments]
+    data = [_reading(groups, rng) if scope["type"] == "Device" else _settings(age) for age in range(VERSIONS)]
 
-    def row(number: int) -> Row:
-        data = {"temp": readings[number], "ok": readings[number] < 24.5, "site": {"tags": ["north", None]}}
-        common = {"name": name, "scope": scope, "size_bytes": 44, "data": data}
-        return common | {"updated_at": iso_us(moments[number]), "created_at": iso_us(created)}
+    def row(age: int) -> Row:
+        common = {"name": name, "scope": scope, "size_bytes": len(json.dumps(data[age])), "data": data[age]}
+        return common | {"updated_at": iso_us(moments[age]), "created_at": iso_us(created)}
 
     fleet.put("instances", value, row(0), ledger_scope(owner, name))
-    for number in range(1, VERSIONS):
-        version = row(number) | {"replaced_at": iso_us(moments[number - 1])}
+    for age in range(1, VERSIONS):
+        version = row(age) | {"replaced_at": iso_us(moments[age - 1])}
         fleet.put("versions", version["replaced_at"], version, instance_scope(owner, name, value))
+
+
+def _reading(groups: Sequence[str | None], rng: random.Random) -> Row:
+    degrees = round(rng.uniform(18, 25), 1)
+    return {"temp": degrees, "ok": degrees < 24.5, "site": {"tags": list(groups)}}
+
+
+def _settings(age: int) -> Row:
+    return {"report_minutes": 30 * (age + 1), "alarm": {"above": 24.5, "notify": ["operations"]}}
 
 
 def _agreement(fleet: Store, owner: Scope, number: str) -> None:

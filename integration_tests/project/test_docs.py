@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bridge.export.sync import TableResult
-from bridge.tables.catalog import chosen_tables, connection_options, tables
+from bridge.tables.catalog import connection_options, tables
 from docs import generate
 from examples import demo
 from integration_tests.device_cloud import DeviceCloud, FleetSize
@@ -142,12 +142,11 @@ def test_the_demo_reads_all_that_the_fleet_holds(tmp_path: Path, cloud: DeviceCl
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    default = [part.name for part in chosen_tables()]
-    assert f"All {len(default)} tables hold exactly what the fleet holds" in done.stdout
+    assert f"All {len(tables())} tables hold exactly what the fleet holds" in done.stdout
     shown = re.findall(r"^│ (\w+) +│ \d+ +│ \d+\.\d +│$", done.stdout, re.M)
-    assert shown == default
+    assert shown == list(tables())
     written = {path.name for path in (tmp_path / "lake").iterdir() if not path.name.startswith(".")}
-    assert written == {*default, demo.REPORT}
+    assert written == {*tables(), demo.REPORT}
     assert f"open lake/{demo.REPORT} in a browser" in done.stdout
 
 
