@@ -181,16 +181,16 @@ def test_every_generated_file_is_tried() -> None:
     assert {str(path.relative_to(ROOT)) for path in generate.generated()} == GENERATED.keys()
 
 
-@pytest.mark.parametrize("name", GENERATED)
-def test_documentation_that_differs_from_the_manifest_is_found(name: str, tmp_path: Path) -> None:
+def test_documentation_that_differs_from_the_manifest_is_found(tmp_path: Path) -> None:
     for path in generate.generated():
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
     assert generate.stale(tmp_path) == []
-    changed = tmp_path / name
-    changed.write_text(changed.read_text("utf-8").replace(GENERATED[name], "product"), encoding="utf-8")
-    assert generate.stale(tmp_path) == [changed]
+    for name, word in GENERATED.items():
+        text = (tmp_path / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace(word, "product"), encoding="utf-8")
+    assert {path.relative_to(tmp_path).as_posix() for path in generate.stale(tmp_path)} == {*GENERATED}
 
 
 def test_a_missing_marker_is_an_error(tmp_path: Path) -> None:
