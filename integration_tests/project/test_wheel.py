@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from email import message_from_bytes
@@ -32,24 +33,26 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`source-particle` of an environment that holds the wheel and what it depends on, nothing else."""
+@pytest.fixture(scope="module", params=["unpacked", pytest.param("installed", marks=pytest.mark.slow)])
+def command(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The source from the wheel: beside the packages of the tests, or in an environment of its own without extras."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    # Only what is imported is compiled, when it is: most of the packages' modules never are.
-    install = [
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-compile",
-        "--disable-pip-version-check",
+    if request.param == "installed":
+        venv.create(folder, with_pip=True)
+        # Only what is imported is compiled, when it is: most of the packages' modules never are.
+        options = ["-q", "--no-compile", "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
+        _run([str(folder / "bin" / "python"), "-m", "pip", "install", *options, str(wheel)], cwd=folder)
+        return (str(folder / "bin" / "source-particle"),)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    # Without `site`, the link to the checkout is not followed.
+    places = [str(folder), sysconfig.get_path("purelib")]
+    return (
+        sys.executable,
+        "-S",
         "-c",
-        str(ROOT / "constraints.txt"),
-    ]
-    _run([str(folder / "bin" / "python"), *install, str(wheel)], cwd=folder)
-    return folder / "bin" / "source-particle"
+        f"import sys; sys.path[:1] = {places}; from source_particle.run import run; run()",
+    )
 
 
 def test_it_holds_the_manifest_and_both_packages_and_no_tests(wheel: Path) -> None:
@@ -83,15 +86,15 @@ def _metadata(wheel: Path) -> Message:
         return message_from_bytes(archive.read(path))
 
 
-def test_an_installed_source_says_its_spec(command: Path, tmp_path: Path) -> None:
-    [spec] = Command((str(command),), tmp_path).run("spec").parts("spec")
+def test_an_installed_source_says_its_spec(command: tuple[str, ...], tmp_path: Path) -> None:
+    [spec] = Command(command, tmp_path).run("spec").parts("spec")
     assert "credentials" in spec.connectionSpecification["required"]
 
 
 def test_an_installed_source_discovers_and_reads_all_that_the_fleet_holds(
-    command: Path, tmp_path: Path, cloud: DeviceCloud
+    command: tuple[str, ...], tmp_path: Path, cloud: DeviceCloud
 ) -> None:
-    source = Command((str(command),), tmp_path)
+    source = Command(command, tmp_path)
     config = with_password(cloud)
     [found] = source.run("discover", config=config).parts("catalog")
     assert [stream.name for stream in found.streams] == list(TABLES)
