@@ -21,6 +21,7 @@ def fleet() -> Fleet:
     return acceptance.whole_times()
 
 
+@pytest.mark.slow
 def test_it_passes_airbytes_standard_tests_where_this_project_is_not_installed(
     tmp_path: Path, cloud: DeviceCloud
 ) -> None:

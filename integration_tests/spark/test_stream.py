@@ -1,4 +1,8 @@
-"""Vitals as a stream: no loss and no duplicates, whatever happens in between; and snapshots as streams."""
+"""Vitals as a stream: no loss and no duplicates, whatever happens in between; and snapshots as streams.
+
+Each start of a stream takes seconds. The slow ones have a faster sibling in `unit_tests/bridge/reading/test_streams.py` or
+`integration_tests/lakeflow/test_windows.py`, which use the same offsets and windows without Spark.
+"""
 
 import json
 from datetime import timedelta
@@ -53,6 +57,7 @@ def test_three_runs_with_new_vitals_in_between_equal_the_ledger(stream: Stream) 
     assert_complete(stream)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_in_the_sink_but_not_committed_is_not_duplicated(stream: Stream) -> None:
     stream.run(**EAGER)
     publish(stream.cloud)
@@ -63,7 +68,7 @@ def test_a_batch_that_is_in_the_sink_but_not_committed_is_not_duplicated(stream:
     assert_complete(stream)
 
 
-@pytest.mark.parametrize("skew", [-600.0, 600.0])
+@pytest.mark.parametrize("skew", [600.0, pytest.param(-600.0, marks=pytest.mark.slow)])
 def test_a_clock_of_this_machine_that_is_wrong_changes_nothing(stream: Stream, skew: float) -> None:
     stream.cloud.switches = Switches(clock_skew=skew)
     stream.run(**EAGER)
@@ -73,6 +78,7 @@ def test_a_clock_of_this_machine_that_is_wrong_changes_nothing(stream: Stream, s
     assert_complete(stream)
 
 
+@pytest.mark.slow
 def test_vitals_settle_and_windows_end_on_a_grid(stream: Stream) -> None:
     recent = publish(stream.cloud)
     stream.run()
@@ -124,6 +130,7 @@ def test_a_replayed_batch_is_the_same_batch(stream: Stream) -> None:
     assert_complete(stream)
 
 
+@pytest.mark.slow
 def test_a_second_consumer_reads_everything_for_itself(spark: SparkSession, cloud: DeviceCloud, tmp_path: Path) -> None:
     consumers = [Stream(spark, cloud, tmp_path / name) for name in "ab"]
     for _ in range(2):
@@ -134,6 +141,7 @@ def test_a_second_consumer_reads_everything_for_itself(spark: SparkSession, clou
         assert_complete(consumer)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_another_spelling_of_the_time_resumes(stream: Stream) -> None:
     stream.run(**EAGER)
     until = moment_of(stream.offsets[-1]["until"])
@@ -150,6 +158,7 @@ def test_a_checkpoint_of_something_else_is_refused(stream: Stream) -> None:
         stream.run(**EAGER)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_older_than_the_api_remembers_is_an_error_that_names_the_gap(stream: Stream) -> None:
     stream.run(**EAGER)
     old = iso_ms(stream.cloud.fleet.clock.now() - timedelta(days=40))
@@ -161,6 +170,7 @@ def test_a_checkpoint_older_than_the_api_remembers_is_an_error_that_names_the_ga
     assert len(stream.rows()) > before
 
 
+@pytest.mark.slow
 def test_lookback_brings_vitals_that_became_visible_late(stream: Stream) -> None:
     stream.run(**EAGER)
     late = publish(stream.cloud, seconds_ago=600)
@@ -183,6 +193,7 @@ def test_a_stream_begins_and_ends_where_the_user_says(stream: Stream) -> None:
     assert_same(DIAGNOSTICS, stream.rows(), truth_of(stream.cloud, DIAGNOSTICS, None, **dates))
 
 
+@pytest.mark.slow
 def test_vitals_that_do_not_say_when_they_are_from_fail_the_batch(stream: Stream) -> None:
     body = json.dumps({"diagnostics": [{"updated_at": "yesterday", "deviceID": "abc", "payload": {}}]})
     stream.cloud.faults.add(Fault(VITALS, status=200, body=body, times=None))
@@ -190,6 +201,7 @@ def test_vitals_that_do_not_say_when_they_are_from_fail_the_batch(stream: Stream
         stream.run(**EAGER)
 
 
+@pytest.mark.slow
 def test_a_stream_with_a_password_keeps_a_limit_that_the_server_enforces(spark: SparkSession, tmp_path: Path) -> None:
     """The planner's own requests count too."""
     size = FleetSize(products=0, user_devices=120, days=1, samples=False)
@@ -207,6 +219,7 @@ def test_a_password_signs_in_once_for_a_run(stream: Stream) -> None:
     assert_complete(stream)
 
 
+@pytest.mark.slow
 def test_split_windows_end_where_one_window_would(stream: Stream) -> None:
     if not KNOWS_START:
         with pytest.raises(PySparkException, match="OptionError: The option window_seconds needs"):
@@ -217,6 +230,7 @@ def test_split_windows_end_where_one_window_would(stream: Stream) -> None:
     assert_complete(stream)
 
 
+@pytest.mark.slow
 def test_a_run_by_trigger_once_and_by_processing_time(stream: Stream) -> None:
     stream.start({"once": True}, **EAGER).awaitTermination()
     publish(stream.cloud)
@@ -254,6 +268,7 @@ def _assert_snapshots(stream: Stream, count: int) -> None:
     assert len(stream.keys()) == len(truth_of(stream.cloud, stream.part)), stream.part.name
 
 
+@pytest.mark.slow
 def test_a_running_stream_of_snapshots_reads_nothing_more(
     spark: SparkSession, cloud: DeviceCloud, tmp_path: Path
 ) -> None:
