@@ -1,6 +1,6 @@
 """Vitals as a stream: no loss and no duplicates, whatever happens in between; and snapshots as streams.
 
-Each start of a stream takes seconds. The slow ones have a faster sibling in `unit_tests/bridge/reading/test_streams.py` or
+Each start of a stream takes seconds. The slow ones have a faster sibling in `unit_tests/bridge/reading/` or in
 `integration_tests/lakeflow/test_windows.py`, which use the same offsets and windows without Spark.
 """
 
