@@ -27,6 +27,8 @@ MAX_CONNECTIONS = 32
 REMINDER = 60.0
 # How long an API is tried that has never answered this process; one that has is worth more patience.
 FIRST_CONTACT = 6.0
+# Seconds of silence that end all tries of such an API, a request of `check`, or one for the token and the API's clock.
+SHORT_PATIENCE = 12.0
 
 
 class Budget:
@@ -116,6 +118,18 @@ class Budget:
             tried = bool(self._silences) and self._clock() - self._silences[0] >= FIRST_CONTACT
             return tried and not self._has_replied
 
+    def patience(self, seconds: float) -> float:
+        """Return for how long a request may be met with silence: `seconds`, or less if nothing was ever answered.
+
+        A server may accept connections and never answer. All tries of such a one share the time of the first.
+        """
+        with self._changed:
+            if self._has_replied:
+                return seconds
+            tried = self._clock() - self._silences[0] if self._silences else 0.0
+            left = SHORT_PATIENCE - tried if tried < REMINDER else SHORT_PATIENCE
+            return min(seconds, max(left, 1.0))
+
     def release(self) -> None:
         """Note that a request was answered, or that no answer arrived."""
         with self._changed:
@@ -165,6 +179,7 @@ class BudgetedAdapter(DeadlineAdapter):
         try:
             if not is_wanted():
                 raise NotWantedError
+            kwargs["timeout"] = tuple(map(self.budget.patience, kwargs["timeout"]))
             response = super().send(*args, **kwargs)
             self.budget.note(None)
             self.budget.api_clock.tell(response.headers.get("Date"))

@@ -76,8 +76,12 @@ class ParticleErrorHandler(DefaultErrorHandler):
                 "Start the sync again later, and report this if it persists.",
             )
         if resolution.response_action in (ResponseAction.RETRY, ResponseAction.RATE_LIMITED):
+            plan = Settings.of(self.config).plan
+            # The CDK announces RATE_LIMITED to the platform as the status of a stream; `check` and `discover` read none
+            # that the platform knows.
+            quietly = {"response_action": ResponseAction.RETRY} if plan.checking or plan.clock else {}
             # The CDK uses a filter's failure_type only if the action is FAIL.
-            return dataclasses.replace(resolution, failure_type=FailureType.transient_error)
+            return dataclasses.replace(resolution, failure_type=FailureType.transient_error, **quietly)
         return resolution
 
     def _interpret_body(self, response: requests.Response) -> ErrorResolution:

@@ -12,7 +12,7 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import OneOriginSession, budget_of, budgeted_session
+from source_particle.budget import SHORT_PATIENCE, OneOriginSession, budget_of, budgeted_session
 from source_particle.error_handler import ParticleErrorHandler
 from source_particle.errors import Refused
 from source_particle.kept import KeptDays
@@ -24,9 +24,6 @@ from source_particle.settings import Settings
 # The CDK evaluates Jinja results such as `007` or `[1]` as Python if they have one of these types; nothing has this
 # one.
 AS_WRITTEN = (type(NotImplemented),)
-
-# Seconds of silence that end a request of `check`, or one for the token and the API's clock.
-SHORT_PATIENCE = 15.0
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The API's limit in an Airbyte sync: never exceeded by a sync alone, and waited out if another program uses it up."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import requests
 
 from integration_tests.airbyte.syncs import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from source_particle.source import SourceParticle
 
 LIMIT, WINDOW = 60, 2.0
 SIZE = FleetSize(products=2, devices=60, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
@@ -86,3 +88,16 @@ def test_the_platform_is_told_which_stream_waits_for_the_limit(
     assert not sync(with_token(cloud), stream).errors
     told = [json.loads(line)["trace"] for line in capsys.readouterr().out.splitlines() if "RATE_LIMITED" in line]
     assert {trace["stream_status"]["stream_descriptor"]["name"] for trace in told} == {stream}
+
+
+@pytest.mark.parametrize("command", ["check", "discover"])
+def test_where_no_stream_is_read_a_wait_for_the_limit_is_in_the_log_alone(
+    command: str, cloud: DeviceCloud, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.faults.add(Fault("GET /v1/access_tokens/current", status=429, body="{}"))
+    config, logger = with_token(cloud), logging.getLogger("airbyte")
+    with caplog.at_level("INFO", logger="airbyte"):
+        getattr(SourceParticle(config=config), command)(logger, config)
+    assert cloud.ledger.rejected() == 1
+    assert "RATE_LIMITED" not in capsys.readouterr().out
+    assert "Rate limit exceeded (HTTP 429). Retrying in" in caplog.text

@@ -1,5 +1,6 @@
 """A table read by the bridge's reader in this process: closed early, failing, task by task, and the server's time."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,9 @@ from bridge.reading import reader
 from bridge.reading.times import iso_ms
 from bridge.tables.catalog import table
 from bridge.tables.options import Options
+from integration_tests.airbyte.syncs import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from source_particle import budget
 
 pytestmark = pytest.mark.fleet(FleetSize(products=1, devices=40, samples=False))
 
@@ -91,6 +94,28 @@ def test_the_time_is_that_of_the_server(cloud: DeviceCloud) -> None:
     told = reader.server_time(config_of(cloud))
     assert abs(told - cloud.fleet.clock.now()) < timedelta(minutes=1)
     assert cloud.ledger.count() == 1
+
+
+@pytest.mark.parametrize("way", ["airbyte", "bridge"])
+def test_a_server_that_accepts_connections_and_never_answers_is_tried_once(
+    way: str, cloud: DeviceCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "FIRST_CONTACT", 0.1)
+    monkeypatch.setattr(budget, "SHORT_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0)
+        base_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if way == "airbyte":
+            said = sync({**with_token(cloud), "base_url": base_url}, "devices").errors
+        else:
+            with pytest.raises(TemporaryError) as error:
+                list(records(cloud, base_url=base_url))
+            said = str(error.value)
+        assert f"{base_url}/v1/" in said
+        assert "No complete answer arrived (ReadTimeout). Check base_url" in said
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @pytest.mark.parametrize("headers", ["", "Date: soon\r\n"])

@@ -124,7 +124,7 @@ def test_a_request_that_fails_is_counted_and_gives_its_place_back(monkeypatch: p
         budgeted_session(session, Settings.of(config()))
         for _ in range(3):
             with pytest.raises(requests.exceptions.ConnectionError):
-                session.get("https://api.particle.io/v1/user", timeout=1)
+                session.get("https://api.particle.io/v1/user", timeout=(1, 1))
     spent = budget_of(Settings.of(config()))
     assert spent.sent == 3
     # Three are counted and none is under way, or this would wait.
@@ -238,8 +238,39 @@ def test_a_server_that_stays_silent_is_as_unreachable_as_one_that_is_not_there(
     with requests.Session() as session:
         budgeted_session(session, Settings.of(config()))
         with pytest.raises(silence):
-            session.get("https://api.particle.io/v1/user", timeout=1)
+            session.get("https://api.particle.io/v1/user", timeout=(1, 1))
     assert budget_of(Settings.of(config())).is_unreachable
+
+
+def test_an_api_that_was_never_heard_is_not_waited_for_long() -> None:
+    clock = Clock()
+    spender = Budget(clock.time, clock.wait)
+    assert [spender.patience(seconds) for seconds in (5.0, 60.0)] == [5.0, budget.SHORT_PATIENCE]
+    spender.note(clock.now)
+    clock.now += 5
+    assert spender.patience(60.0) == budget.SHORT_PATIENCE - 5, "all tries share the time of the first"
+    clock.now += 20
+    assert spender.patience(60.0) == 1.0
+    clock.now += 60
+    assert spender.patience(60.0) == budget.SHORT_PATIENCE, "what was long ago says nothing about now"
+    spender.note(None)
+    assert spender.patience(60.0) == 60.0
+
+
+def test_every_request_is_sent_with_that_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts: list[object] = []
+
+    def send(*_: object, timeout: object, **__: object) -> requests.Response:
+        timeouts.append(timeout)
+        response = requests.Response()
+        response.status_code = 200
+        return response
+
+    monkeypatch.setattr("source_particle.budget.DeadlineAdapter.send", send)
+    with budgeted_session(requests.Session(), Settings.of(config())) as session:
+        for _ in range(2):
+            session.get("https://api.particle.io/v1/user", timeout=(5, 60))
+    assert timeouts == [(5, budget.SHORT_PATIENCE), (5, 60)]
 
 
 # ---- redirects ----
@@ -257,7 +288,7 @@ def test_no_request_follows_a_redirect_to_another_host_or_to_plain_http(status: 
         mocker.get(f"{BASE_URL}/v1", status_code=status, headers={"Location": elsewhere})
         for allowed in (True, False):
             with pytest.raises(Refused, match="which it is not sent to"):
-                session.get(f"{BASE_URL}/v1", timeout=5, allow_redirects=allowed)
+                session.get(f"{BASE_URL}/v1", timeout=(5, 5), allow_redirects=allowed)
         assert not other.called
 
 
@@ -269,7 +300,7 @@ def test_a_refused_redirect_leaves_no_socket_open() -> None:
             f"{BASE_URL}/v1", status_code=302, headers={"Location": "https://elsewhere.example.com"}, text="moved"
         )
         with pytest.raises(Refused):
-            session.get(f"{BASE_URL}/v1", timeout=5, hooks={"response": lambda reply, **_: replies.append(reply)})
+            session.get(f"{BASE_URL}/v1", timeout=(5, 5), hooks={"response": lambda reply, **_: replies.append(reply)})
     assert [reply.raw.closed for reply in replies] == [True]
 
 
@@ -278,4 +309,4 @@ def test_a_redirect_within_the_api_is_followed() -> None:
     with requests_mock.Mocker() as mocker:
         mocker.get(f"{BASE_URL}/v1", status_code=302, headers={"Location": "/v2"})
         mocker.get(f"{BASE_URL}/v2", text="moved")
-        assert session.get(f"{BASE_URL}/v1", timeout=5).text == "moved"
+        assert session.get(f"{BASE_URL}/v1", timeout=(5, 5)).text == "moved"
