@@ -79,9 +79,9 @@ class ParticleErrorHandler(DefaultErrorHandler):
             plan = Settings.of(self.config).plan
             # The CDK announces RATE_LIMITED to the platform as the status of a stream; `check` and `discover` read none
             # that the platform knows.
-            quietly = {"response_action": ResponseAction.RETRY} if plan.checking or plan.clock else {}
+            action = ResponseAction.RETRY if plan.checking or plan.clock else resolution.response_action
             # The CDK uses a filter's failure_type only if the action is FAIL.
-            return dataclasses.replace(resolution, failure_type=FailureType.transient_error, **quietly)
+            return dataclasses.replace(resolution, response_action=action, failure_type=FailureType.transient_error)
         return resolution
 
     def _interpret_body(self, response: requests.Response) -> ErrorResolution:

@@ -65,7 +65,10 @@ History = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the last sync: keep the tables that it finished.")]
 AllowDataLoss = Annotated[
     bool,
-    typer.Option("--allow-data-loss", help="Continue even if the API no longer keeps all rows since the last sync."),
+    typer.Option(
+        "--allow-data-loss",
+        help="Continue even if the API no longer has all rows since the last sync, or earlier files are gone.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 LogFile = Annotated[

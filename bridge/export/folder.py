@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +52,16 @@ class Folder:
         return Mark.of_json(_read(self.path / table / MARK))
 
     def is_whole(self, table: str) -> bool:
-        """Return whether all files of the last write exist, and have the sizes that they were written with."""
-        files = _read(self.path / table / MARK).get("files")
-        if not files or not isinstance(files, dict):
-            return False
-        paths = {self.path / table / name: size for name, size in files.items()}
-        return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+        """Return whether there are files, all that the mark names, with the sizes that they were written with."""
+        return bool(self._sizes(table)) and not self.damaged(table)
+
+    def damaged(self, table: str) -> list[str]:
+        """Return the files of a table that are gone, or no longer have the size that they were written with."""
+        return damaged(self.path / table, self._sizes(table))
+
+    def _sizes(self, table: str) -> dict[str, int]:
+        sizes = _read(self.path / table / MARK).get("files")
+        return sizes if isinstance(sizes, dict) else {}
 
     @contextmanager
     def aside(self, table: str) -> Iterator[Path]:
@@ -89,7 +93,7 @@ class Folder:
         flush(file)
         file.replace(place)
         flush(place.parent)
-        write_mark(self.path / table, mark, files=[place])
+        write_mark(self.path / table, mark, files=data_files(self.path / table))
 
     def tidy(self) -> None:
         """Remove what an interrupted sync left behind; restore a table that it was replacing."""
@@ -195,6 +199,12 @@ def data_files(folder: Path) -> list[Path]:
     """Return the files of a table that contain rows."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in paths if not path.name.startswith((".", "_")))
+
+
+def damaged(folder: Path, sizes: Mapping[str, int]) -> list[str]:
+    """Return the files of a folder that are not there with their sizes."""
+    paths = {name: folder / name for name in sizes}
+    return [name for name, path in paths.items() if not path.is_file() or path.stat().st_size != sizes[name]]
 
 
 def flush(path: Path) -> None:

@@ -77,11 +77,11 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     `names` are the tables, less those of `exclude`; without names, those that are read by default, or with `all_tables`
     also those that hold personal data or cost a request per device. A required table option that is not given is `*`,
     because a sync means everything. `file_format` is parquet, delta, duckdb, csv or jsonl; None is duckdb where `to`
-    ends in .duckdb or .db, otherwise parquet. A snapshot replaces the table, or with `history` that of the same
-    day in UTC. Each sync appends the new rows to an append table; if the API no longer keeps all of them, the table
-    fails unless `allow_data_loss` is set. With `resume` the last sync continues: the snapshots that it finished with
-    the same options are kept. The engine spark uses `spark`, or the active session, or a local one that is stopped
-    again.
+    ends in .duckdb or .db, otherwise parquet. A snapshot replaces the table, or with `history` that of the same day in
+    UTC. Each sync appends the new rows to an append table; if the API no longer keeps all of them, the table fails
+    unless `allow_data_loss` is set; so it does if files of earlier syncs are gone. With `resume` the last sync
+    continues: the snapshots that it finished with the same options are kept. The engine spark uses `spark`, or the
+    active session, or a local one that is stopped again.
 
     A table that fails keeps its old rows and does not stop the others. Raises ConfigurationError before anything is
     read if the options are wrong or `to` contains foreign files; SignInError or TemporaryError if the API refuses or
@@ -162,6 +162,7 @@ class _Run:
         if mark.keeps == "windows":
             before = self.sink.mark_of(part)
             until = before.until if before else ""
+            self.sink.check_windows(part, allow_data_loss=self.allow_data_loss)
             window = next_window(options, until, self.access.facts.now, allow_data_loss=self.allow_data_loss)
             if window is None:
                 return TableResult(part.name, 0.0, until=until)

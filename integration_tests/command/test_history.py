@@ -110,6 +110,50 @@ def test_a_clock_that_was_ahead_is_an_error(cloud: DeviceCloud, tmp_path: Path) 
     assert "ahead of the API's clock" in str(_run(cloud, tmp_path, "parquet").error)
 
 
+FILES = {"parquet": "*.parquet", "delta": "*.parquet", "csv": "*.csv", "jsonl": "*.jsonl"}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+@pytest.mark.parametrize("file_format", FILES)
+def test_windows_whose_files_are_gone_or_emptied_are_not_taken_for_read(
+    file_format: str, empty: bool, cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    _run(cloud, tmp_path, file_format)
+    [first] = (tmp_path / "diagnostics").glob(FILES[file_format])
+    _pass(cloud, DAY)
+    _report(cloud, days_ago=0.5)
+    _run(cloud, tmp_path, file_format)
+    if empty:
+        first.write_bytes(b"")
+    else:
+        first.unlink()
+    result = _run(cloud, tmp_path, file_format, resume=True)
+    assert f"has lost rows of earlier syncs: {first.name} is missing, or was changed" in str(result.error)
+    if file_format != "delta" and not empty:
+        _pass(cloud, DAY)
+        _report(cloud, days_ago=0.5)
+        kept = keys_of(tmp_path, file_format, "diagnostics")
+        after = _run(cloud, tmp_path, file_format, allow_data_loss=True)
+        assert keys_of(tmp_path, file_format, "diagnostics") > kept
+        assert (after.error, _run(cloud, tmp_path, file_format).error) == (None, None), "said once"
+
+
+@pytest.mark.parametrize("file_format", [name for name in FILES if name != "delta"])
+def test_a_window_that_is_gone_behind_the_others_is_read_again(
+    file_format: str, cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    _run(cloud, tmp_path, file_format)
+    [first] = (tmp_path / "diagnostics").glob(FILES[file_format])
+    _pass(cloud, DAY)
+    _report(cloud, days_ago=0.5)
+    _run(cloud, tmp_path, file_format)
+    [second] = {*(tmp_path / "diagnostics").glob(FILES[file_format])} - {first}
+    second.unlink()
+    result = _run(cloud, tmp_path, file_format, resume=True)
+    assert result.error is None
+    assert keys_of(tmp_path, file_format, "diagnostics") == _truth(cloud, result.until)
+
+
 # ---- history of snapshots ----
 
 

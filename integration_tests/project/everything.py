@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -28,7 +30,6 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_WithExtras())
     logging.basicConfig(level=logging.DEBUG, handlers=[handler])
-    logging.getLogger("py4j").setLevel(logging.INFO)
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -45,12 +46,26 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
         frame = spark.read.format("particle").options(**options).load(part.name)
         frame.explain(True)
         frame.write.mode("overwrite").parquet(f"{folder}/batch/{part.name}")
+    _query(spark, connection)
     _stream(spark, {**connection, "device_id": "*"}, folder)
     _lakeflow({**connection, "device_id": "*"})
     for failing in ({"device_id": refused}, {"device_id": "a/b"}, {"base_url": "http://user:pass@host"}):
         _fail(spark, {**connection, "device_id": "*", **failing})
-    sys.argv = ["particle-bridge", "sync", "--to", f"{folder}/lake", "--table", "devices", "--table", "diagnostics"]
-    cli.main()
+    wanted = ["--table", "devices", "--table", "diagnostics"]
+    for engine in ("arrow", "spark"):
+        sys.argv = ["particle-bridge", "sync", "--to", f"{folder}/lake/{engine}", "--engine", engine, *wanted]
+        with suppress(SystemExit):
+            cli.main()
+    assert len(list(Path(folder).glob("lake/*/*/*.parquet"))) == 2 * len(("arrow", "spark"))
+
+
+def _query(spark: SparkSession, connection: dict[str, str]) -> None:
+    given = {"path": "devices", **connection}.items()
+    options = ", ".join(
+        "{} '{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'")) for name, value in given
+    )
+    spark.sql(f"CREATE TEMPORARY VIEW fleet USING particle OPTIONS ({options})")
+    assert spark.sql("SELECT * FROM fleet").count() > 0
 
 
 def _stream(spark: SparkSession, options: dict[str, str], folder: str) -> None:

@@ -305,6 +305,9 @@ def test_spark_lets_no_secret_out(cloud: DeviceCloud, canaries: Canaries, tmp_pa
         b"SparkListenerSQLExecutionStart",
         b"client_secret=****",
         b'wifi_password":"****',
+        b"Command to send: c\no",
+        b"password\ns****",
+        b"OPTIONS (path 'devices', username ****, password ****",
     ):
         assert expected in everything, expected
     leaks = {name: canaries.found_in(output) for name, output in outputs.items()}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
-from bridge.export.folder import FolderSink, data_files, flush_tree, write_mark
+from bridge.export.folder import FolderSink, damaged, data_files, flush_tree, write_mark
 from bridge.export.formats.arrow import described_schema
 from bridge.export.formats.parquet import Parquet
-from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, windows_lost
 from bridge.reading.times import iso_ms, moment_of
 from bridge.tables.catalog import Table
 
@@ -38,6 +38,21 @@ class DeltaSink(FolderSink):
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
         return self.has_result_of(table, mark) and self.folder.is_whole(table.name)
+
+    def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
+        """Raise ConfigurationError if files are gone or changed that the table's log names."""
+        from deltalake import DeltaTable  # noqa: PLC0415
+
+        place = self.folder.path / table.name
+        if not _is_delta(place):
+            return
+        added = DeltaTable(place).get_add_actions(flatten=True)
+        sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
+        if lost := damaged(place, sizes):
+            raise ConfigurationError(
+                f"{windows_lost(place, lost)} No reader of Delta can go on without them: restore them, or move the "
+                "table away, which reads again all that the API keeps."
+            )
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one commit."""

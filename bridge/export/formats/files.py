@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from bridge.errors import ConfigurationError
 from bridge.export.folder import FolderSink, data_files
-from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, windows_lost
 from bridge.tables.catalog import Table
 
 _WINDOW = re.compile(r"\d{8}T\d{6}\.\d{3}Z_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)\..+", re.ASCII)
@@ -41,12 +42,24 @@ class FileSink(FolderSink):
         if mark is None or mark.keeps != "windows":
             return mark
         names = (path.name for path in data_files(self.folder.path / table.name))
-        ends = [match.expand(r"\1-\2-\3T\4:\5:\6") for match in map(_WINDOW.fullmatch, names) if match]
-        return replace(mark, until=max(ends, default=""))
+        return replace(mark, until=max(map(_end_of, names), default=""))
 
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
         return self.has_result_of(table, mark) and self.folder.is_whole(table.name)
+
+    def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
+        """Raise ConfigurationError for a changed window, and for a missing one before the last that is there."""
+        mark, place = self.mark_of(table), self.folder.path / table.name
+        if mark is None or allow_data_loss:
+            return
+        # Behind the last window, the next one reads what is missing.
+        found = self.folder.damaged(table.name)
+        if lost := [name for name in found if (place / name).exists() or _end_of(name) <= mark.until]:
+            raise ConfigurationError(
+                f"{windows_lost(place, lost)} Restore them, or move the table away, which reads again all that the API "
+                "keeps. Or go on without them with --allow-data-loss."
+            )
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read to a temporary place, and then rename it."""
@@ -65,3 +78,9 @@ class FileSink(FolderSink):
             return f"{re.sub('[-:]', '', f'{mark.start}_{mark.until}')}.{self.format.name}"
         partition = f"{SNAPSHOT_DATE}={mark.day}/" if mark.keeps == "days" else ""
         return f"{partition}part-0.{self.format.name}"
+
+
+def _end_of(name: str) -> str:
+    """Return the end of the window that a file holds; "" if its name is not that of a window."""
+    match = _WINDOW.fullmatch(name)
+    return match.expand(r"\1-\2-\3T\4:\5:\6") if match else ""

@@ -106,11 +106,20 @@ class Sink(Protocol):
     def is_finished(self, table: Table, mark: Mark) -> bool:
         """Return whether the resumed sync wrote the table with the same options, and it still exists."""
 
+    def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
+        """Raise ConfigurationError if rows of earlier windows are gone that the next window does not cover."""
+
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read and the mark, completely or not at all.
 
         A snapshot replaces the table, a day its own earlier snapshot, a window is added.
         """
+
+
+def windows_lost(place: object, files: list[str]) -> str:
+    """Return what is to be said of earlier windows whose files are gone or changed."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{place} has lost rows of earlier syncs: {files[0]}{more} is missing, or was changed after it was written."
 
 
 def _shown(selection: dict[str, str]) -> str:
