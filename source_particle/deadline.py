@@ -19,6 +19,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def __init__(self, seconds: float, largest: int, **options: Any) -> None:
         self._seconds, self._largest = seconds, largest
+        self._attributes: tuple[Any, Any] = (None, None)
         super().__init__(**options)
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -31,6 +32,15 @@ class DeadlineAdapter(HTTPAdapter):
         response = super().build_response(req, resp)
         response.raw = _Bounded(resp, str(req.url), self._largest)
         return response
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Return what tells connections apart; `requests` would look at the disk for each request."""
+        key = (str(request.url).split("/", 3)[:3], verify, cert)
+        known, attributes = self._attributes
+        if key != known:
+            attributes = super().build_connection_pool_key_attributes(request, verify, cert)
+            self._attributes = (key, attributes)
+        return attributes
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the connection pools, as `requests` does."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -77,6 +78,7 @@ class Page(NamedTuple):
 Fetch = Callable[[Window], Page | None]
 
 
+@lru_cache(maxsize=1024)
 def window_after(position: int, size: int) -> Window | None:
     """Return the window of at most `size` that contains the record before a position and reaches furthest.
 

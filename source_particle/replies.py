@@ -68,7 +68,11 @@ class BodyShape:
             body = {self.bare_list_is: body}
         records = self._records(body)
         for record in records:
-            if not isinstance(record, dict) or all(_at(record, name) is None for name in self.identified_by):
+            # Nearly always the first name is there.
+            if not isinstance(record, dict) or (
+                record.get(next(iter(self.identified_by), "")) is None
+                and all(_at(record, name) is None for name in self.identified_by)
+            ):
                 raise MalformedBodyError(f"a record without {' or '.join(self.identified_by)}")
             for name in self.lists:
                 if not _is_list_of_objects(record.get(name) or []):
