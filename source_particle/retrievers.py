@@ -17,6 +17,7 @@ from airbyte_cdk.sources.types import Config, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budget_of
+from source_particle.bundles import Bundler
 from source_particle.cursors import CursorlessRecord
 from source_particle.errors import Refused, UnstableListError
 from source_particle.extractors import RowsExtractor
@@ -70,6 +71,7 @@ class ParticleRetriever(Retriever):
         self._options = table_options(self.config, self.options)
         self._known: Known | None = None
         self._normalize = Normalizer({})
+        self._is_planned, self._bundler = bool(self._settings.plan.start), Bundler()
         self._lists = OpenLists(self._settings.num_workers)
         # Only what is read for a stream that fans out may be skipped; a list of parents is its router's to skip.
         self._skips: Skips | None = getattr(self.partition_router, "skips", None)
@@ -115,7 +117,7 @@ class ParticleRetriever(Retriever):
                 if self._known is not None:
                     self._normalize(records)
                     redact(records, self._known)
-                yield from self._dated(records)
+                yield from self._handed_on(records, records_schema)
             if self._skips is not None:
                 self._skips.served()
         except Refused as refusal:
@@ -144,9 +146,17 @@ class ParticleRetriever(Retriever):
             self._skips.served()
         return True
 
+    def _handed_on(self, records: list[Record], records_schema: Mapping[str, Any]) -> Iterator[Record]:
+        # The CDK looks at the cursor of each record. Routers take parents one by one.
+        is_bundled = self._settings.plan.bundled and records_schema and (self.cursor_field is None or self._is_planned)
+        if not is_bundled:
+            yield from self._dated(records)
+        elif records:
+            yield self._bundler.bundle(records)
+
     def _dated(self, records: list[Record]) -> Iterator[Record]:
         """Yield records, those from the future so that they do not move the cursor of an incremental sync."""
-        if self.cursor_field is None or self._settings.plan.start:
+        if self.cursor_field is None or self._is_planned:
             yield from records
             return
         # The header Date has whole seconds.
@@ -271,6 +281,9 @@ class ParticleRetriever(Retriever):
         return warn
 
     def _key_of(self, record: Record) -> str:
+        # Nearly always the first name, and of the record itself.
+        if (key := record.get(self.identified_by[0])) is not None:
+            return str(key)
         values = (value_at(record, name.split(".")) for name in self.identified_by)
         return str(next(value for value in values if value is not None))
 

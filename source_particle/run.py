@@ -1,18 +1,25 @@
 """Console script `source-particle`: spec, check, discover and read, as Airbyte calls them."""
 
 import logging
+import os
 import sys
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.config import cleaned, problems
+from source_particle.entrypoint import Entrypoint
+from source_particle.garbage import rare_collections
 from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.login import mask_secrets
 from source_particle.source import SourceParticle
+
+# The exit code that a shell gives to a program which a closed pipe ends: 128 and the number of the signal.
+NOBODY_READS = 141
 
 
 def run(args: list[str] | None = None) -> None:
@@ -32,7 +39,19 @@ def run(args: list[str] | None = None) -> None:
             raise
         print(AirbyteEntrypoint.airbyte_message_to_string(failed))
         return
-    launch(source, arguments)
+    _launch(source, arguments)
+
+
+def _launch(source: Source, arguments: list[str]) -> None:
+    entrypoint = Entrypoint(source)
+    try:
+        with PRINT_BUFFER, rare_collections():
+            for message in entrypoint.run(entrypoint.parse_args(arguments)):
+                # In one piece, because threads write to the log at the same time.
+                print(f"{message}\n", end="")
+    except BrokenPipeError:
+        # Nobody reads on. The CDK's threads would wait for ever until somebody does.
+        os._exit(NOBODY_READS)
 
 
 def _source(arguments: list[str]) -> Source:
@@ -44,8 +63,11 @@ def _source(arguments: list[str]) -> Source:
             raise AirbyteTracedException(
                 message=f"The configuration cannot be used: {' '.join(found)}", failure_type=FailureType.config_error
             )
+    is_read = bool(paths.get("catalog"))
+    if config is not None and is_read:
+        config["plan"] = {**config.get("plan", {}), "bundled": True}
     return SourceParticle(
         config=config,
-        catalog=read_catalog(paths["catalog"]) if paths.get("catalog") else None,
+        catalog=read_catalog(paths["catalog"]) if is_read else None,
         state=read_state(paths.get("state")),
     )

@@ -17,6 +17,7 @@ class Plan:
     checking: bool
     counting: bool
     clock: bool
+    bundled: bool
     access_token: str | None
     part: int
     parts: int

@@ -10,9 +10,9 @@ from bridge.export.history import Window
 from bridge.reading import reader
 from bridge.reading.tasks import Descriptor, descriptors
 from bridge.rows.batches import record_batches
-from bridge.rows.garbage import rare_collections
 from bridge.tables.catalog import Table
 from bridge.tables.options import Options
+from source_particle.garbage import rare_collections
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

@@ -19,11 +19,11 @@ from bridge.reading import reader
 from bridge.reading.streams import TableStream, stream_of
 from bridge.reading.tasks import DEFAULT_PARTS, Descriptor, descriptors
 from bridge.rows.batches import record_batches
-from bridge.rows.garbage import rare_collections
 from bridge.rows.schema import spark_schema
 from bridge.spark.versions import SupportsTriggerAvailableNow, refuse_split_windows
 from bridge.tables.catalog import Table, credential_names, table, tables
 from bridge.tables.options import Options, doubtful_options
+from source_particle.garbage import rare_collections
 from source_particle.redaction import REDACTED
 
 if TYPE_CHECKING:

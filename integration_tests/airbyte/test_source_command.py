@@ -1,5 +1,7 @@
 """The console script `source-particle`, as Airbyte calls it: files in, one JSON message a line out."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from integration_tests.airbyte.command import Command, catalog_file, python_comm
 from integration_tests.airbyte.command_suite import SourceCommandSuite
 from integration_tests.airbyte.syncs import with_token
 from integration_tests.device_cloud import DeviceCloud
+from source_particle.run import NOBODY_READS
 from unit_tests.support.paths import ROOT
 
 
@@ -58,3 +61,16 @@ def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb:
     assert done.code == (1 if verb == "read" else 0)
     assert "credentials" in done.stdout
     assert "h0t" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_goes_away_ends_a_read(source: Command, cloud: DeviceCloud) -> None:
+    """As in `source-particle read … | head`: threads that wait for a reader would keep the process alive."""
+    files = {"config": with_token(cloud), "catalog": catalog_file("product_devices")}
+    arguments = ["read"]
+    for name, content in files.items():
+        (source.folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        arguments += [f"--{name}", str(source.folder / f"{name}.json")]
+    with subprocess.Popen([*source.words, *arguments], env=source.environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(60) == NOBODY_READS
