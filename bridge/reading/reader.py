@@ -53,15 +53,19 @@ def read_records(table: Table, config: Config) -> Iterator[Mapping[str, Any]]:
     SignInError, ConfigurationError, TemporaryError or UnexpectedError.
     """
     with _as_guest(f"table {table.name}", config):
+        from source_particle.bundles import records_in  # noqa: PLC0415
         from source_particle.cancellation import while_wanted  # noqa: PLC0415
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
-        [stream] = SourceParticle(config=config, tables=[table.name]).streams(config)
+        bundled = {**config, "plan": {**config.get("plan", {}), "bundled": True}}
+        [stream] = SourceParticle(config=bundled, tables=[table.name]).streams(bundled)
         workers = Settings.of(config).num_workers
-        for record in overlapped(
-            stream.generate_partitions(), lambda partition: partition.read(), workers, while_wanted
-        ):
-            yield record.data
+
+        def read(partition: Any) -> Iterator[list[dict[str, Any]]]:
+            return (records_in(record.data) for record in partition.read())
+
+        for page in overlapped(stream.generate_partitions(), read, workers, while_wanted):
+            yield from page
 
 
 def planner_token(options: Options) -> str | None:
@@ -73,7 +77,8 @@ def read_task(
     table: Table, config: Config, descriptor: Mapping[str, Any], access_token: str | None = None
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the records of one task of a plan; `config` is that of the whole read. Raises what `read_records` does."""
-    return within(read_records(table, task_config(table, config, descriptor, access_token)), table, descriptor)
+    records = read_records(table, task_config(table, config, descriptor, access_token))
+    return within(records, table, descriptor) if descriptor.keys() & {"start", "end"} else records
 
 
 def server_time(config: Config) -> datetime:

@@ -183,9 +183,6 @@ def within(
     records: Iterable[Mapping[str, Any]], table: Table, descriptor: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
     """Yield only the records in a task's window."""
-    if "start" not in descriptor and "end" not in descriptor:
-        yield from records
-        return
     start, end = (moment_of(descriptor[name]) if name in descriptor else None for name in ("start", "end"))
     for record in records:
         # The source rejects records whose cursor is not a time.

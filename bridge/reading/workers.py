@@ -1,7 +1,7 @@
 """Reads partitions in parallel on a bounded pool of threads, which ends when its consumer does.
 
-Each request takes a round trip, so only parallel requests can use the API's limit. Records are handed over in lists,
-because passing each one through a queue would cost more than the record itself.
+Each request takes a round trip, so only parallel requests can use the API's limit. An item is best a page of records:
+to pass each one through a queue would cost more than the record itself.
 """
 
 import queue
@@ -17,9 +17,8 @@ from source_particle.threads import NoThreadError, in_background
 Part = TypeVar("Part")
 Item = TypeVar("Item")
 
-ITEMS_AT_ONCE = 100
-# Few, because lists that wait long drop out of the processor's caches.
-LISTS_WAITING = 2
+# Few, because pages that wait long drop out of the processor's caches.
+ITEMS_WAITING = 2
 # How often a worker that cannot hand over checks whether it is still wanted, in seconds.
 PATIENCE = 0.1
 FAREWELL = 2.0
@@ -33,10 +32,10 @@ def overlapped(
 ) -> Iterator[Item]:
     """Yield the items of all parts, in no order, with up to `workers` parts read at once.
 
-    Parts are taken one by one as workers become free, and a worker continues only when its list of items has been
-    taken. The first error of a worker, or of `parts` itself, is raised here, and nothing more is read. Closing the
-    iterator stops the workers as soon as the request they wait for ends. Each worker runs inside `until`, which gets
-    the event that is set then.
+    Parts are taken one by one as workers become free, and a worker continues only when its item has been taken or
+    waits in a short queue. The first error of a worker, or of `parts` itself, is raised here, and nothing more is
+    read. Closing the iterator stops the workers as soon as the request they wait for ends. Each worker runs inside
+    `until`, which gets the event that is set then.
     """
     pool = _Pool(iter(parts), read, workers, until)
     try:
@@ -56,8 +55,8 @@ class _Pool(Generic[Part, Item]):
         self._parts, self._read, self._until = parts, read, until
         self._taking = threading.Lock()
         self._stopped = threading.Event()
-        # A list of items, an error, or None from a worker that has ended.
-        self._results: queue.Queue[list[Item] | BaseException | None] = queue.Queue(LISTS_WAITING)
+        # An item in a tuple, an error, or None from a worker that has ended.
+        self._results: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(ITEMS_WAITING)
         self._workers, self._working = workers, list[Future[None]]()
         self._starting, self._started = threading.Lock(), 0
 
@@ -84,11 +83,12 @@ class _Pool(Generic[Part, Item]):
         wait(self._working, FAREWELL)
 
     def _work(self) -> None:
-        at_once = 1
         with self._until(self._stopped):
             while (part := self._take()) is not None:
                 self._start_another()
-                at_once = self._read_part(part, at_once)
+                for item in self._read(part):
+                    if not self._hand_over((item,)):
+                        return
 
     def _start_another(self) -> bool:
         """Start a worker for the next part, if there may be one more; those that run go on where none can start."""
@@ -115,20 +115,7 @@ class _Pool(Generic[Part, Item]):
         with self._taking:
             return None if self._stopped.is_set() else next(self._parts, None)
 
-    def _read_part(self, part: Part, at_once: int) -> int:
-        """Hand over one part; lists grow from a single item, so that the first one arrives without delay."""
-        items: list[Item] = []
-        for item in self._read(part):
-            items.append(item)
-            if len(items) >= at_once:
-                if not self._hand_over(items):
-                    break
-                items, at_once = [], min(2 * at_once, ITEMS_AT_ONCE)
-        if items:
-            self._hand_over(items)
-        return at_once
-
-    def _hand_over(self, result: list[Item] | BaseException | None) -> bool:
+    def _hand_over(self, result: tuple[Item] | BaseException | None) -> bool:
         while not self._stopped.is_set():
             try:
                 self._results.put(result, timeout=PATIENCE)

@@ -8,7 +8,7 @@ know, goes into the column `_rescued_data`, a JSON object keyed by path.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bridge.rows.schema import RESCUED_DATA, arrow_schema
@@ -26,6 +26,8 @@ MAX_BYTES = 8 * 1024 * 1024
 FIRST_ROWS = 10
 # Rows in Python's memory at once; fewer if they are large.
 ROWS_AT_ONCE = 1_000
+# Few, because each of them may be large.
+WEIGHED_AT_ONCE = 4
 
 
 def record_batches(records: Iterable[Record], table: Table, max_rows: int = MAX_ROWS) -> Iterator[pa.RecordBatch]:
@@ -57,9 +59,12 @@ def _up_to(records: Iterator[Record], max_rows: int, max_bytes: int) -> list[Rec
     """Return up to `max_rows` records of about `max_bytes` in total; their JSON is about as large as Arrow's form."""
     taken: list[Record] = []
     weight = 0
-    while len(taken) < max_rows and weight < max_bytes and (record := next(records, None)) is not None:
-        taken.append(record)
-        weight += len(json_text(record))
+    while len(taken) < max_rows and weight < max_bytes:
+        some = list(islice(records, min(WEIGHED_AT_ONCE, max_rows - len(taken))))
+        if not some:
+            break
+        taken += some
+        weight += len(json_text(some))
     return taken
 
 
@@ -79,16 +84,16 @@ def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch
 
     from bridge.rows.columns import MisfitError, column_of  # noqa: PLC0415  (imports pyarrow)
 
-    schema, known = arrow_schema(table), frozenset(table.columns)
-    columns = [
-        (name, schema.field(name).type, coercer(part), quoted_name(name)) for name, part in table.columns.items()
-    ]
+    schema, known, empty = arrow_schema(table), frozenset(table.columns), dict.fromkeys(table.columns)
+    columns = [(schema.field(name).type, coercer(part), quoted_name(name)) for name, part in table.columns.items()]
 
     def convert(records: Sequence[Record]) -> pa.RecordBatch:
-        rescued: list[Rescued] = [_unknown(record, known) for record in records]
+        # Known fields come first and in order, so that a column is what all records have at one place.
+        filled = [{**empty, **record} for record in records]
+        rescued: list[Rescued] = [_unknown(record, known) if len(record) > len(empty) else {} for record in filled]
         arrays = []
-        for name, arrow_type, coerce, path in columns:
-            values = _values(name, records)
+        by_place = zip(*map(dict.values, filled), strict=False)
+        for (arrow_type, coerce, path), values in zip(columns, by_place, strict=False):
             try:
                 arrays.append(column_of(values, arrow_type))
             except MisfitError:
@@ -116,14 +121,6 @@ def row_converter(table: Table) -> Callable[[Record], tuple[Any, ...]]:
         return tuple(row)
 
     return convert
-
-
-def _values(name: str, records: Sequence[Record]) -> list[Any]:
-    try:
-        # Twice as fast as `get`, and most fields are in all records.
-        return list(map(itemgetter(name), records))
-    except KeyError:
-        return [record.get(name) for record in records]
 
 
 def _unknown(record: Record, known: frozenset[str]) -> Rescued:

@@ -4,6 +4,7 @@ Arrow itself would also accept values of other types and change them: 1.5 in a c
 column of numbers 1.0, and an object keeps only the fields that Arrow knows. So the types are checked first.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import Any
 
@@ -24,7 +25,7 @@ class MisfitError(Exception):
     """A column holds a value of another type."""
 
 
-def column_of(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+def column_of(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
     """Return JSON values as an Arrow array; raises MisfitError if one of them would have to be converted."""
     types = set(map(type, values)) - _NULL
     if not types:
@@ -42,7 +43,7 @@ def _misfit() -> pa.Array:
     raise MisfitError
 
 
-def _scalars(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+def _scalars(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
     try:
         return pa.array(values, arrow_type)
     # A number that is too large, or half a surrogate pair.
@@ -50,7 +51,7 @@ def _scalars(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
         raise MisfitError from None
 
 
-def _structs(values: list[dict[str, Any] | None], arrow_type: pa.StructType) -> pa.Array:
+def _structs(values: Sequence[dict[str, Any] | None], arrow_type: pa.StructType) -> pa.Array:
     known = frozenset(field.name for field in arrow_type)
     # An empty object is null, like an absent one.
     objects = [value or None for value in values]
@@ -64,12 +65,12 @@ def _structs(values: list[dict[str, Any] | None], arrow_type: pa.StructType) -> 
     return pa.StructArray.from_arrays(children, fields=list(arrow_type), mask=is_null)
 
 
-def _lists(values: list[list[Any] | None], arrow_type: pa.ListType) -> pa.Array:
+def _lists(values: Sequence[list[Any] | None], arrow_type: pa.ListType) -> pa.Array:
     items = list(chain.from_iterable(value for value in values if value))
     return pa.ListArray.from_arrays(_offsets(values), column_of(items, arrow_type.value_type))
 
 
-def _maps(values: list[dict[str, Any] | None], arrow_type: pa.MapType) -> pa.Array:
+def _maps(values: Sequence[dict[str, Any] | None], arrow_type: pa.MapType) -> pa.Array:
     maps = [value for value in values if value]
     keys = list(chain.from_iterable(maps))
     items = list(chain.from_iterable(value.values() for value in maps))
@@ -78,7 +79,7 @@ def _maps(values: list[dict[str, Any] | None], arrow_type: pa.MapType) -> pa.Arr
     )
 
 
-def _offsets(values: list[Any]) -> pa.Array:
+def _offsets(values: Sequence[Any]) -> pa.Array:
     """Return the offset at which each list or map begins; null stands for one that is null."""
     starts = accumulate((len(value) if value else 0 for value in values), initial=0)
     ends = [*values, []]

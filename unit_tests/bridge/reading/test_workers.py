@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.reading.workers import ITEMS_AT_ONCE, overlapped
+from bridge.reading.workers import ITEMS_WAITING, overlapped
 
 
 def _threads() -> list[threading.Thread]:
@@ -22,7 +22,7 @@ def _assert_no_thread_is_left() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize("size", [0, 1, ITEMS_AT_ONCE - 1, ITEMS_AT_ONCE, 3 * ITEMS_AT_ONCE + 1])
+@pytest.mark.parametrize("size", [0, 1, ITEMS_WAITING, 100])
 def test_every_item_of_every_part_arrives_once(workers: int, size: int) -> None:
     found = list(overlapped(range(20), lambda part: [(part, item) for item in range(size)], workers))
 
@@ -73,7 +73,7 @@ def test_an_iterator_that_is_closed_takes_its_threads_with_it() -> None:
     _assert_no_thread_is_left()
 
 
-def test_no_more_waits_than_a_few_lists_for_each_worker() -> None:
+def test_no_more_waits_than_a_few_items() -> None:
     read = 0
 
     def endless(part: int) -> Iterator[int]:
@@ -86,8 +86,8 @@ def test_no_more_waits_than_a_few_lists_for_each_worker() -> None:
     next(items)
     threading.Event().wait(0.3)
 
-    # Two lists in the queue, one that is handed over, one that was consumed, and the item on its way.
-    assert read <= 4 * ITEMS_AT_ONCE + 1
+    # Those in the queue, one that is handed over, and one that was consumed.
+    assert read <= ITEMS_WAITING + 2
     items.close()  # type: ignore[attr-defined]
     _assert_no_thread_is_left()
 
