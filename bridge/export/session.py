@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -54,6 +55,7 @@ def _take_only_part(parts: Path, file: Path) -> int:
             "own disks: choose a folder that all of them share."
         )
     written[0].rename(file)
+    shutil.rmtree(parts)
     with ParquetFile(file) as table:
         return int(table.metadata.num_rows)
 

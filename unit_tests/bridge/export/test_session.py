@@ -38,6 +38,7 @@ def test_the_only_file_becomes_the_table_and_its_rows_are_counted(tmp_path: Path
     SparkParquet(_session(_parts(1))).write(read, tmp_path / "part-0.parquet")
     assert read.rows == 2
     assert pq.read_table(tmp_path / "part-0.parquet").num_rows == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["part-0.parquet"]
 
 
 @pytest.mark.parametrize("number", [0, 2])
