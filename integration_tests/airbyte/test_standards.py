@@ -42,6 +42,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.slow
 class TestStandards(DeclarativeSourceTestSuite):
     """Airbyte's acceptance tests: spec, check, discover and read."""
 

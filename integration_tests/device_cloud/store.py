@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from .clock import Clock, parse_iso
+from .metrics import series
 from .tracks import Point, track
 from .usage import fleet_usage, sim_usage
 from .vitals import Vital, VitalsPlan
@@ -63,6 +64,11 @@ class View:
         """Return where a device has been, oldest first; points that were added replace the made-up ones."""
         added: tuple[Point, ...] | None = self.rows("tracks").get(device_id)
         return added if added is not None else track(self.seed, device_id, self.plan.now)
+
+    def metrics(self, product_id: Scope, metric: str, start: datetime, end: datetime, bucket: int) -> Iterator[Rows]:
+        """Yield the buckets of a metric of a product from `start` to `end`; they begin a day before the vitals."""
+        begin = self.plan.begin - timedelta(days=1)
+        return series(f"{self.seed}:{product_id}", metric, max(start, begin), end, bucket)
 
     def usage(self, iccid: str) -> Any:
         """Return the body of a SIM's data usage of the current billing period."""

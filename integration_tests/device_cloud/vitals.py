@@ -35,6 +35,7 @@ class VitalsPlan:
     def __init__(self, seed: int, now: datetime, days: int = 0, per_day: int = 1) -> None:
         self.seed = seed
         self.now = now
+        self.begin = now - timedelta(days=days)
         self._count = days * per_day
         self._spacing = timedelta(days=1) / per_day
         self._kinds: dict[str, tuple[Kind, int, Story]] = {}

@@ -133,7 +133,7 @@ def _metrics(api: Api, call: Call) -> Reply:
     refused, start = _kept(api, start)
     if refused:
         return refused
-    buckets = metrics.series(f"{api.fleet.seed}:{call.scope}", metric, start, min(end, now), bucket)
+    buckets = api.fleet.metrics(call.scope, metric, start, min(end, now), bucket)
     return json_reply({metrics.LIST_KEYS.get(metric, metric): list(buckets)})
 
 
