@@ -117,6 +117,30 @@ def test_a_state_older_than_30_days_is_clipped_to_what_the_api_has(skew: float) 
         assert not cloud.ledger.compare("diagnostics", {"device_id": device}, result.records["diagnostics"])
 
 
+@pytest.mark.parametrize("days", [-10, -2, 2])
+def test_all_that_the_api_keeps_is_read_whatever_this_machines_clock_says(days: int) -> None:
+    size = FleetSize(products=0, user_devices=2, days=29, samples=False)
+    with DeviceCloud(Fleet.seeded(size, now=datetime.now(timezone.utc) + timedelta(days=days))) as cloud:
+        result = sync(with_token(cloud), "diagnostics")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("diagnostics", {}, result.records["diagnostics"])
+
+
+def test_a_start_that_has_become_too_old_while_the_request_waited_is_asked_for_anew() -> None:
+    with _cloud() as cloud:
+        clock = cloud.fleet.clock
+        wait = Fault(
+            "GET /v1/diagnostics/:id", at=2, status=429, run=lambda: setattr(clock, "skew", clock.skew + 1_200)
+        )
+        cloud.faults.add(wait)
+
+        result = sync(with_token(cloud), "diagnostics")
+
+        assert not result.errors
+        assert not cloud.ledger.compare("diagnostics", {}, result.records["diagnostics"])
+
+
 @pytest.mark.parametrize(
     ("table", "days"), [("metrics_online", -3), ("metrics_online", 3), ("location_history", 3), ("ledger_versions", 3)]
 )

@@ -184,6 +184,20 @@ def test_sims_that_come_in_another_order_each_time_are_no_success() -> None:
         assert str(product) in result.errors
 
 
+def test_sims_that_are_on_two_pages_in_each_pass_are_no_success() -> None:
+    """Two passes that agree prove nothing if both repeat some and so lack others."""
+    with _moving_cloud() as cloud:
+        sims = list(cloud.fleet.rows("sims", cloud.fleet.product_ids[0]).values())
+        assert len(sims) > 30
+        for number, start in enumerate((0, 5, 11), 1):
+            page = {"sims": sims[start : start + 10], "meta": {"total_pages": 3}}
+            cloud.faults.add(Fault(ROUTES["product_sims"], page=number, times=None, status=200, body=json.dumps(page)))
+
+        result = sync(with_token(cloud, product_sims={"per_page": 10}), "product_sims")
+
+        assert "repeats" in result.errors
+
+
 def test_a_filter_makes_totals_of_no_account() -> None:
     """It is unknown whether the API counts the filtered or the whole list."""
     with _moving_cloud() as cloud:

@@ -273,6 +273,15 @@ def test_a_record_that_is_twice_in_one_reply_is_returned_once(how: str, totals: 
         assert paged(listing.fetch, how) == names(count)
 
 
+@pytest.mark.parametrize("twice", range(9))
+@pytest.mark.parametrize("totals", [BOTH_TOTALS, ()], ids=str)
+def test_a_record_that_is_twice_in_a_sorted_list_of_several_pages_is_returned_once(
+    totals: tuple[str, ...], twice: int
+) -> None:
+    listing = Listing(sorted([*names(9), names(9)[twice]]), 4, totals=totals)
+    assert paged(listing.fetch, "ascending") == names(9)
+
+
 @each_reader
 def test_a_cut_that_leaves_nothing_out_as_far_as_is_counted_says_none(how: str) -> None:
     cuts: list[int | None] = []

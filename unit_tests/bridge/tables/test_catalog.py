@@ -38,6 +38,21 @@ def test_table_is_as_documented(
     assert part.required_options == required
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("devices", "id name platform_id connected last_heard network functions variables groups notes"),
+        ("products", "id name slug platform_id device_count"),
+        ("sims", "iccid _id status data_limit mb_limit overage_enabled"),
+        ("product_sims", "iccid _id status data_limit mb_limit overage_enabled"),
+        ("oauth_clients", "id name type created_at"),
+        ("diagnostics", "device_id updated_at payload"),
+    ],
+)
+def test_table_has_the_documented_columns(name: str, columns: str) -> None:
+    assert set(columns.split()) <= set(table(name).columns)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_table_has_its_keys_as_columns_and_all_it_needs_to_be_explained(name: str) -> None:
     part = table(name)
