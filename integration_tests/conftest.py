@@ -1,5 +1,6 @@
 """What all integration tests share: a Device Cloud, a Spark session, and the options of the command line."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytest.register_assert_rewrite("integration_tests.airbyte.command_suite")
+
+
+# A JVM of the tests lives for seconds or minutes, in which its second compiler costs more than it saves.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from integration_tests.device_cloud import DeviceCloud
 from unit_tests.support.paths import ROOT
 
+# What of the environment of the tests is about the machine, not about the project.
+KEPT = ("HOME", "JAVA_HOME", "LANG", "SPARK_SUBMIT_OPTS", "TMPDIR")
+
 
 class Block(NamedTuple):
     """A fenced block and its kind."""
@@ -57,7 +60,7 @@ def _as_run(command: str) -> str:
 
 def environment_for(cloud: DeviceCloud) -> dict[str, str]:
     """Return the environment of a reader who has installed the project and has an access token."""
-    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "JAVA_HOME", "LANG", "TMPDIR")}
+    kept = {name: value for name, value in os.environ.items() if name in KEPT}
     return {
         **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
