@@ -29,7 +29,7 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     """Read, explain, stream, fail and sync, and tell as much of it as can be told."""
     handler = logging.StreamHandler()
     handler.setFormatter(_WithExtras())
-    logging.basicConfig(level=logging.DEBUG, handlers=[handler])
+    logging.basicConfig(level=logging.DEBUG, handlers=[handler], force=True)
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
