@@ -78,8 +78,8 @@ else
 	PYTHONPATH=$(abspath $(FRAMEWORK))/src:$(abspath $(FRAMEWORK)) $(BIN)/python -m pytest -q integration_tests/lakeflow/framework_suite.py
 endif
 
-test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs
-	@$(BIN)/python -m integration_tests.live
+test-live: $(INSTALLED) ## Read a real account, PARTICLE_ACCESS_TOKEN, with at most 50 requests, and say what differs; other tables: TABLES="..."
+	@$(BIN)/python -m integration_tests.live $(TABLES)
 
 image: $(IMAGE) ## Build the image of the source without Docker, as root
 

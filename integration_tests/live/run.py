@@ -19,11 +19,17 @@ Record = Mapping[str, Any]
 
 PRODUCTS = 2
 AT_ONCE = 3
-# What a table reads one by one, and the tables that list it: the user's own, and those of products.
+# Of what an endpoint is asked one by one, the option that names it, and the tables that list it: the user's own, and
+# those of products.
 ENTITIES = {
-    "diagnostics": ("device_id", "devices", "product_devices"),
-    "sim_data_usage": ("iccid", "sims", "product_sims"),
+    ":deviceId": ("device_id", "devices", "product_devices"),
+    ":iccid": ("iccid", "sims", "product_sims"),
 }
+# The tables that are read unless others are named. All tables together would need more requests than a run may send.
+READ = (
+    *("devices", "products", "sims", "user", "oauth_clients"),
+    *("product_devices", "product_sims", "diagnostics", "sim_data_usage", "fleet_data_usage"),
+)
 # Beside the endpoints of the tables: about the token itself, and for products that are in two places.
 OTHER_ENDPOINTS = ("/v1/access_tokens/current", "/v1/orgs")
 
@@ -68,12 +74,13 @@ class Report:
         return "\n".join([*lines, *(f"  {line}" for line in map(_answer_line, self.answers))])
 
 
-def run(connection: Mapping[str, str]) -> Report:
-    """Read a little of each table in `READ` and ask the open questions, with at most 50 requests in all.
+def run(connection: Mapping[str, str], names: Iterable[str] = READ) -> Report:
+    """Read a little of each table that is named and ask the open questions, with at most 50 requests in all.
 
     `connection` are the options of the connection, with an access token. Raises OptionError where they cannot work,
-    SignInError when the token is refused, TemporaryError when the API does not answer.
+    UnknownTableError, SignInError when the token is refused, TemporaryError when the API does not answer.
     """
+    parts = _with_lists(table(name) for name in names)
     config = Options.parse(connection, table("user")).config()
     base_url = config["base_url"]
     endpoints = {endpoint for part in tables().values() for endpoint in part.endpoints}
@@ -86,27 +93,32 @@ def run(connection: Mapping[str, str]) -> Report:
             raise SignInError(
                 f"{base_url}: the access token was refused (401). Create a new one in the Particle Console."
             )
-        reports = _read_tables({**connection, "num_workers": "2"})
+        reports = _read_tables(parts, {**connection, "num_workers": "2"})
         answers = [(question, *_answer(question, wire)) for question in QUESTIONS]
         return Report(base_url, wire.sent, reports, answers)
 
 
-# The tables whose reading fits into the limit: the further ones cost requests for each owner.
-READ = (
-    *("devices", "products", "sims", "user", "oauth_clients"),
-    *("product_devices", "product_sims", "diagnostics", "sim_data_usage", "fleet_data_usage"),
-)
+def _with_lists(parts: Iterable[Table]) -> list[Table]:
+    """Add the tables that list what others are read by, and put them first."""
+    needed = set()
+    for part in parts:
+        needed |= {part.name, *(("products",) if part.fans_out else ()), *_entity(part)[1:]}
+    return [part for part in tables().values() if part.name in needed]
 
 
-def _read_tables(connection: Mapping[str, str]) -> list[TableReport]:
-    """Read the tables in their order: those that fan out over a fleet take its names from the ones before them."""
+def _read_tables(parts: Iterable[Table], connection: Mapping[str, str]) -> list[TableReport]:
+    """Read tables in the order of the manifest: those that fan out take names from the ones before them."""
     reports: dict[str, TableReport] = {}
-    for name in READ:
-        part = table(name)
-        reports[name] = TableReport(part)
+    for part in parts:
+        reports[part.name] = TableReport(part)
         for options in _narrowed(part, reports):
-            _read(reports[name], Options.parse({**connection, **options}, part))
+            _read(reports[part.name], Options.parse({**connection, **options}, part))
     return list(reports.values())
+
+
+def _entity(part: Table) -> tuple[str, ...]:
+    segments = {segment for endpoint in part.endpoints for segment in endpoint.split("/")}
+    return next((names for segment, names in ENTITIES.items() if segment in segments), ())
 
 
 def _read(report: TableReport, options: Options) -> None:
@@ -126,8 +138,8 @@ def _narrowed(part: Table, reports: Mapping[str, TableReport]) -> Iterator[dict[
     """Return the options of each read of a table, so that all reads together send few requests."""
     if not part.fans_out:
         yield {}
-    elif part.name in ENTITIES:
-        option, own, of_products = ENTITIES[part.name]
+    elif entity := _entity(part):
+        option, own, of_products = entity
         yield from _entities(option, reports[own].records, reports[of_products].records)
     else:
         one_page = {"max_pages": "1"} if any(option.name == "max_pages" for option in part.options) else {}

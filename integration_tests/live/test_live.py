@@ -8,14 +8,15 @@ import requests
 
 from bridge.errors import UnexpectedError
 from bridge.reading.reader import read_records
-from bridge.tables.catalog import table, tables
+from bridge.tables.catalog import Table, table, tables
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize, Switches
 from integration_tests.live.__main__ import main
 from integration_tests.live.drift import Drift, drift_of
 from integration_tests.live.questions import QUESTIONS
-from integration_tests.live.run import Report, run
+from integration_tests.live.run import READ, Report, run
 from integration_tests.live.wire import LIMIT, ForbiddenRequestError, Wire
+from unit_tests.support.kinds import table_parameters
 
 # What the API's reply says of each question that the changed cloud answers in another way.
 CHANGED = {
@@ -56,6 +57,19 @@ def test_a_large_cloud_as_it_is_assumed_takes_few_requests_and_settles_all_but_w
     assert 20 < len(sent) == report.requests <= LIMIT
     assert {entry.method for entry in sent} == {"GET"}
     assert [entry.path for entry in sent if re.search("/devices/.", entry.path)] == []
+
+
+@pytest.mark.parametrize("part", table_parameters(part for part in tables().values() if part.name not in READ))
+def test_a_further_table_is_read_by_name(part: Table) -> None:
+    size = FleetSize(products=2, devices=12, sims=3, days=1, user_devices=3, user_sims=3, samples=False)
+    with DeviceCloud(Fleet.seeded(size)) as cloud:
+        report = run({"access_token": cloud.token, "base_url": cloud.url, "retry_wait_factor": "0"}, [part.name])
+
+    [read] = [one for one in report.tables if one.table is part]
+    assert read.records
+    assert not read.failures + read.refusals
+    assert not read.drift
+    assert report.requests <= LIMIT
 
 
 def test_an_api_user_is_told_what_its_token_may_not_read() -> None:
