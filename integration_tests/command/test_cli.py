@@ -27,6 +27,10 @@ def test_tables_lists_every_table() -> None:
     assert [part["name"] for part in listed] == list(tables())
     assert listed[5]["options"]["product_id_or_slug"]["required"] is True
     assert listed[7]["cursor_field"] == "updated_at"
+    documented = re.findall(
+        r"^## (\w+)$.*?^- Scope: (?:`(.+?)`|no)", (ROOT / "docs/tables.md").read_text(), re.M | re.S
+    )
+    assert [(part["name"], part["scope"] or "") for part in listed] == documented
 
 
 def test_schema_shows_the_columns_of_a_table() -> None:

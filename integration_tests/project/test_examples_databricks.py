@@ -101,6 +101,8 @@ def test_the_pipeline_reads_every_table_that_is_not_on_request_through_the_conne
         assert [options["tableName"] for read, options in session.reads if read == kind] == wanted
     for _, options in session.reads:
         assert options.pop("databricks.connection") == "particle"
+        # A refusal that is skipped would delete the rows of a product.
+        assert options["on_refused"] == "fail"
         # What Databricks puts in place of the connection.
         Options.parse({"access_token": "from-the-connection", **options}, table(options["tableName"]))
 
