@@ -50,7 +50,7 @@ def _launch(source: Source, arguments: list[str]) -> None:
                 # In one piece, because threads write to the log at the same time.
                 print(f"{message}\n", end="")
     except BrokenPipeError:
-        # Nobody reads on. The CDK's threads would wait for ever until somebody does.
+        # Nobody reads on. The CDK's threads would wait endlessly.
         os._exit(NOBODY_READS)
 
 
