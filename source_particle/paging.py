@@ -102,10 +102,10 @@ def window_across(position: int, total: int, size: int) -> Window | None:
 
 
 def windows_between(position: int, end: int, size: int) -> Iterator[Window]:
-    """Yield the windows requested from one position of a list to another, provided that all pages are full."""
-    while position < end and (window := window_after(position, size)):
+    """Yield the windows requested from one position of a list to its end, provided that all pages are full."""
+    while position < end and (window := window_after(position, size) or window_across(position, end, size)):
         yield window
-        position = window.end
+        position = window.end if window.order == Order.ASCENDING else end - window.start
 
 
 def _end(window: Window) -> int:

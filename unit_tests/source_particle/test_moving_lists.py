@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_particle.errors import UnstableListError
-from source_particle.paging import Order, Page, PagedList, Window
+from source_particle.paging import Order, Page, PagedList, Window, windows_between
 from unit_tests.support.listings import Listing, names, paged
 
 MOST = 777
@@ -111,6 +111,14 @@ def test_a_moving_list_is_read_whole_or_given_up_by_name(server: str, counted: b
 def test_no_moving_list_is_given_up_where_the_api_counts_its_records() -> None:
     for seed in range(600):
         assert_whole(MovingList(seed))
+
+
+def test_a_list_that_does_not_change_takes_the_requests_that_a_plan_counts() -> None:
+    for seed in range(100):
+        moving = MovingList(seed)
+        moving.rate = 0
+        assert len(read(moving)) == moving.count
+        assert moving.requests == max(1, len(list(windows_between(0, moving.count, moving.size))))
 
 
 def test_a_server_that_does_not_reverse_its_list_is_read_by_remembering_keys() -> None:
