@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 import bridge
-from bridge.reading.times import iso_ms
+from bridge.reading.times import moment_of
 from bridge.tables.catalog import Table, table
 from integration_tests.device_cloud import DeviceCloud
 from unit_tests.support.paths import ROOT
@@ -114,9 +114,10 @@ class Stream:
 
 
 def truth_of(cloud: DeviceCloud, part: Table, until: datetime | None = None, **options: str) -> list[dict[str, Any]]:
-    """What a table holds, of vitals those before a moment."""
-    ends = {"end_date": iso_ms(until)} if until else {}
-    return cloud.ledger.records(part.name, {**dict.fromkeys(part.required_options, "*"), **options, **ends})
+    """What a table holds, of one that grows those records that are from before a moment."""
+    records = cloud.ledger.records(part.name, {**dict.fromkeys(part.required_options, "*"), **options})
+    cursor = part.cursor_field
+    return [record for record in records if not until or not cursor or moment_of(record[cursor]) < until]
 
 
 def assert_same(part: Table, rows: Iterable[Row], truth: Iterable[Mapping[str, Any]]) -> None:
