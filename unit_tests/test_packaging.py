@@ -226,3 +226,8 @@ def _metadata() -> dict[str, Any]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_no_message_advises_to_install_this_project_from_a_registry_that_does_not_have_it() -> None:
+    sources = [path for name in ("bridge", "source_particle") for path in (ROOT / name).rglob("*.py")]
+    assert [path for path in sources if "install 'source-particle" in path.read_text(encoding="utf-8")] == []

@@ -99,7 +99,7 @@ def check_spark() -> None:
         import pyspark  # noqa: F401, PLC0415
     except ImportError:
         raise ConfigurationError(
-            "The engine spark needs pyspark: pip install 'source-particle[spark]'. Without it, leave --engine out."
+            "The engine spark needs pyspark: pip install pyspark pandas. Without it, leave --engine out."
         ) from None
     home = os.environ.get("JAVA_HOME")
     java = Path(home) / "bin" / "java" if home else None

@@ -56,7 +56,7 @@ def open_lake(path: Path) -> Lake:
     try:
         import duckdb  # noqa: PLC0415  (so that the command line starts fast)
     except ImportError:
-        raise ConfigurationError("DuckDB is not installed: pip install 'source-particle[report]'.") from None
+        raise ConfigurationError("DuckDB is not installed: pip install duckdb.") from None
 
     connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": "false"})
     try:

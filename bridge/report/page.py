@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-NEEDED = ("duckdb", "jinja2", "vl_convert")
+# What the report imports, and the packages that have it.
+NEEDED = {"duckdb": "duckdb", "jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
 ROWS_SHOWN, MOST_ROWS = 8, 200
 
 
@@ -61,9 +62,8 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     ConfigurationError where there is no lake, the file cannot be written, or the extra `report` is not installed.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ConfigurationError(
-            f"{' and '.join(missing)} not found, which the report needs: pip install 'source-particle[report]'."
-        )
+        packages = " ".join(NEEDED[name] for name in missing)
+        raise ConfigurationError(f"{' and '.join(missing)} not found, which the report needs: pip install {packages}.")
     opened = open_lake(lake)
     try:
         met = conditions_met(opened, fail_if)

@@ -211,7 +211,7 @@ def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path)
     assert "needs Java 17 or newer" in result.stderr
     result = run(*arguments, **account, code="import sys; sys.modules['pyspark'] = None")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-    assert "pip install" in result.stderr
+    assert "pip install pyspark" in result.stderr, "the project itself is not in a registry"
 
 
 def test_a_sync_needs_neither_spark_nor_java(cloud: DeviceCloud, tmp_path: Path) -> None:

@@ -81,9 +81,7 @@ def check_deltalake() -> None:
     try:
         import deltalake  # noqa: F401, PLC0415
     except ImportError:
-        raise ConfigurationError(
-            "The format delta needs deltalake: pip install 'source-particle[cli,delta]'."
-        ) from None
+        raise ConfigurationError("The format delta needs deltalake: pip install deltalake.") from None
 
 
 def _commit(place: Path, table: Table, file: Path, mark: Mark) -> None:

@@ -122,7 +122,7 @@ def _connected(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         import duckdb  # noqa: PLC0415  (so that the command line starts fast)
     except ImportError:
-        raise ConfigurationError("DuckDB is not installed: pip install 'source-particle[cli]'.") from None
+        raise ConfigurationError("DuckDB is not installed: pip install duckdb.") from None
     try:
         database = duckdb.connect(str(file))
     except duckdb.IOException as error:
