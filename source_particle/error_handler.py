@@ -64,6 +64,16 @@ class ParticleErrorHandler(DefaultErrorHandler):
             raise Refused(message, response_or_exception.status_code, code=code or "")
         return dataclasses.replace(resolution, error_message=message)
 
+    def is_good(self, response: requests.Response) -> bool:
+        """Return whether a reply is what its endpoint promises; its page is kept with it then."""
+        if response.status_code != requests.codes.ok:
+            return False
+        try:
+            remember_page(response, self.shape)
+        except MalformedBodyError:
+            return False
+        return True
+
     def _foreseen(self, response: requests.Response) -> ErrorResolution:
         """Return what the manifest says about a status; the CDK's texts for other statuses quote whole bodies."""
         resolutions = (response_filter.matches(response) for response_filter in self.response_filters or ())

@@ -1,5 +1,6 @@
 """Sends requests within the budget: the CDK's requester with our own session and log filter."""
 
+import logging
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,14 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.sources.types import StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_particle.budget import SHORT_PATIENCE, OneOriginSession, budget_of, budgeted_session
+from source_particle.budget import SHORT_PATIENCE, budget_of, budgeted_session
 from source_particle.error_handler import ParticleErrorHandler
 from source_particle.errors import Refused
 from source_particle.kept import KeptDays
 from source_particle.paging import Page
 from source_particle.redaction import withhold_from_log
 from source_particle.replies import error_code, page_of
+from source_particle.session import StreamSession
 from source_particle.settings import Settings
 
 # The CDK evaluates Jinja results such as `007` or `[1]` as Python if they have one of these types; nothing has this
@@ -43,7 +45,8 @@ class ParticleRequester(HttpRequester):
         self.handler = self.error_handler
         self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
         self.logger.addFilter(withhold_from_log)
-        self.session = budgeted_session(OneOriginSession(), Settings.of(self.config))
+        self.session = StreamSession()
+        budgeted_session(self.session, Settings.of(self.config))
         self.read_for(self.name)
 
     def read_for(self, stream: str) -> None:
@@ -56,8 +59,15 @@ class ParticleRequester(HttpRequester):
             authenticator=self.get_authenticator(),
             error_handler=self.handler,
             backoff_strategy=self.handler.backoff_strategies,
-            request_timeout=(self.connect_timeout_in_seconds, self._patience()),
+            request_timeout=self._timeout(),
         )
+
+    @property
+    def _logs_requests(self) -> bool:
+        return self.logger.isEnabledFor(logging.DEBUG)
+
+    def _timeout(self) -> tuple[float | None, float | None]:
+        return self.connect_timeout_in_seconds, self._patience()
 
     def _patience(self) -> float | None:
         """Return how long the API may be silent: not long where somebody waits for nothing but a few words about it."""
@@ -84,10 +94,15 @@ class ParticleRequester(HttpRequester):
         return kept.page(lambda start: self._page(url, {**parameters, "start_date": start}), parameters["start_date"])
 
     def _page(self, url: str, parameters: Mapping[str, Any]) -> Page:
+        request, outcome = self.session.try_once(url, parameters, self._timeout())
+        if isinstance(outcome, requests.Response) and self.handler.is_good(outcome) and not self._logs_requests:
+            return page_of(outcome)
         try:
-            _, response = self._http_client.send_request(
-                http_method="GET", url=url, params=parameters, request_kwargs={}
-            )
+            # From here on the CDK decides: it waits, signs in and tries again.
+            with self.session.tried(request, outcome):
+                _, response = self._http_client.send_request(
+                    http_method="GET", url=url, params=parameters, request_kwargs={}
+                )
         except AirbyteTracedException as error:
             # The CDK hides the handler's message in its own one about exhausted attempts.
             last = error.__context__

@@ -31,6 +31,11 @@ def run(args: list[str] | None = None) -> None:
     """
     init_uncaught_exception_handler(logging.getLogger("airbyte"))
     arguments = sys.argv[1:] if args is None else args
+    with rare_collections():
+        _run(arguments)
+
+
+def _run(arguments: list[str]) -> None:
     try:
         source = _source(arguments)
     except AirbyteTracedException as error:
@@ -45,7 +50,7 @@ def run(args: list[str] | None = None) -> None:
 def _launch(source: Source, arguments: list[str]) -> None:
     entrypoint = Entrypoint(source)
     try:
-        with PRINT_BUFFER, rare_collections():
+        with PRINT_BUFFER:
             for message in entrypoint.run(entrypoint.parse_args(arguments)):
                 # In one piece, because threads write to the log at the same time.
                 print(f"{message}\n", end="")
