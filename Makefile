@@ -58,7 +58,7 @@ mutants: $(INSTALLED) ## Change the code of windows, plans, rows and pages bit b
 	  print left " live, more than the $(SURVIVORS) that docs/decisions/0006-mutants-that-live.md explains" > "/dev/stderr"; \
 	  exit 1 } }'
 
-bench: java $(INSTALLED) ## Measure what a read costs, compared with a plain reader: benchmarks/README.md
+bench: java $(INSTALLED) $(PYAIRBYTE)/.installed ## Measure what a read costs, compared with a plain reader: benchmarks/README.md
 	@$(PIP) -e '.[bench]'
 	$(BIN)/python -m benchmarks
 

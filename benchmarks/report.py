@@ -71,7 +71,7 @@ def _plot(figures: dict[str, Any]) -> None:
     middle.semilogx(rows, list(peaks.values()), marker="o")
     middle.set(xlabel="rows", ylabel="MiB", title="Peak memory of a worker", ylim=(0, None))
     micros = figures["cpu_per_row_ratio"]["parts"]["µs per row"]
-    right.bar(["plain reader", "this project", "floor"], [micros[name] for name in ("plain", "ours", "floor")])
+    right.bar(["plain reader", "this project"], [micros[name] for name in ("plain", "ours")])
     right.set(ylabel="µs of CPU", title="What a row of product_devices costs")
     figure.set_gid(f"figures-{digest(figures)}")
     figure.savefig(PLOT, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -13,10 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 import bridge
 from benchmarks.cloud import Served
+from benchmarks.commands import PLENTY, ROOT, high_water
 from benchmarks.plain import PlainDataSource
-
-ROOT = Path(__file__).parents[1]
-PLENTY = "100000000"
 
 
 class Spent(NamedTuple):
@@ -48,7 +45,7 @@ def ours(spark: SparkSession, cloud: Served, name: str, **options: str) -> DataF
         "access_token": cloud.token,
         "base_url": cloud.url,
         "product_id_or_slug": ",".join(map(str, cloud.products)),
-        "requests_per_5_minutes": PLENTY,
+        "requests_per_5_minutes": str(PLENTY),
         **options,
     }
     return spark.read.format("particle").options(**given).load(name)
@@ -70,7 +67,7 @@ def read(frame: DataFrame) -> Spent:
 
 def peak_memory() -> int:
     """Return the highest peak of resident memory of any Python worker, in bytes."""
-    return max(_high_water(worker) for worker in _workers())
+    return max(high_water(worker.pid) for worker in _workers())
 
 
 def _workers() -> list[psutil.Process]:
@@ -83,8 +80,3 @@ def _workers() -> list[psutil.Process]:
 def _worker_cpu() -> float:
     """Return the CPU seconds of all Python workers, including those that have ended."""
     return sum(sum(worker.cpu_times()[:4]) for worker in _workers())
-
-
-def _high_water(process: psutil.Process) -> int:
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
