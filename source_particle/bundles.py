@@ -17,15 +17,20 @@ WAITING = 20
 
 
 class Bundle(dict[Any, Any]):
-    """Some records in the form of one; dropping it makes room for the next."""
+    """Some records in the form of one; taking them out, or dropping it, makes room for the next.
+
+    Dropping alone would not do: the thread that reads a partition holds its last bundle while it waits for room, and
+    so does the error of a partition that failed.
+    """
 
     def __init__(self, records: list[Record], room: threading.Semaphore) -> None:
-        super().__init__({_RECORDS: records})
-        weakref.finalize(self, room.release).atexit = False
+        make_room = weakref.finalize(self, room.release)
+        make_room.atexit = False
+        super().__init__({_RECORDS: (records, make_room)})
 
 
 class Bundler:
-    """Makes bundles of the pages of a stream, and waits while too many of them are not written yet."""
+    """Makes bundles of the pages of a stream, and waits while too many of them wait to be written."""
 
     def __init__(self) -> None:
         self._room = threading.Semaphore(WAITING)
@@ -37,8 +42,12 @@ class Bundler:
 
 
 def bundled(data: Mapping[Any, Any]) -> list[Record] | None:
-    """Return the records in a bundle; None if it is a record itself."""
-    records: list[Record] | None = data.get(_RECORDS)
+    """Return the records in a bundle, and make room for the next one; None if it is a record itself."""
+    if (held := data.get(_RECORDS)) is None:
+        return None
+    records: list[Record]
+    records, make_room = held
+    make_room()
     return records
 
 

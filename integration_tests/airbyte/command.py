@@ -88,6 +88,7 @@ class Command:
             capture_output=True,
             text=True,
             check=False,
+            timeout=300,
         )
         return Finished(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.airbyte.command import Command, catalog_file, python_command
+from integration_tests.airbyte.command import Command, catalog_file, differing, python_command
 from integration_tests.airbyte.command_suite import SourceCommandSuite
 from integration_tests.airbyte.syncs import with_token
-from integration_tests.device_cloud import DeviceCloud
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+from source_particle.bundles import WAITING
 from source_particle.run import NOBODY_READS
 from unit_tests.support.paths import ROOT
 
@@ -74,3 +75,19 @@ def test_a_reader_that_goes_away_ends_a_read(source: Command, cloud: DeviceCloud
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(60) == NOBODY_READS
+
+
+MANY_PRODUCTS = FleetSize(products=WAITING + 12, devices=3, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_read_ends_whose_threads_and_errors_hold_more_pages_than_may_wait(source: Command, fails: bool) -> None:
+    with DeviceCloud(Fleet.seeded(MANY_PRODUCTS)) as cloud:
+        if fails:
+            cloud.faults.add(Fault("GET /v1/products/:p/devices", page=2, times=None, status=400, body="{}"))
+        config = with_token(cloud, num_workers=32, product_devices={"per_page": 1})
+        done = source.run("read", config=config, catalog=catalog_file("product_devices"))
+
+        assert done.code == int(fails)
+        assert bool(done.errors) == fails
+        assert fails or not differing(cloud, done.records, ["product_devices"])
