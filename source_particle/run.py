@@ -18,8 +18,9 @@ from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.login import mask_secrets
 from source_particle.source import SourceParticle
 
-# The exit code that a shell gives to a program which a closed pipe ends: 128 and the number of the signal.
+# The exit codes that a shell gives to a program which a closed pipe or Ctrl-C ends: 128 and the number of the signal.
 NOBODY_READS = 141
+INTERRUPTED = 130
 
 
 def run(args: list[str] | None = None) -> None:
@@ -55,8 +56,19 @@ def _launch(source: Source, arguments: list[str]) -> None:
                 # In one piece, because threads write to the log at the same time.
                 print(f"{message}\n", end="")
     except BrokenPipeError:
-        # Nobody reads on. The CDK's threads would wait endlessly.
+        # Nobody reads on. The CDK's threads would wait endlessly, as after any other error.
         os._exit(NOBODY_READS)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported below
+        _exit_with(error)
+
+
+def _exit_with(error: BaseException) -> None:
+    """Report an error as at the end of any program, and end although threads wait until their records are written."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.stdout.flush()
+    finally:
+        os._exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
 
 
 def _source(arguments: list[str]) -> Source:

@@ -1,7 +1,9 @@
 """The console script `source-particle`, as Airbyte calls it: files in, one JSON message a line out."""
 
 import json
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from integration_tests.airbyte.command_suite import SourceCommandSuite
 from integration_tests.airbyte.syncs import with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from source_particle.bundles import WAITING
-from source_particle.run import NOBODY_READS
+from source_particle.run import INTERRUPTED, NOBODY_READS
 from unit_tests.support.paths import ROOT
+
+MANY_PRODUCTS = FleetSize(products=WAITING + 12, devices=3, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
 
 
 @pytest.fixture
@@ -64,20 +68,45 @@ def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb:
     assert "h0t" not in done.stdout + done.stderr
 
 
-def test_a_reader_that_goes_away_ends_a_read(source: Command, cloud: DeviceCloud) -> None:
+@pytest.fixture
+def long_read(source: Command) -> Iterator[list[str]]:
+    """The words of a command that reads more pages than may wait until they are written."""
+    with DeviceCloud(Fleet.seeded(MANY_PRODUCTS)) as cloud:
+        config = with_token(cloud, product_devices={"per_page": 1})
+        files = {"config": config, "catalog": catalog_file("product_devices")}
+        words = [*source.words, "read"]
+        for name, content in files.items():
+            (source.folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+            words += [f"--{name}", str(source.folder / f"{name}.json")]
+        yield words
+
+
+def test_a_reader_that_goes_away_ends_a_read(source: Command, long_read: list[str]) -> None:
     """As in `source-particle read … | head`: threads that wait for a reader would keep the process alive."""
-    files = {"config": with_token(cloud), "catalog": catalog_file("product_devices")}
-    arguments = ["read"]
-    for name, content in files.items():
-        (source.folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-        arguments += [f"--{name}", str(source.folder / f"{name}.json")]
-    with subprocess.Popen([*source.words, *arguments], env=source.environment, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(long_read, env=source.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(60) == NOBODY_READS
 
 
-MANY_PRODUCTS = FleetSize(products=WAITING + 12, devices=3, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
+def test_a_full_disk_ends_a_read(source: Command, long_read: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            long_read, env=source.environment, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+
+
+def test_ctrl_c_ends_a_read(source: Command, long_read: list[str]) -> None:
+    with subprocess.Popen(
+        long_read, env=source.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any('"RECORD"' in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == INTERRUPTED
 
 
 @pytest.mark.parametrize("fails", [False, True])
