@@ -154,6 +154,20 @@ def test_a_window_that_is_gone_behind_the_others_is_read_again(
     assert keys_of(tmp_path, file_format, "diagnostics") == _truth(cloud, result.until)
 
 
+@pytest.mark.parametrize("file_format", [name for name in FILES if name != "delta"])
+def test_a_history_of_which_nothing_is_left_is_not_begun_anew_without_a_word(
+    file_format: str, cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    _run(cloud, tmp_path, file_format)
+    [only] = (tmp_path / "diagnostics").glob(FILES[file_format])
+    only.unlink()
+    _pass(cloud, DAY)
+    assert f"has lost rows of earlier syncs: {only.name} is missing" in str(_run(cloud, tmp_path, file_format).error)
+    result = _run(cloud, tmp_path, file_format, allow_data_loss=True)
+    assert result.error is None
+    assert keys_of(tmp_path, file_format, "diagnostics") == _truth(cloud, result.until)
+
+
 # ---- history of snapshots ----
 
 

@@ -49,13 +49,13 @@ class FileSink(FolderSink):
         return self.has_result_of(table, mark) and self.folder.is_whole(table.name)
 
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
-        """Raise ConfigurationError for a changed window, and for a missing one before the last that is there."""
+        """Raise ConfigurationError for a changed window, and for a missing one unless it follows one that is there."""
         mark, place = self.mark_of(table), self.folder.path / table.name
         if mark is None or allow_data_loss:
             return
-        # Behind the last window, the next one reads what is missing.
         found = self.folder.damaged(table.name)
-        if lost := [name for name in found if (place / name).exists() or _end_of(name) <= mark.until]:
+        # Behind the last window, the next one reads what is missing. If none is left, that may be too old to be read.
+        if lost := [name for name in found if not mark.until or (place / name).exists() or _end_of(name) <= mark.until]:
             raise ConfigurationError(
                 f"{windows_lost(place, lost)} Restore them, or move the table away, which reads again all that the API "
                 "keeps. Or go on without them with --allow-data-loss."
