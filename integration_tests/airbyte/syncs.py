@@ -22,6 +22,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests.device_cloud import DeviceCloud
+from source_particle.bundles import records_in
 from source_particle.source import SourceParticle
 from unit_tests.support.catalogs import catalog_of
 
@@ -71,7 +72,7 @@ class Sync:
         """Sort one message in."""
         self.messages.append(message)
         if message.record:
-            self.records[message.record.stream].append(dict(message.record.data))
+            self.records[message.record.stream] += map(dict, records_in(message.record.data))
         elif message.state and message.state.stream:
             self.states[message.state.stream.stream_descriptor.name] = message.state
         elif message.trace and message.trace.error:

@@ -152,9 +152,10 @@ def test_the_size_of_pages_changes_nothing(cloud: DeviceCloud, table: str, per_p
     assert not cloud.ledger.compare(table, {}, result.records[table])
 
 
+@pytest.mark.parametrize("bundled", [False, True], ids=["records", "bundles"])
 @pytest.mark.parametrize("workers", [2, 32])
-def test_the_number_of_workers_changes_nothing(cloud: DeviceCloud, workers: int) -> None:
-    result = sync(with_token(cloud, num_workers=workers), *OF_EACH_KIND)
+def test_the_number_of_workers_changes_nothing(cloud: DeviceCloud, workers: int, bundled: bool) -> None:
+    result = sync(with_token(cloud, num_workers=workers, plan={"bundled": bundled}), *OF_EACH_KIND)
 
     assert not result.errors
     assert not any(cloud.ledger.compare(table, {}, result.records[table]) for table in OF_EACH_KIND)
