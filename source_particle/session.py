@@ -36,8 +36,8 @@ class StreamSession(OneOriginSession):
             return request, error
 
     @contextmanager
-    def tried(self, request: requests.PreparedRequest, outcome: Outcome) -> Iterator[None]:
-        """Within this block, the next request of this thread has been sent already, with this outcome."""
+    def tried(self, request: requests.PreparedRequest | None, outcome: Outcome | None) -> Iterator[None]:
+        """Within this block, the next request of this thread has been sent already, with this outcome, unless None."""
         self._tried.request, self._tried.outcome = request, outcome
         try:
             yield
