@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from bridge.reading import reader
+from source_particle.budget import forget_budgets
 from source_particle.login import forget_accounts
 
 # The same examples every time, so that a change is what made a test fail: some for `make unit`, ten times as many as
@@ -50,8 +51,13 @@ def _reset_output() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_remembered_logins() -> Iterator[None]:
-    """Let every test start like a new process, which knows no token and no refusal."""
+def _nothing_remembered() -> Iterator[None]:
+    """Let every test start like a new process, which knows no token, no refusal and no API.
+
+    Servers of tests share ports one after the other, and a budget belongs to an address.
+    """
     forget_accounts()
+    forget_budgets()
     yield
     forget_accounts()
+    forget_budgets()

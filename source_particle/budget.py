@@ -163,6 +163,12 @@ def budget_of(settings: Settings) -> Budget:
         return _BUDGETS.setdefault(settings.base_url, Budget(window=settings.budget_seconds))
 
 
+def forget_budgets() -> None:
+    """Forget what was sent to any API and heard from it, as a new process would."""
+    with _BUDGETS_LOCK:
+        _BUDGETS.clear()
+
+
 class BudgetedAdapter(DeadlineAdapter):
     """Sends each request within the budget: first tries, retries and redirects alike."""
 
