@@ -113,16 +113,22 @@ def test_a_clock_that_was_ahead_is_an_error(cloud: DeviceCloud, tmp_path: Path) 
 FILES = {"parquet": "*.parquet", "delta": "*.parquet", "csv": "*.csv", "jsonl": "*.jsonl"}
 
 
+def _two_windows(cloud: DeviceCloud, to: Path, file_format: str) -> Path:
+    """Sync twice, with new vitals in between, and return the file of the first window."""
+    _run(cloud, to, file_format)
+    [first] = (to / "diagnostics").glob(FILES[file_format])
+    _pass(cloud, DAY)
+    _report(cloud, days_ago=0.5)
+    _run(cloud, to, file_format)
+    return first
+
+
 @pytest.mark.parametrize("empty", [True, False])
 @pytest.mark.parametrize("file_format", FILES)
 def test_windows_whose_files_are_gone_or_emptied_are_not_taken_for_read(
     file_format: str, empty: bool, cloud: DeviceCloud, tmp_path: Path
 ) -> None:
-    _run(cloud, tmp_path, file_format)
-    [first] = (tmp_path / "diagnostics").glob(FILES[file_format])
-    _pass(cloud, DAY)
-    _report(cloud, days_ago=0.5)
-    _run(cloud, tmp_path, file_format)
+    first = _two_windows(cloud, tmp_path, file_format)
     if empty:
         first.write_bytes(b"")
     else:
@@ -142,11 +148,7 @@ def test_windows_whose_files_are_gone_or_emptied_are_not_taken_for_read(
 def test_a_window_that_is_gone_behind_the_others_is_read_again(
     file_format: str, cloud: DeviceCloud, tmp_path: Path
 ) -> None:
-    _run(cloud, tmp_path, file_format)
-    [first] = (tmp_path / "diagnostics").glob(FILES[file_format])
-    _pass(cloud, DAY)
-    _report(cloud, days_ago=0.5)
-    _run(cloud, tmp_path, file_format)
+    first = _two_windows(cloud, tmp_path, file_format)
     [second] = {*(tmp_path / "diagnostics").glob(FILES[file_format])} - {first}
     second.unlink()
     result = _run(cloud, tmp_path, file_format, resume=True)

@@ -118,8 +118,10 @@ class Sink(Protocol):
 
 def windows_lost(place: object, files: list[str]) -> str:
     """Return what is to be said of earlier windows whose files are gone or changed."""
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"{place} has lost rows of earlier syncs: {files[0]}{more} is missing, or was changed after it was written."
+    found = f"{files[0]} is missing, or was changed after it was written."
+    if len(files) > 1:
+        found = f"{files[0]} and {len(files) - 1} more are missing, or were changed after they were written."
+    return f"{place} has lost rows of earlier syncs: {found}"
 
 
 def _shown(selection: dict[str, str]) -> str:
