@@ -199,6 +199,8 @@ def test_a_name_that_would_climb_is_refused(reader: str, value: str, cloud: Devi
 @pytest.mark.parametrize("table", [name for name, filters in FILTERS.items() if filters])
 def test_a_filter_stays_one_parameter(table: str, cloud: DeviceCloud) -> None:
     part = tables()[table]
+    # A first reply tells the API's time, which the range of a history is counted from.
+    _read_by_lakeflow(cloud, part, {"product_id_or_slug": PLAIN})
     for value in ("a&per_page=1", "../user", "a#b", "%2e%2e", "=?;"):
         cloud.reset()
         _read_by_lakeflow(cloud, part, {**dict.fromkeys(FILTERS[table], value), "product_id_or_slug": PLAIN})
