@@ -6,6 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from source_particle.quick_import import leave_airbyte_undescribed
+
+leave_airbyte_undescribed()
+
 # The wheel carries the manifest inside the package, and Spark imports a wheel that it ships without unpacking it; a
 # checkout keeps the manifest at its root, where Airbyte's tools look.
 _PACKAGED = files(__name__) / "manifest.yaml"
