@@ -21,7 +21,7 @@ from unit_tests.support.built import BASE_URL, config, retrievers
 
 
 def devices_requester() -> ParticleRequester:
-    retriever = retrievers(requests_per_5_minutes=100)["devices"]
+    retriever = retrievers("devices", requests_per_5_minutes=100)["devices"]
     assert isinstance(retriever, ParticleRetriever)
     return retriever.requester
 

@@ -1,22 +1,22 @@
 """The source as Airbyte builds it from the real manifest, and a look at its parts."""
 
+import copy
 import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
 import requests
 import requests_mock
-import yaml
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 
-from source_particle import MANIFEST_PATH
+from source_particle import manifest
 from source_particle.error_handler import ParticleErrorHandler
 from source_particle.source import SourceParticle
 
 BASE_URL = "https://api.particle.io"
 TOKEN_URL = f"{BASE_URL}/oauth/token"
 PASSWORD = "correct horse"
-MANIFEST: dict[str, Any] = yaml.safe_load(MANIFEST_PATH.read_text(encoding="utf-8"))
+MANIFEST: dict[str, Any] = copy.deepcopy(dict(manifest()))
 
 
 def config(**changes: Any) -> dict[str, Any]:
