@@ -31,7 +31,7 @@ unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and wit
 	$(BIN)/python -m pytest -q -n 2 unit_tests --hypothesis-profile=quick
 
 test: java chromium $(INSTALLED) ## Run the tests, in random order: 18 minutes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: an hour or more
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix

@@ -71,7 +71,7 @@ def _ways(draw: st.DrawFn, name: str) -> tuple[dict[str, str], Switches]:
 
 
 @pytest.mark.parametrize("part", FANNED_OUT)
-@settings(max_examples=examples(3), suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(6), suppress_health_check=[*HealthCheck])
 @given(data=st.data())
 def test_the_way_of_reading_does_not_change_the_rows(part: Table, data: st.DataObject, fleet: DeviceCloud) -> None:
     whole = dict.fromkeys(part.required_options, "*")
@@ -89,7 +89,7 @@ def test_the_way_of_reading_does_not_change_the_rows(part: Table, data: st.DataO
     assert tasks == int(options["numPartitions"])
 
 
-@settings(max_examples=examples(2), suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(4), suppress_health_check=[*HealthCheck])
 @given(data=st.data())
 def test_where_windows_are_cut_does_not_change_the_rows(data: st.DataObject, fleet: DeviceCloud) -> None:
     fleet.reset()

@@ -34,7 +34,7 @@ def serving() -> Iterator[DeviceCloud]:
 
 
 @pytest.mark.parametrize("name", SERVED)
-@settings(max_examples=examples(3), suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(6), suppress_health_check=[*HealthCheck])
 @given(data=st.data())
 def test_what_the_api_sends_is_what_spark_has(
     name: str, data: st.DataObject, spark: SparkSession, serving: DeviceCloud

@@ -13,8 +13,8 @@ TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(["a.b", "`", "", "
 
 
 def examples(count: int) -> int:
-    """Return how many examples to try: this many, more with `--hypothesis-profile=slow`."""
-    return count * settings().max_examples // 100
+    """Return how many examples to try: this many where the profile tries a hundred of other tests, and at least one."""
+    return max(1, count * settings().max_examples // 100)
 
 
 def anything(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
