@@ -24,6 +24,7 @@ COPIED = (
     "unit_tests/source_particle/",
     "unit_tests/support/built.py",
     "unit_tests/support/catalogs.py",
+    "unit_tests/support/contract.py",
     "unit_tests/support/listings.py",
 )
 # A part of the manifest that the source does not read.
