@@ -52,7 +52,7 @@ class Windows:
 
     @classmethod
     def of(cls, options: Options) -> "Windows":
-        """Return the windows that the options describe; raises OptionError for a date that does not exist."""
+        """Return the windows that the options describe."""
         dates, spark = options.table_options, options.spark_options
         longest = spark.get("window_seconds")
         changes_for = options.table.changes_for
@@ -173,10 +173,8 @@ def _number(given: str | int, options: Options) -> int:
 
 
 def _date(options: Mapping[str, Any], name: str) -> datetime | None:
-    try:
-        return moment_of(options[name]) if name in options else None
-    except (ValueError, OverflowError):
-        raise OptionError(f"Received {quoted(options[name])} for option {name}; expected a date that exists.") from None
+    # Options are checked when they are parsed.
+    return moment_of(options[name]) if name in options else None
 
 
 def within(

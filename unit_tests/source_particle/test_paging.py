@@ -6,15 +6,17 @@ from collections.abc import Mapping
 import pytest
 
 from source_particle.errors import UnstableListError
-from source_particle.paging import Page, Window, windows_between
+from source_particle.paging import Order, Page, PagedList, Window, window_across, window_after, windows_between
 from unit_tests.support.listings import (
     BOTH_TOTALS,
     REASON,
+    BusyListing,
     Listing,
     assert_whole,
     each_end,
     each_page_size,
     each_reader,
+    key_of,
     names,
     page,
     paged,
@@ -77,6 +79,76 @@ def test_more_pages_promised_than_there_are_is_an_error(how: str, past_end: str,
     listing = Listing(names(9), 3, lies=lies, past_end=past_end)
     with pytest.raises(UnstableListError, match=REASON):
         paged(listing.fetch, how)
+
+
+# ---- which windows are requested ----
+
+SIZES = (1, 2, 3, 5, 7, 12)
+
+
+def _every_window(size: int, count: int, order: Order) -> list[Window]:
+    return [Window(number, any_size, order) for any_size in range(1, size + 1) for number in range(1, count + 2)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_next_window_has_the_last_record_read_and_reaches_furthest(size: int) -> None:
+    assert window_after(0, size) == Window(1, size)
+    for position in range(1, 3 * size + 1):
+        reaching = [w for w in _every_window(size, 40, Order.ASCENDING) if w.start < position < w.end]
+        found = window_after(position, size)
+        assert (found in reaching and found.end == max(w.end for w in reaching)) if found else not reaching
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_window_of_the_reversed_list_reaches_furthest_too(size: int) -> None:
+    for total in range(3 * size + 1):
+        for position in range(1, total + 1):
+            # Counted from the end of the list, as the reversed one is, the record after the position comes first.
+            left = total - position
+            reaching = [w for w in _every_window(size, 40, Order.DESCENDING) if w.start < left < w.end]
+            found = window_across(position, total, size)
+            assert (found in reaching and found.start == min(w.start for w in reaching)) if found else not reaching
+
+
+@pytest.mark.parametrize("count", [*range(25), 59, 60, 61, 75, 119, 120, 121])
+@pytest.mark.parametrize("size", [2, 5, 6])
+def test_the_windows_that_are_announced_are_those_that_are_requested(size: int, count: int) -> None:
+    listing = Listing(names(count), per_page=size, reverses=True)
+    requested: list[Window] = []
+    announced: list[list[Window]] = []
+
+    def fetch(window: Window) -> Page | None:
+        requested.append(window)
+        return listing.fetch(window)
+
+    pages = PagedList(fetch, key_of, size, expect=lambda windows: announced.append(list(windows)))
+    assert [key_of(record) for records in pages.read_ascending() for record in records] == names(count)
+    # Where windows cannot overlap, the list is read again without an order.
+    ordered = [window for window in requested if window.order != Order.ANY]
+    # A list that ends with a reversed window is asked for its end once more.
+    known = ordered[:-1] if len(ordered) > 1 and ordered[-2].order == Order.DESCENDING else ordered
+    assert list(windows_between(0, count, size)) == (known if count else [])
+    for done, ahead in enumerate(announced[: len(ordered)], start=1):
+        assert ahead == known[done:]
+
+
+def test_nothing_is_announced_while_a_read_steps_back() -> None:
+    listing = BusyListing(names(40), 10, bursts={3: [("delete", 0)] * 12})
+    announced: list[list[Window]] = []
+    pages = PagedList(listing.fetch, key_of, 10, expect=lambda windows: announced.append(list(windows)))
+    assert_whole(listing, [key_of(record) for records in pages.read_ascending() for record in records])
+    is_empty = [not ahead for ahead in announced]
+    # Two pages, the step back, pages again, and the end.
+    assert is_empty[:3] == [False, False, True]
+    assert any(announced[3:])
+
+
+@pytest.mark.parametrize(
+    ("counted", "at_most"),
+    [(Page([]), 0), (Page([], total_pages=3), 30), (Page([], 3, 25), 25), (Page([], None, 7), 7), (Page([], 3, 0), 0)],
+)
+def test_the_totals_say_how_many_records_there_are_at_most(counted: Page, at_most: int) -> None:
+    assert counted.records_up_to(10) == at_most
 
 
 # ---- replies that contradict themselves ----

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from source_particle.paging import Fetch, Page, PagedList, Record, Window
+from source_particle.paging import Fetch, Order, Page, PagedList, Record, Window
 
 Edit = tuple[str, int]
 BOTH_TOTALS = ("total_pages", "total_records")
@@ -28,6 +28,7 @@ class Listing:
     totals: tuple[str, ...] = BOTH_TOTALS
     lies: Mapping[str, int] = field(default_factory=dict)
     past_end: str = "empty"
+    reverses: bool = False
     requests: int = 0
 
     def __post_init__(self) -> None:
@@ -41,7 +42,8 @@ class Listing:
         if self.requests in self.edits:
             self._edit(*self.edits[self.requests])
         self.throughout &= set(self.keys)
-        records = [{"id": key} for key in self.keys[(number - 1) * size : number * size]]
+        keys = self.keys[::-1] if self.reverses and window.order == Order.DESCENDING else self.keys
+        records = [{"id": key} for key in keys[(number - 1) * size : number * size]]
         if not records and number > 1 and self.past_end == "404":
             return None
         counts = {"total_pages": max(1, -(-len(self.keys) // size)), "total_records": len(self.keys)}

@@ -53,6 +53,24 @@ def test_a_window_ends_on_the_grid_where_everything_has_settled(options: dict[st
     assert next_end(windows(**options), "2026-06-14T00:00:00Z") == end
 
 
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        ({"bucket_size": "600", "settle_seconds": "0"}, "2026-06-15T11:57:30.000Z"),
+        ({"bucket_size": "600", "settle_seconds": "60"}, "2026-06-15T11:56:30.000Z"),
+        ({"settle_seconds": "0"}, "2026-06-15T11:07:30.000Z"),
+    ],
+)
+def test_a_bucket_that_has_not_ended_is_in_no_window(options: dict[str, str], end: str) -> None:
+    given = {"access_token": "t", "product_id_or_slug": "*", "min_window_seconds": "1", **options}
+    made = Windows.of(Options.parse(given, table("metrics_online")))
+    assert next_end(made, "2026-06-14T00:00:00Z") == end
+
+
+def test_a_row_that_does_not_change_settles_at_once() -> None:
+    assert windows(settle_seconds="0").settle == timedelta(0)
+
+
 @pytest.mark.parametrize("start", ["2026-06-15T12:00:00.000Z", "2026-06-15T12:05:00.000Z", "2026-07-01T00:00:00.000Z"])
 def test_without_news_a_window_ends_where_it_starts(start: str) -> None:
     for options in ({}, {"window_seconds": "60"}, {"end_date": "2026-06-01"}):
@@ -160,6 +178,16 @@ def test_lookback_moves_only_what_is_asked_for() -> None:
 def test_only_what_was_kept_when_a_batch_was_planned_is_needed(options: dict[str, str], needed: str | None) -> None:
     made = windows(**options)
     assert made.narrowing(made.start_of(None), made.settled(NOW)).get("needed_from") == needed
+
+
+def test_a_first_batch_was_whole_if_all_since_its_start_was_kept_until_the_next_interval() -> None:
+    end = moment_of("2026-06-15T12:00:00Z")
+    # The batch settles for a minute and is planned within a quarter of an hour. What expires within another quarter of
+    # an hour does not count as kept.
+    start = end - timedelta(days=30) + timedelta(minutes=15 + 15 + 1)
+    for first, needed in ((start, True), (start - timedelta(milliseconds=1), False)):
+        made = windows(start_date=iso_ms(first), settle_seconds="60", min_window_seconds="900")
+        assert ("needed_from" in made.narrowing(made.start_of(None), end)) == needed
 
 
 @pytest.mark.parametrize("offset", [{"cursor": "x"}, {"until": None}, {"until": "x"}, {"until": 5}, {"snapshot": "x"}])
