@@ -132,6 +132,40 @@ def test_the_windows_that_are_announced_are_those_that_are_requested(size: int, 
         assert ahead == known[done:]
 
 
+@pytest.mark.parametrize("max_pages", [None, 1, 3])
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 39])
+def test_the_pages_of_an_unordered_list_are_announced_up_to_its_end(count: int, max_pages: int | None) -> None:
+    listing = Listing(names(count), per_page=10)
+    requested: list[Window] = []
+    announced: list[list[Window]] = []
+
+    def fetch(window: Window) -> Page | None:
+        requested.append(window)
+        return listing.fetch(window)
+
+    pages = PagedList(fetch, key_of, 10, max_pages, expect=lambda windows: announced.append(list(windows)))
+    list(pages.read_unordered())
+    # Each pass begins with none, because what was fetched ahead in an earlier one shows the list as it was then.
+    in_a_pass = min(-(-count // 10) or 1, max_pages or 4)
+    every = [Window(number, 10, Order.ANY) for number in range(1, in_a_pass + 1)]
+    passes = len(requested) // in_a_pass
+    assert requested == every * passes
+    assert announced == [[], *(every[done:] for done in range(1, in_a_pass + 1))] * passes
+
+
+@each_reader
+@pytest.mark.parametrize("max_pages", [1, 2, 3, 5])
+@pytest.mark.parametrize("totals", [BOTH_TOTALS, ()], ids=str)
+def test_a_limit_of_pages_gives_as_many_records_and_says_how_many_it_left_out(
+    how: str, max_pages: int, totals: tuple[str, ...]
+) -> None:
+    for count in (0, 9, 10, 19, 20, 21, 29, 30, 49, 50, 75):
+        listing, cuts = Listing(names(count), 10, totals=totals), list[int | None]()
+        assert paged(listing.fetch, how, max_pages, cuts, size=10) == names(min(count, 10 * max_pages))
+        if count > 10 * max_pages:
+            assert cuts == [count - 10 * max_pages if totals else None]
+
+
 def test_nothing_is_announced_while_a_read_steps_back() -> None:
     listing = BusyListing(names(40), 10, bursts={3: [("delete", 0)] * 12})
     announced: list[list[Window]] = []
