@@ -47,7 +47,7 @@ class Lake:
         self.connection.close()
 
 
-def open_lake(path: Path) -> Lake:
+def open_lake(path: str | Path) -> Lake:
     """Open a lake for reading and create the models over it; nothing is written.
 
     A table that is not there counts as empty, and `freshness` says so. Raises ConfigurationError where there is no
@@ -58,6 +58,7 @@ def open_lake(path: Path) -> Lake:
     except ImportError:
         raise ConfigurationError("DuckDB is not installed: pip install duckdb.") from None
 
+    path = Path(path)
     connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": "false"})
     try:
         synced = _open_folder(connection, path) if path.is_dir() else _open_database(connection, path)

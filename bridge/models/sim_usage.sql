@@ -16,7 +16,8 @@ sims_once AS (
 used AS (
   SELECT
     iccid,
-    SUM(mb_used) AS mb_used,
+    -- Days of 0.1 MB add up to 4.999999999999999.
+    ROUND(SUM(mb_used), 6) AS mb_used,
     MIN(day) AS period_start,
     TRY_CAST(CONCAT(CAST(MIN(day) AS STRING), 'T00:00:00Z') AS TIMESTAMP) AS first_day,
     TRY_CAST(CONCAT(CAST(MAX(day) AS STRING), 'T00:00:00Z') AS TIMESTAMP) AS last_day

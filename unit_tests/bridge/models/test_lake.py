@@ -157,6 +157,16 @@ def test_usage_is_held_against_the_limit_and_forecast_for_the_whole_period(opene
     assert sorted(rows, key=str) == [(5.0, 50.0, 15.0, 150.0), (None, None, None, None)]
 
 
+def test_a_limit_is_used_up_although_the_sum_of_the_days_is_a_little_below_it(opened: Opener) -> None:
+    days = [{"date": f"2026-11-{day:02}", "mbs_used": 0.1} for day in range(1, 11)]
+    assert sum([0.1] * 10) < 1
+    lake = opened(
+        product_sims=[{"product_id_or_slug": "7", "iccid": "1", "mb_limit": 1}],
+        sim_data_usage=[{"iccid": "1", "usage_by_day": days}],
+    )
+    assert ask(lake, "SELECT mb_used, percent_of_limit FROM sim_usage") == [(1.0, 100.0)]
+
+
 def test_the_limit_of_the_product_holds_where_a_sim_has_none(opened: Opener) -> None:
     lake = opened(
         product_sims=[
