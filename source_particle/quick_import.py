@@ -2,7 +2,7 @@
 
 The CDK builds its serializers when it is imported. For the descriptions of fields, `serpyco_rs` then reads and parses
 the source of 48 classes, in each process again. Nobody reads the descriptions of Airbyte's messages. The classes of
-others are described as before. See docs/decisions/0012-import-without-descriptions.md.
+others are described as before.
 """
 
 from collections.abc import Callable

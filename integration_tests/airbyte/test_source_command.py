@@ -11,7 +11,7 @@ import pytest
 from integration_tests.airbyte.command import Command, catalog_file, differing, python_command
 from integration_tests.airbyte.command_suite import SourceCommandSuite
 from integration_tests.airbyte.syncs import with_token
-from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from source_particle.bundles import WAITING
 from source_particle.run import INTERRUPTED, NOBODY_READS
 from unit_tests.support.paths import ROOT
@@ -72,6 +72,8 @@ def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb:
 def long_read(source: Command) -> Iterator[list[str]]:
     """The words of a command that reads more pages than may wait until they are written."""
     with DeviceCloud(Fleet.seeded(MANY_PRODUCTS)) as cloud:
+        # So that it still reads when a test has seen its first record.
+        cloud.switches = Switches(latency=0.1)
         config = with_token(cloud, product_devices={"per_page": 1})
         files = {"config": config, "catalog": catalog_file("product_devices")}
         words = [*source.words, "read"]
