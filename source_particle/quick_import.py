@@ -1,4 +1,4 @@
-"""Makes importing the CDK faster by two fifths.
+"""Makes importing the CDK take a third less time.
 
 The CDK builds its serializers when it is imported. For the descriptions of fields, `serpyco_rs` then reads and parses
 the source of 48 classes, in each process again. Nobody reads the descriptions of Airbyte's messages. The classes of

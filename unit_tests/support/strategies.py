@@ -13,7 +13,7 @@ TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(["a.b", "`", "", "
 
 
 def examples(count: int) -> int:
-    """Return how many examples to try: this many where the profile tries a hundred of other tests, and at least one."""
+    """Return how many examples to try: so many percent of what the profile tries elsewhere, at least one."""
     return max(1, count * settings().max_examples // 100)
 
 
