@@ -100,6 +100,15 @@ def test_a_full_disk_ends_a_read(source: Command, long_read: list[str]) -> None:
     assert b"No space left" in done.stderr
 
 
+@pytest.fixture
+def _hears_ctrl_c() -> Iterator[None]:
+    """A shell lets what runs in its background ignore SIGINT, and each child inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_ends_a_read(source: Command, long_read: list[str]) -> None:
     with subprocess.Popen(
         long_read, env=source.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
