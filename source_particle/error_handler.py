@@ -61,7 +61,9 @@ class ParticleErrorHandler(DefaultErrorHandler):
         message = _at(response_or_exception, str(resolution.error_message))
         if resolution.response_action == ResponseAction.FAIL:
             # Raised here, because the CDK would write the whole body of the reply to the log.
-            raise Refused(message, response_or_exception.status_code, code=code or "")
+            refusal = Refused(message, response_or_exception.status_code, code=code or "")
+            refusal.served_at = response_or_exception.headers.get("Date")
+            raise refusal
         return dataclasses.replace(resolution, error_message=message)
 
     def is_good(self, response: requests.Response) -> bool:

@@ -32,7 +32,8 @@ UNVERIFIED = (
 class Refused(AirbyteTracedException):
     """The API refused one request, and a retry would not change that.
 
-    With `may_skip`, what `*` found may be left out for it; `code` is what the API calls the error.
+    With `may_skip`, what `*` found may be left out for it; `code` is what the API calls the error. `served_at` is the
+    `Date` of the refusal, if it was noted.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Refused(AirbyteTracedException):
     ) -> None:
         super().__init__(message=message, internal_message=message, failure_type=failure_type)
         self.status, self.may_skip, self.code = status, may_skip, code
+        self.served_at: str | None = None
 
     def __reduce__(self) -> tuple[type["Refused"], tuple[str, int, bool, str, FailureType]]:
         """Survive pickling, which an exception does by its positional arguments."""

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
 from source_particle.clock import ApiClock, http_time
+from source_particle.errors import Refused
 from source_particle.paging import Page
 
 # A start is moved this far into the 30 days, because a request may have to wait.
@@ -39,14 +38,15 @@ class KeptDays:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 page = ask(asked)
-            except AirbyteTracedException as error:
+            except Refused as error:
                 if not _is_too_old(error):
                     raise
                 if whole is not None:
                     # The `Date` of the reply before was wrong, not the start.
                     return whole
-                nows = (self.clock.now(), self.clock.machine())
-                later = next((oldest for now in nows if (oldest := self._oldest(start, now)) > asked), None)
+                # The refusal's own time first: replies to other requests, of another time, may have come since.
+                nows = (http_time(error.served_at), self.clock.now(), self.clock.machine())
+                later = next((oldest for now in nows if now and (oldest := self._oldest(start, now)) > asked), None)
                 if later is None or attempt == ATTEMPTS:
                     raise
                 asked = later
@@ -64,6 +64,6 @@ class KeptDays:
         return oldest if self.needed_from is None else min(oldest, self.needed_from)
 
 
-def _is_too_old(error: AirbyteTracedException) -> bool:
+def _is_too_old(error: Refused) -> bool:
     message = error.message or ""
     return "start_date" in message and "days ago" in message

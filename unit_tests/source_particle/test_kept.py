@@ -26,6 +26,8 @@ class Api:
         self.date = date
         self.clock = ApiClock(lambda: 0.0, lambda: NOW + machine)
         self.now = NOW
+        self.told_since: datetime | None = None
+        """What the reply to another request tells before a refusal is dealt with."""
         self.asked: list[str] = []
 
     def ask(self, start: str) -> Page:
@@ -33,7 +35,11 @@ class Api:
         date = format_datetime(self.now + self.date, usegmt=True)
         self.clock.tell(date)
         if start < (self.now - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%S.000Z"):
-            raise Refused("The API says: start_date must not be more than than 30 days ago", 400)
+            if self.told_since:
+                self.clock.tell(format_datetime(self.told_since, usegmt=True))
+            refusal = Refused("The API says: start_date must not be more than than 30 days ago", 400)
+            refusal.served_at = date
+            raise refusal
         return Page([{"start": start}], served_at=date)
 
     def read(self, start: str, needed_from: str | None = None) -> str:
@@ -60,6 +66,14 @@ def test_a_request_that_waited_too_long_is_asked_for_anew() -> None:
     api = Api()
     api.read(EVER)
     api.now += timedelta(minutes=20)
+    assert api.read(EVER) == ago(days=30, minutes=-35)
+
+
+def test_a_refusal_counts_with_its_own_time_whatever_another_reply_told_since() -> None:
+    api = Api()
+    api.read(EVER)
+    api.now += timedelta(minutes=20)
+    api.told_since = NOW
     assert api.read(EVER) == ago(days=30, minutes=-35)
 
 
