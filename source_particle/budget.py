@@ -65,8 +65,13 @@ class Budget:
 
     @property
     def seconds_full(self) -> float:
-        """Seconds for which the limit lets no further request through; 0 if it does."""
+        """Seconds for which a request waits for the limit, this one's or the API's own; 0 if none does."""
         return max(0.0, self._full_until - self._clock())
+
+    def refuse(self, seconds: float) -> None:
+        """Note that the API answered 429, so that a request waits before it is tried again."""
+        with self._changed:
+            self._full_until = max(self._full_until, self._clock() + seconds)
 
     def acquire(self, limit: int, at_once: int) -> None:
         """Wait until one more request keeps within `limit` in five minutes and `at_once` in flight.

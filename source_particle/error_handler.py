@@ -169,7 +169,8 @@ class ParticleBackoff(BackoffStrategy):
     LONGEST_WAIT = 300.0
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._factor = Settings.of(self.config).retry_wait_factor
+        settings = Settings.of(self.config)
+        self._factor, self._budget = settings.retry_wait_factor, budget_of(settings)
 
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
@@ -180,10 +181,13 @@ class ParticleBackoff(BackoffStrategy):
         first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
         asked = _retry_after(response) if response is not None else 0.0
         wait = min(max(first * 2 ** (attempt_count - 1), asked), self.LONGEST_WAIT) * self._factor
+        if limited:
+            self._budget.refuse(wait)
         if endings():
             # The CDK's sleep would continue after the reader has gone.
             if wait >= 1:
-                LOGGER.info("Waiting %.0f seconds before the next try.", wait)
+                why = "The API answered 429: other programs use up its limit too. " if limited else ""
+                LOGGER.info("%sWaiting %.0f seconds before the next try.", why, wait)
             pause(wait)
             wait = 0.0
         # Exactly 0 would count as "no opinion" and trigger the CDK's own waits.

@@ -312,6 +312,14 @@ def test_the_factor_shrinks_every_wait() -> None:
     assert wait(5, 429, factor=0) == pytest.approx(0.01)
 
 
+def test_a_wait_after_too_many_requests_can_be_shown() -> None:
+    budget = budget_of(Settings.of(config()))
+    wait(2, 503)
+    assert budget.seconds_full == 0
+    wait(2, 429)
+    assert budget.seconds_full == pytest.approx(30, abs=1)
+
+
 def test_no_answer_waits_like_a_failing_server() -> None:
     strategy = ParticleBackoff(config=config(retry_wait_factor=1), parameters={})
     assert strategy.backoff_time(requests.exceptions.ReadTimeout(), 3) == pytest.approx(3)
