@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from bridge.tables.options import Options
 if TYPE_CHECKING:
     from rich.status import Status
 
+LOGGER = logging.getLogger("bridge")
 PLAIN_LINES_EVERY = 5.0
 # Requests after which the time that is left can be told.
 ENOUGH_TO_TELL = 20
@@ -60,6 +62,7 @@ class Progress(Observer):
         self._rows, self._began = 0, time.monotonic()
         self._sent_before, _ = reader.traffic(options.config())
         self._options = options
+        LOGGER.info("%s: reading", options.table.name)
         self.refresh()
 
     def on_rows(self, count: int) -> None:
@@ -70,7 +73,9 @@ class Progress(Observer):
         """Print the result of a table."""
         self._options = None
         self.results.append(result)
-        self._console.print(visible(outcome(result)), markup=False, highlight=False, soft_wrap=True)
+        line, reason = outcome(result), result.error or result.skipped
+        LOGGER.info("%s", visible(f"{line}: {reason}" if reason else line))
+        self._console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     def _tick(self) -> None:
         every = 0.2 if self._status else PLAIN_LINES_EVERY

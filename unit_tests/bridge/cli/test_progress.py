@@ -1,6 +1,7 @@
 """What a sync shows while it runs."""
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -44,6 +45,24 @@ def test_what_cannot_be_counted_is_left_to_the_read(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reader, "count_requests", fail)
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
     assert "diagnostics: 1,234 rows, 0 requests" in _shown(Progress(console), console)
+
+
+def test_a_log_names_each_table_and_what_it_has_become(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reader, "traffic", lambda _config: (0, 0.0))
+    progress = Progress(Console(file=io.StringIO(), quiet=True))
+    with caplog.at_level(logging.INFO, logger="bridge"):
+        progress.on_start(VITALS)
+        progress.on_end(TableResult("diagnostics", 1.0, rows=2_000))
+        progress.on_end(TableResult("devices", 0.5, error="a name with\x1b[1m"))
+        progress.on_end(TableResult("sims", 0.0, skipped="lacks a scope"))
+    assert caplog.messages == [
+        "diagnostics: reading",
+        "diagnostics: 2,000 rows in 1.0 s",
+        "devices: failed after 0.5 s: a name with\\x1b[1m",
+        "sims: not read: lacks a scope",
+    ]
 
 
 def test_a_pipe_gets_plain_lines_and_quiet_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
