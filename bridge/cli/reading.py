@@ -60,7 +60,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         "SIMs of products": unknown if found.sims is None else f"at most {found.sims:,}",
         "A full read": unknown
         if found.requests is None
-        else f"about {found.requests:,} requests, {found.minutes_at_least} minutes at least",
+        else f"about {found.requests:,} requests, {_duration(found.minutes_at_least or 0)}",
         "Tables": ", ".join(name for name in found.served if not table(name).on_request),
         "Tables on request": ", ".join(name for name in found.served if table(name).on_request) or "none",
     }
@@ -70,11 +70,16 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         say(f"{'Not ' + name + ':':<20}{reason}")
 
 
+def _duration(minutes_at_least: int) -> str:
+    return f"{minutes_at_least} minutes at least" if minutes_at_least else "all within the API's limit"
+
+
 def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
     name: OneTable,
     count: Annotated[int, typer.Option("-n", "--rows", min=1, help="Number of rows.")] = 10,
     columns: Annotated[
-        str | None, typer.Option(help="Columns, separated by commas; a dot selects a field: id,payload.device.power.")
+        str | None,
+        typer.Option(help="Columns, separated by commas; a dot selects a field, such as payload.device.power."),
     ] = None,
     config: Config = None,
     option: GivenOptions = None,
