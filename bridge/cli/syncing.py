@@ -62,7 +62,9 @@ GivenEngine = Annotated[
 History = Annotated[
     bool, typer.Option("--history", help="Keep the snapshot of each day, as the partition snapshot_date=….")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the last sync: keep the tables that it finished.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the last sync if it was not complete: keep what it finished.")
+]
 AllowDataLoss = Annotated[
     bool,
     typer.Option(
@@ -144,7 +146,7 @@ def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, 
         print_json({"tables": [asdict(result) for result in results], "notes": list(notes)})
     elif not quiet:
         rows = (
-            (result.table, "failed" if result.error else f"{result.rows:,}", f"{result.seconds:.1f}", _remark(result))
+            (result.table, _rows(result), f"{result.seconds:.1f}", _remark(result))
             for result in results
             if not result.skipped
         )
@@ -157,6 +159,12 @@ def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, 
     for result in results:
         if result.error:
             complain(f"{result.table}: {result.error}")
+
+
+def _rows(result: TableResult) -> str:
+    if result.error:
+        return "failed"
+    return "kept" if result.is_kept else f"{result.rows:,}"
 
 
 def _remark(result: TableResult) -> str:

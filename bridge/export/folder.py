@@ -28,7 +28,7 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import Mark
+from bridge.export.formats.sink import Mark, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
 LOCK = ".particle-sync"
@@ -50,6 +50,10 @@ class Folder:
     def mark_of(self, table: str) -> Mark | None:
         """Return the mark of a table, None if there is no table."""
         return Mark.of_json(_read(self.path / table / MARK))
+
+    def complete(self) -> None:
+        """Note that the sync has written all that it was to: nothing of it is left to resume."""
+        (self.path / LOCK).write_text(json.dumps({**_read(self.path / LOCK), "complete": True}), encoding="utf-8")
 
     def is_whole(self, table: str) -> bool:
         """Return whether there are files, all that the mark names, with the sizes that they were written with."""
@@ -129,6 +133,10 @@ class FolderSink:
         """Return the folder of a table."""
         return str(self.folder.path / table.name)
 
+    def complete(self) -> None:
+        """Note that the sync has written all that it was to."""
+        self.folder.complete()
+
     def has_result_of(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
         before = self.folder.mark_of(table.name)
@@ -161,15 +169,14 @@ def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:
 
 @contextmanager
 def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume: bool) -> Iterator[Folder]:
-    """Lock a folder for one sync: the last one with `resume`, otherwise a new one.
+    """Lock a folder for one sync: with `resume` the last one unless it was complete, otherwise a new one.
 
     Raises TemporaryError while another sync holds it, and ConfigurationError for a folder that cannot be written to or
     contains foreign files.
     """
     check_folder(path, names, file_format)
     with _locked(path) as lock:
-        begun = _read(path / LOCK).get("sync") if resume else None
-        held = Folder(path, begun if isinstance(begun, str) else uuid4().hex)
+        held = Folder(path, sync_to_continue(_read(path / LOCK) if resume else {}))
         lock.truncate(0)
         lock.write(json.dumps({"sync": held.sync_id, "format": file_format}))
         lock.flush()

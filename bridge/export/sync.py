@@ -80,8 +80,8 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
     ends in .duckdb or .db, otherwise parquet. A snapshot replaces the table, or with `history` that of the same day in
     UTC. Each sync appends the new rows to an append table; if the API no longer keeps all of them, the table fails
     unless `allow_data_loss` is set; so it does if files of earlier syncs are gone. With `resume` the last sync
-    continues: the snapshots that it finished with the same options are kept. The engine spark uses `spark`, or the
-    active session, or a local one that is stopped again.
+    continues if it was interrupted or tables of it failed: what it finished with the same options is kept. The engine
+    spark uses `spark`, or the active session, or a local one that is stopped again.
 
     A table that fails keeps its old rows and does not stop the others. Raises ConfigurationError before anything is
     read if the options are wrong or `to` contains foreign files; SignInError or TemporaryError if the API refuses or
@@ -106,7 +106,10 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
             run = _Run(sink, wanted, access, resume, allow_data_loss, observer or Observer())
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
-            return [run.table(part, checked[part], mark) for part, mark in marks.items()]
+            results = [run.table(part, checked[part], mark) for part, mark in marks.items()]
+            if not any(result.error for result in results):
+                sink.complete()
+            return results
 
 
 @dataclass(frozen=True)
@@ -158,17 +161,18 @@ class _Run:
         return Options.parse(self.access.given(self.wanted[part]), part)
 
     def _written(self, part: Table, options: Options, mark: Mark) -> TableResult:
+        if mark.keeps == "windows":
+            self.sink.check_windows(part, allow_data_loss=self.allow_data_loss)
+        if self.resume and self.sink.is_finished(part, mark):
+            return TableResult(part.name, 0.0, is_kept=True)
         window = None
         if mark.keeps == "windows":
             before = self.sink.mark_of(part)
             until = before.until if before else ""
-            self.sink.check_windows(part, allow_data_loss=self.allow_data_loss)
             window = next_window(options, until, self.access.facts.now, allow_data_loss=self.allow_data_loss)
             if window is None:
                 return TableResult(part.name, 0.0, until=until)
             mark = replace(mark, start=window.start, until=window.until)
-        elif self.resume and self.sink.is_finished(part, mark):
-            return TableResult(part.name, 0.0, is_kept=True)
         read = TableRead(part, self.access.given(self.wanted[part]), window, self.observer.on_rows)
         self.sink.write(read, mark)
         return TableResult(part.name, 0.0, read.rows, until=window.until if window else None)

@@ -11,12 +11,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.dataset as ds  # type: ignore[import-untyped]
+import pytest
 from deltalake import DeltaTable
 
 from bridge.export.formats.text import plain_rows
+from bridge.export.sync import Observer, sync
 from bridge.reading.times import iso_ms, moment_of
 from bridge.rows.schema import arrow_schema
 from bridge.tables.catalog import Table, table
+from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud
 
 Record = dict[str, Any]
@@ -25,6 +28,23 @@ Record = dict[str, Any]
 def target(folder: Path, file_format: str) -> Path:
     """Return where a sync of a format writes to."""
     return folder / ("fleet.duckdb" if file_format == "duckdb" else "lake")
+
+
+class InterruptingAt(Observer):
+    """Stops a sync where it comes to a table, as Ctrl-C would."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def on_start(self, options: Options) -> None:
+        if options.table.name == self._table:
+            raise KeyboardInterrupt
+
+
+def interrupted_sync(to: Path, connection: Mapping[str, str], names: list[str], **given: Any) -> None:
+    """Sync tables, and stop before the last of them."""
+    with pytest.raises(KeyboardInterrupt):
+        sync(to, connection, names, observer=InterruptingAt(names[-1]), **given)
 
 
 def rows_of(to: Path, file_format: str, name: str) -> list[Record]:

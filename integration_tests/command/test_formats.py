@@ -14,7 +14,7 @@ from bridge.export.places import FORMATS
 from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import chosen_tables, table
-from integration_tests.command.lakes import counted, rows_of, target, truth_of
+from integration_tests.command.lakes import counted, interrupted_sync, rows_of, target, truth_of
 from integration_tests.device_cloud import DeviceCloud
 from unit_tests.support.restoring import alike, restored
 
@@ -69,17 +69,17 @@ EMPTIED = [
 def test_a_table_whose_files_a_power_failure_emptied_is_read_again(
     file_format: str, history: bool, files: str, cloud: DeviceCloud, tmp_path: Path
 ) -> None:
-    sync(tmp_path, connection_to(cloud), ["user", "devices"], file_format=file_format, history=history)
+    names = ["user", "devices", "products"]
+    interrupted_sync(tmp_path, connection_to(cloud), names, file_format=file_format, history=history)
     emptied = list((tmp_path / "devices").rglob(files))
     assert emptied
     for path in emptied:
         path.write_bytes(b"")
-    results = sync(
-        tmp_path, connection_to(cloud), ["user", "devices"], resume=True, file_format=file_format, history=history
-    )
+    results = sync(tmp_path, connection_to(cloud), names, resume=True, file_format=file_format, history=history)
     assert [(result.table, result.is_kept, result.error) for result in results] == [
         ("user", True, None),
         ("devices", False, None),
+        ("products", False, None),
     ]
     rows = rows_of(tmp_path, file_format, "devices")
     assert counted(table("devices"), rows) == counted(table("devices"), truth_of(cloud, "devices"))

@@ -194,9 +194,19 @@ def test_history_keeps_the_snapshot_of_each_day(file_format: str, cloud: DeviceC
         if not day:
             _pass(cloud, DAY)
     # It is not replaced by the latest snapshot unasked.
-    with pytest.raises(ConfigurationError, match="keeps the snapshot of each day"):
+    with pytest.raises(ConfigurationError, match=r"keeps the snapshot of each day.* Add --history, or"):
         sync(to, connection, [name], file_format=file_format)
     assert len(rows_of(to, file_format, name)) == expected.total()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_latest_snapshot_is_not_turned_into_a_history(file_format: str, cloud: DeviceCloud, tmp_path: Path) -> None:
+    to, connection = target(tmp_path, file_format), {"access_token": cloud.token, "base_url": cloud.url}
+    [before] = sync(to, connection, ["products"], file_format=file_format)
+    with pytest.raises(ConfigurationError, match=r"keeps the latest snapshot; .* Write the history to another place"):
+        sync(to, connection, ["products"], file_format=file_format, history=True)
+    [after] = sync(to, connection, ["products"], file_format=file_format)
+    assert (before.rows, after.rows, after.error) == (after.rows, len(rows_of(to, file_format, "products")), None)
 
 
 # ---- SIGKILL ----

@@ -14,9 +14,9 @@ import pytest
 
 from bridge.errors import TemporaryError
 from bridge.export.folder import LOCK, locked_folder
-from bridge.export.sync import Observer, sync
+from bridge.export.sync import sync
 from bridge.tables.catalog import tables
-from bridge.tables.options import Options
+from integration_tests.command.lakes import InterruptingAt, interrupted_sync, target
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
 
@@ -118,28 +118,36 @@ def _kept(cloud: DeviceCloud, to: Path, **changes: Any) -> list[str]:
 
 
 def test_a_rerun_keeps_what_this_sync_has_finished_and_nothing_else(cloud: DeviceCloud, tmp_path: Path) -> None:
-    # Nothing to go on with: everything is read.
+    # Nothing to go on with: everything is read. Nor is a sync that is complete.
     assert _kept(cloud, tmp_path) == []
-    assert _kept(cloud, tmp_path) == ["user", "products", "devices"]
+    assert _kept(cloud, tmp_path) == []
     # Another account, or another number of requests at once: only the first may hold other rows.
-    assert _kept(cloud, tmp_path, connection={**_connection(cloud), "num_workers": "2"}) == [
-        *("user", "products", "devices")
-    ]
+    interrupted_sync(tmp_path, _connection(cloud), ["user", "products", "devices"])
     other = {**_connection(cloud), "access_token": cloud.issue_token()}
-    assert _kept(cloud, tmp_path, connection=other, names=["products"]) == []
-    # A new sync is interrupted: what an older one has left does not count as finished.
     with pytest.raises(KeyboardInterrupt):
-        sync(tmp_path, _connection(cloud), ["user", "devices"], observer=_InterruptingAt("devices"))
+        _kept(cloud, tmp_path, connection=other, names=["products", "devices"], observer=InterruptingAt("devices"))
+    assert _kept(cloud, tmp_path, connection={**_connection(cloud), "num_workers": "2"}) == ["user"]
+    # A new sync is interrupted: what an older one has left does not count as finished.
+    interrupted_sync(tmp_path, _connection(cloud), ["user", "devices"])
     assert _kept(cloud, tmp_path) == ["user"]
 
 
-class _InterruptingAt(Observer):
-    def __init__(self, table: str) -> None:
-        self._table = table
+@pytest.mark.parametrize("file_format", ["parquet", "delta", "duckdb"])
+def test_vitals_that_were_finished_are_kept_by_a_rerun(file_format: str, cloud: DeviceCloud, tmp_path: Path) -> None:
+    to = target(tmp_path, file_format)
+    names = ["diagnostics", "products", "devices"]
+    interrupted_sync(to, _connection(cloud), names, file_format=file_format)
+    cloud.reset()
+    assert _kept(cloud, to, names=names, file_format=file_format) == ["diagnostics", "products"]
+    assert cloud.ledger.count("GET /v1/diagnostics/:id") == 0
 
-    def on_start(self, options: Options) -> None:
-        if options.table.name == self._table:
-            raise KeyboardInterrupt
+
+def test_after_tables_failed_a_rerun_reads_only_those(cloud: DeviceCloud, tmp_path: Path) -> None:
+    cloud.faults.add(Fault(DEVICES, at=1, times=None, status=500))
+    results = sync(tmp_path, _connection(cloud), ["products", "product_devices", "user"])
+    assert [bool(result.error) for result in results] == [False, True, False]
+    cloud.reset()
+    assert _kept(cloud, tmp_path, names=["products", "product_devices", "user"]) == ["products", "user"]
 
 
 def test_a_full_disk_fails_the_table_that_met_it_and_leaves_nothing_of_it(cloud: DeviceCloud, tmp_path: Path) -> None:

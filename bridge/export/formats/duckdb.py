@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError, shortened
 from bridge.export.formats.arrow import comments, row_groups
-from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, sync_to_continue
 from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -54,11 +53,15 @@ class DuckDbSink:
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Do nothing: rows and mark are in one file."""
 
+    def complete(self) -> None:
+        """Note that the sync has written all that it was to."""
+        _write_note(self.database, "", {"sync": self.sync_id, "complete": True})
+
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one transaction."""
         before = self.mark_of(rows.table)
         with transaction(self.database):
-            if before is None or before.keeps != mark.keeps or mark.keeps == "snapshot":
+            if before is None or mark.keeps == "snapshot":
                 _create(self.database, rows.table, mark)
             else:
                 _widen(self.database, rows.table)
@@ -98,8 +101,7 @@ def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterato
     with _connected(file) as database:
         _check_tables(file, database, tables)
         _run(database, f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
-        begun = _note(database, "").get("sync") if resume else None
-        sync_id = begun if isinstance(begun, str) else uuid4().hex
+        sync_id = sync_to_continue(_note(database, "") if resume else {})
         _write_note(database, "", {"sync": sync_id})
         yield DuckDbSink(file, database, sync_id)
 

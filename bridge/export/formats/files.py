@@ -68,7 +68,7 @@ class FileSink(FolderSink):
             file = aside / name
             file.parent.mkdir(exist_ok=True)
             self.format.write(rows, file)
-            if before is None or mark.keeps == "snapshot" or before.keeps != mark.keeps:
+            if before is None or mark.keeps == "snapshot":
                 self.folder.put(rows.table.name, aside, mark)
             else:
                 self.folder.add(rows.table.name, file, name, mark)

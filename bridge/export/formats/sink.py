@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from uuid import uuid4
 
 from bridge.errors import ConfigurationError
 from bridge.tables.catalog import Table
@@ -16,12 +17,6 @@ Keeping = Literal["snapshot", "days", "windows"]
 """What a table keeps: the latest snapshot, the snapshot of each day, or all windows of an append table."""
 
 SNAPSHOT_DATE = "snapshot_date"
-
-_KEPT: dict[str, str] = {
-    "snapshot": "its latest snapshot",
-    "days": "the snapshot of each day (--history)",
-    "windows": "all rows since the first sync",
-}
 
 
 @dataclass(frozen=True)
@@ -47,16 +42,24 @@ class Mark:
 
     def check_next(self, mark: Mark, place: str) -> None:
         """Raise ConfigurationError if writing would destroy or mix existing rows."""
-        if self.keeps == "snapshot" and mark.keeps == "windows":
-            raise ConfigurationError(
-                f"{place} was written by a version that kept no history. Move it away, or write to another place."
-            )
-        if self.keeps not in ("snapshot", mark.keeps):
-            raise ConfigurationError(
-                f"{place} keeps {_KEPT[self.keeps]}, which this sync would replace with {_KEPT[mark.keeps]}. Write to "
-                "another place, or keep what it keeps."
-            )
-        if self.keeps == mark.keeps == "windows" and self.selection != mark.selection:
+        match self.keeps, mark.keeps:
+            case "snapshot", "windows":
+                raise ConfigurationError(
+                    f"{place} was written by a version that kept no history. Move it away, or write to another place."
+                )
+            case "snapshot", "days":
+                raise ConfigurationError(
+                    f"{place} keeps the latest snapshot; with --history, whoever reads it would find each row once for "
+                    "every day. Write the history to another place, or move the table away to begin one here."
+                )
+            case "days", "snapshot":
+                raise ConfigurationError(
+                    f"{place} keeps the snapshot of each day, which this sync would replace with the latest one. Add "
+                    "--history, or write to another place."
+                )
+            case "windows", "snapshot" | "days":
+                raise ConfigurationError(f"{place} keeps all rows since the first sync. Write to another place.")
+        if mark.keeps == "windows" and self.selection != mark.selection:
             raise ConfigurationError(
                 f"{place} contains rows of {_shown(self.selection)}, but this sync reads {_shown(mark.selection)}: "
                 "earlier rows would be missing. Write to another place, or use the same options."
@@ -109,11 +112,20 @@ class Sink(Protocol):
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Raise ConfigurationError if rows of earlier windows are gone that the next window does not cover."""
 
+    def complete(self) -> None:
+        """Note that the sync has written all that it was to: nothing of it is left to resume."""
+
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read and the mark, completely or not at all.
 
         A snapshot replaces the table, a day its own earlier snapshot, a window is added.
         """
+
+
+def sync_to_continue(last: Mapping[str, Any]) -> str:
+    """Return the id of the last sync, or a new one if there was none or it was complete."""
+    begun = last.get("sync")
+    return begun if isinstance(begun, str) and not last.get("complete") else uuid4().hex
 
 
 def windows_lost(place: object, files: list[str]) -> str:
