@@ -6,13 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from bridge.cli.given import AsJson, OneTable
-from bridge.cli.output import print_grid, print_json, print_tree
+from bridge.cli.output import print_grid, print_json, print_tree, terminal_width
 from bridge.cli.reading import show_check, show_head, show_plan
 from bridge.cli.reporting import run_report
 from bridge.cli.syncing import run_sync
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, type_name
 from bridge.tables.catalog import Table, table, tables
 
+WIDE = 140
 EXIT_CODES = """
 Exit codes: 0 success · 1 some tables failed, the others were written · 2 correct the command line or the
 configuration · 3 the API refused the account or the token · 4 try again later: the API, the network or another sync ·
@@ -47,24 +48,24 @@ def _options(
 
 @app.command("tables")
 def show_tables(as_json: AsJson = False) -> None:
-    """List the tables. Needs no network."""
+    """List the tables. A wide terminal shows keys and options, too. Needs no network."""
     if as_json:
         print_json([_facts(part) for part in tables().values()])
         return
-    titles = ("Table", "Ingestion", "Primary key", "Required options", "One row is")
-    print_grid(
-        titles,
-        (
-            (
-                part.name,
-                part.ingestion_type,
-                ", ".join(part.primary_key),
-                ", ".join(part.required_options),
-                f"{part.description} On request: {part.on_request}." if part.on_request else part.description,
-            )
-            for part in tables().values()
-        ),
-    )
+    titles = ["Table", "Ingestion", "Primary key", "Required options", "What it holds"]
+    rows = [
+        [
+            part.name,
+            part.ingestion_type,
+            ", ".join(part.primary_key),
+            ", ".join(part.required_options),
+            f"{part.description} On request: {part.on_request}." if part.on_request else part.description,
+        ]
+        for part in tables().values()
+    ]
+    if terminal_width() < WIDE:
+        titles, rows = [titles[0], titles[-1]], [[row[0], row[-1]] for row in rows]
+    print_grid(titles, rows)
 
 
 @app.command("schema")

@@ -31,12 +31,19 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+def terminal_width() -> int:
+    """Return how many characters a line of standard output holds."""
+    return Console().width
+
+
 def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table."""
     from rich.table import Table as Grid  # noqa: PLC0415  (not every command prints one)
     from rich.text import Text  # noqa: PLC0415
 
     grid = Grid(*titles)
+    # What a row is about can be copied whole; the other columns share the rest of the line.
+    grid.columns[0].no_wrap = True
     for row in rows:
         grid.add_row(*(Text(visible(value)) for value in row))
     Console().print(grid)

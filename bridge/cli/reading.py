@@ -1,7 +1,9 @@
 """The commands that send requests and write nothing."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +25,9 @@ from bridge.cli.given import (
 from bridge.cli.output import complain, print_csv, print_grid, print_json, print_rows, say
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import table
+
+if TYPE_CHECKING:
+    from bridge.export.check import Check
 
 
 def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)
@@ -58,9 +63,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         "Products": unknown if found.products is None else f"{found.products:,}",
         "Devices": unknown if found.devices is None else f"{found.devices:,}",
         "SIMs of products": unknown if found.sims is None else f"at most {found.sims:,}",
-        "A full read": unknown
-        if found.requests is None
-        else f"about {found.requests:,} requests, {_duration(found.minutes_at_least or 0)}",
+        "A full read": unknown if found.requests is None else _cost(found),
         "Tables": ", ".join(name for name in found.served if not table(name).on_request),
         "Tables on request": ", ".join(name for name in found.served if table(name).on_request) or "none",
     }
@@ -70,8 +73,14 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         say(f"{'Not ' + name + ':':<20}{reason}")
 
 
-def _duration(minutes_at_least: int) -> str:
-    return f"{minutes_at_least} minutes at least" if minutes_at_least else "all within the API's limit"
+def _cost(found: Check) -> str:
+    requests = f"about {found.requests:,} requests and one for each SIM"
+    if found.sims is not None:
+        requests = f"about {found.requests:,} requests at most"
+    minutes = "within what the API allows in 5 minutes"
+    if found.minutes_at_least:
+        minutes = f"{found.minutes_at_least} minutes at least"
+    return f"{requests}, {minutes}; plan counts them"
 
 
 def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the command line)

@@ -33,7 +33,7 @@ class Check:
     sims: int | None = None
     """Upper bound for the SIMs of products: the API reports the pages of a list, not its length."""
     requests: int | None = None
-    """Approximate number of requests to read all tables that the token can read and that are not on request."""
+    """About how many requests it takes, at most, to read all tables that the token can read and are not on request."""
     minutes_at_least: int | None = None
     served: list[str] = field(default_factory=list)
     unserved: dict[str, str] = field(default_factory=dict)

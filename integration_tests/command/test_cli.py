@@ -21,8 +21,9 @@ from unit_tests.support.paths import ROOT
 
 
 def test_tables_lists_every_table() -> None:
-    shown = run("tables").stdout
-    assert all(name in shown for name in tables())
+    for columns in ("80", "200"):
+        shown = run("tables", COLUMNS=columns).stdout
+        assert all(f" {name} " in shown for name in tables())
     listed = json.loads(run("tables", "--json").stdout)
     assert [part["name"] for part in listed] == list(tables())
     assert listed[5]["options"]["product_id_or_slug"]["required"] is True
