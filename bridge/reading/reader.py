@@ -226,9 +226,11 @@ class _Forwarder(logging.Handler):
     """Passes log records of the CDK and the source to the logger `bridge.airbyte`, without secrets."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not LOGGER.isEnabledFor(record.levelno):
+        said = record.getMessage()
+        # The CDK calls every wait one for a limit, and names what is left of it, which here is nothing.
+        if not LOGGER.isEnabledFor(record.levelno) or said.startswith("UserDefinedBackoffException:"):
             return
-        message = shortened(_shown(record.getMessage()), LONGEST_MESSAGE)
+        message = shortened(_shown(said), LONGEST_MESSAGE)
         # A new record, because the CDK attaches the headers of requests to its own.
         passed = logging.LogRecord(LOGGER.name, record.levelno, record.pathname, record.lineno, message, None, None)
         if record.exc_info:

@@ -1,17 +1,22 @@
 """The CDK as a guest: its errors, its logs and its prints."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http import http_client
+from airbyte_cdk.sources.streams.http.exceptions import UserDefinedBackoffException
+from airbyte_cdk.sources.streams.http.rate_limiting import user_defined_backoff_handler
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError, UnexpectedError
 from bridge.reading import reader
 from bridge.tables.catalog import table
 from source_particle.errors import SignInRefusedError
+from unit_tests.support.built import BASE_URL, reply
 
 CONFIG = {
     "credentials": {"auth_type": "access_token", "access_token": "very-secret"},
@@ -126,6 +131,22 @@ def test_repeated_reads_do_not_repeat_log_messages(
     caplog.clear()
     logging.getLogger("airbyte").warning("once")
     assert len(passed_on(caplog)) == 1
+
+
+def test_what_the_cdk_says_of_a_wait_that_is_over_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    def ask(request: requests.PreparedRequest, options: Mapping[str, Any]) -> requests.Response:
+        raise UserDefinedBackoffException(-0.99, request, reply(503), str(options))
+
+    reader.house_rules()
+    airbyte = logging.getLogger("airbyte")
+    airbyte.addHandler(caplog.handler)
+    try:
+        with caplog.at_level(logging.INFO), pytest.raises(UserDefinedBackoffException):
+            user_defined_backoff_handler(2)(ask)(requests.Request("GET", BASE_URL).prepare(), {})
+    finally:
+        airbyte.removeHandler(caplog.handler)
+    assert "Retrying in 0.01" in caplog.text, "by the CDK"
+    assert not any("Retrying" in record.getMessage() for record in passed_on(caplog))
 
 
 def test_the_cdk_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
