@@ -56,7 +56,7 @@ def categories(rows: Rows, label: str, value: str, unit: str, color: str | None 
     bar = {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {**shared, "color": fill}}
     number = {"field": value, "type": "quantitative", "format": ",d"}
     text = {"mark": {"type": "text", "align": "left", "dx": 4, "aria": False}, "encoding": {**shared, "text": number}}
-    said = _saying(rows, lambda row: f"{row[label]}: {row[value]:,} {unit}")
+    said = _saying(rows, lambda row: f"{row[label]}: {_counted(row[value], unit)}")
     return _spec(said, {"layer": [bar, text]}, height=max(len(rows), 2) * BAR + 10)
 
 
@@ -71,7 +71,7 @@ def shares(rows: Rows, label: str, value: str, part: str, colors: Mapping[str, s
         "description": {"field": SAYS},
     }
     ordered = [{**row, "order": list(colors).index(row[part])} for row in rows]
-    said = _saying(ordered, lambda row: f"{row[label]}, {row[part]}: {row[value]:,} devices")
+    said = _saying(ordered, lambda row: f"{row[label]}, {row[part]}: {_counted(row[value], 'devices')}")
     mark = {"type": "bar", "stroke": "var(--paper)", "strokeWidth": 1}
     labels = len({row[label] for row in rows})
     return _spec(said, {"mark": mark, "encoding": encoding}, height=labels * BAR + 90)
@@ -90,7 +90,7 @@ def histogram(rows: Rows, title: str, *, step: int, below: float) -> Spec:
         "color": {"field": "color", "type": "nominal", "scale": None},
         "description": {"field": SAYS},
     }
-    said = _saying(colored, lambda row: f"{row[start]} to {row['end']} %: {row[value]:,} devices")
+    said = _saying(colored, lambda row: f"{row[start]} to {row['end']} %: {_counted(row[value], 'devices')}")
     return _spec(said, {"mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 1}, "encoding": encoding})
 
 
@@ -102,7 +102,7 @@ def days(rows: Rows, value: str, unit: str, color: str = NORMAL) -> Spec:
         "color": {"value": color},
         "description": {"field": SAYS},
     }
-    said = _saying(rows, lambda row: f"{row['day']}: {row[value]:,.0f} {unit}")
+    said = _saying(rows, lambda row: f"{row['day']}: {_counted(row[value], unit)}")
     return _spec(said, {"mark": {"type": "bar", "cornerRadiusEnd": 1, "width": {"band": 0.8}}, "encoding": encoding})
 
 
@@ -137,7 +137,9 @@ def places(rows: Rows, count: str) -> Spec:
         "description": {"field": SAYS},
     }
     mark = {"type": "circle", "opacity": 0.65, "stroke": "var(--paper)", "strokeWidth": 0.5}
-    said = _saying(rows, lambda row: f"{row['latitude']:.3f}, {row['longitude']:.3f}: {row[count]:,} devices")
+    said = _saying(
+        rows, lambda row: f"{row['latitude']:.3f}, {row['longitude']:.3f}: {_counted(row[count], 'devices')}"
+    )
     return _spec(said, {"mark": mark, "encoding": encoding}, height=320)
 
 
@@ -185,3 +187,8 @@ def _labels(field: str) -> Spec:
 
 def _saying(rows: Rows, text: Callable[[Mapping[str, Any]], str]) -> Rows:
     return [{**row, SAYS: text(row)} for row in rows]
+
+
+def _counted(value: float, unit: str) -> str:
+    text = f"{value:,.0f}"
+    return f"{text} {unit.removesuffix('s') if text == '1' else unit}"

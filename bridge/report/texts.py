@@ -1,6 +1,7 @@
 """Values as people read them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,24 @@ _UNITS = {"percent": " %", "ms": " ms", "dbm": " dBm"}
 
 
 def filled(text: str, facts: Mapping[str, Any]) -> str:
-    """Put the facts into a sentence, numbers with their thousands apart."""
-    return text.format_map({name: shown(value) for name, value in facts.items()})
+    """Put the facts into a sentence, numbers with their thousands apart.
+
+    `{silent}` is the number itself. `{silent:# is|# are}` chooses a form by it, and `{silent:none is|# is|# are}` has
+    one more, for 0; `#` stands for the number.
+    """
+    return text.format_map({name: _Fact(value) for name, value in facts.items()})
+
+
+@dataclass(frozen=True)
+class _Fact:
+    value: Any
+
+    def __format__(self, forms: str) -> str:
+        if not forms:
+            return shown(self.value)
+        *zero, one, many = forms.split("|")
+        form = zero[0] if zero and self.value == 0 else one if self.value == 1 else many
+        return form.replace("#", shown(self.value))
 
 
 def shown(value: Any, column: str = "") -> str:

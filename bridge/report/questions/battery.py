@@ -6,7 +6,8 @@ from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
 QUESTION = Question(
     key="battery",
     title="Which batteries are low?",
-    answer="{battery_low} of the {with_battery} devices that report a battery are below 20 %.",
+    answer="{battery_low} of the {with_battery:# device that reports a battery|# devices that report a battery} "
+    "{battery_low:is|are} below 20 %.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Low battery", "{battery_low}", "below 20 %, of {with_battery}", "battery_low"),),

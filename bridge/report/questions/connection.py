@@ -21,8 +21,8 @@ ORDER BY day"""
 QUESTION = Question(
     key="connection",
     title="Who restarts or disconnects?",
-    answer="In the last 7 days {restarted} devices restarted, {restarts} times in all, and {disconnected} lost their "
-    "connection, {disconnects} times in all.",
+    answer="In the last 7 days {restarted:# device|# devices} restarted, {restarts:# time|# times} in all, and "
+    "{disconnected:# device|# devices} lost the connection, {disconnects:# time|# times} in all.",
     sql="""\
 SELECT
   COUNT(DISTINCT CASE WHEN restarts > 0 THEN device_id END) AS restarted,

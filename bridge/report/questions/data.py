@@ -7,8 +7,8 @@ from bridge.report.parts import Chart, Listing, Question, Tile
 QUESTION = Question(
     key="data",
     title="Who uses how much data?",
-    answer="{sims} SIMs used {mb_used} MB in this billing period. Of the {limited} with a limit, {over} have used it "
-    "up, and {forecast} more will if they go on like this.",
+    answer="{sims:# SIM|# SIMs} used {mb_used} MB in this billing period. Of the {limited} with a limit, {over} "
+    "{over:has|have} used it up, and {forecast} more will at this rate.",
     sql="""\
 SELECT
   COUNT(*) AS sims,

@@ -5,7 +5,8 @@ from bridge.report.parts import Listing, Question
 QUESTION = Question(
     key="freshness",
     title="How fresh is this?",
-    answer="{loaded} of {tables} tables are there. The oldest of them was synced {oldest} hours before the newest.",
+    answer="{loaded} of {tables:# table|# tables} {loaded:is|are} there. The oldest was synced "
+    "{oldest:with the newest|# hour before the newest|# hours before the newest}.",
     sql="""\
 SELECT
   COUNT(*) AS tables,

@@ -6,7 +6,7 @@ from bridge.report.parts import Chart, Question
 QUESTION = Question(
     key="places",
     title="Where are the devices?",
-    answer="The place of {devices} devices is known.",
+    answer="The place of {devices:# device|# devices} is known.",
     sql="SELECT COUNT(DISTINCT device_id) AS devices FROM last_places",
     needs=("product_locations", "location_history"),
     parts=(

@@ -6,7 +6,8 @@ from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
 QUESTION = Question(
     key="signal",
     title="Where is the signal weak?",
-    answer="{signal_weak} of the {with_signal} devices that report a signal are below 25 %.",
+    answer="{signal_weak} of the {with_signal:# device that reports a signal|# devices that report a signal} "
+    "{signal_weak:is|are} below 25 %.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Weak signal", "{signal_weak}", "below 25 %, of {with_signal}", "signal_weak"),),

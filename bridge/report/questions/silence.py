@@ -7,12 +7,12 @@ from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
 QUESTION = Question(
     key="silence",
     title="Who is silent, and since when?",
-    answer="{silent} of {devices} devices have been silent for a day or longer, and {never_heard} were never heard. "
-    "{online} are online now.",
+    answer="{silent} of {devices:# device|# devices} {silent:has|have} been silent for a day or longer, and "
+    "{never_heard} {never_heard:was|were} never heard. {online} {online:is|are} online now.",
     sql=SUMMARY,
     needs=("product_devices", "devices"),
     tiles=(
-        Tile("Devices", "{devices}", "in {products} products"),
+        Tile("Devices", "{devices}", "in {products:# product|# products}"),
         Tile("Online", "{online}", "{online_percent} % of the fleet"),
         Tile("Silent", "{silent}", "for a day or longer", "silent"),
     ),
