@@ -5,6 +5,7 @@ wide as a phone and grow with their place on the page.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from xml.etree import ElementTree
 
@@ -41,6 +42,7 @@ _CONFIG: Spec = {
     },
     "text": {"color": "var(--ink)", "fontSize": 11},
 }
+MOST_TICKS = 6
 _COUNTS: Spec = {"tickCount": 4, "tickMinStep": 1}
 
 
@@ -97,7 +99,7 @@ def histogram(rows: Rows, title: str, *, step: int, below: float) -> Spec:
 def days(rows: Rows, value: str, unit: str, color: str = NORMAL) -> Spec:
     """Draw a column per day; days without a row stay empty."""
     encoding = {
-        "x": {**_day_axis(), "timeUnit": "utcyearmonthdate"},
+        "x": {**_day_axis(rows), "timeUnit": "utcyearmonthdate"},
         "y": {"field": value, "type": "quantitative", "title": unit, "axis": _COUNTS},
         "color": {"value": color},
         "description": {"field": SAYS},
@@ -111,7 +113,7 @@ def lines(rows: Rows, value: str, series: str, title: str, names: Sequence[str])
     scale: Spec = {"domain": list(names)}
     axis = {"tickCount": 5}
     encoding = {
-        "x": _day_axis(),
+        "x": _day_axis(rows),
         "y": {"field": value, "type": "quantitative", "title": title, "scale": {"domain": [0, 100]}, "axis": axis},
         "color": {
             "field": series,
@@ -170,14 +172,28 @@ def _spec(rows: Rows, drawing: Spec, height: int = HEIGHT) -> Spec:
     }
 
 
-def _day_axis() -> Spec:
+def _day_axis(rows: Rows) -> Spec:
     return {
         "field": "day",
         "type": "temporal",
         "scale": {"type": "utc"},
         "title": None,
-        "axis": {"format": "%-d %b", "grid": False, "tickCount": 5, "labelFlush": True},
+        "axis": {"format": "%-d %b", "grid": False, "values": _ticks(rows), "labelFlush": True},
     }
+
+
+def _ticks(rows: Rows) -> list[int]:
+    """Return at most MOST_TICKS whole days, evenly apart, as milliseconds.
+
+    Left to itself, Vega marks hours in a span of few days, and each of them gets the label of its day.
+    """
+    if not rows:
+        return []
+    found = [date.fromisoformat(row["day"]) for row in rows]
+    first, span = min(found), (max(found) - min(found)).days
+    step = span // MOST_TICKS + 1
+    epoch = date(1970, 1, 1)
+    return [((first - epoch).days + day) * 86_400_000 for day in range(0, span + 1, step)]
 
 
 def _labels(field: str) -> Spec:
