@@ -50,8 +50,13 @@ class _Table:
         return self.rows[ROWS_SHOWN:]
 
     @property
-    def left_out(self) -> int:
-        return self.count - len(self.rows)
+    def rest_named(self) -> str:
+        first, last = ROWS_SHOWN + 1, len(self.rows)
+        return f"Row {last}" if first == last else f"Rows {first} to {last}"
+
+    @property
+    def is_cut(self) -> bool:
+        return self.count > len(self.rows)
 
 
 def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]:

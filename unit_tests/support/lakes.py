@@ -1,6 +1,7 @@
 """A lake as a sync writes it, from records as the API sends them."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from bridge.rows.batches import record_batches
 from bridge.rows.schema import arrow_schema
 from bridge.tables.catalog import table
 
+Records = list[dict[str, Any]]
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
+
 
 def write_table(lake: Path, name: str, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a table of a lake, one Parquet file in a folder of the table's name."""
@@ -19,3 +23,18 @@ def write_table(lake: Path, name: str, records: Iterable[Mapping[str, Any]]) -> 
     folder.mkdir(parents=True, exist_ok=True)
     rows = pa.Table.from_batches(list(record_batches(records, part)), arrow_schema(part))
     pq.write_table(rows, folder / "part-0.parquet")
+
+
+def ago(**age: float) -> str:
+    """Return the moment that is so long before NOW."""
+    return (NOW - timedelta(**age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def member(device: str, **more: Any) -> dict[str, Any]:
+    """Return a device of product 7."""
+    return {"product_id_or_slug": "7", "id": device, "product_id": 7, "platform_id": 13, **more}
+
+
+def vitals(device_id: str, updated_at: str, **device: Any) -> dict[str, Any]:
+    """Return a report of a device."""
+    return {"device_id": device_id, "updated_at": updated_at, "payload": {"device": device}}

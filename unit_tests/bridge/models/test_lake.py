@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.models.lake import Lake, create_views, open_lake
 from bridge.tables.catalog import chosen_tables
-from unit_tests.support.lakes import write_table
+from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_table
 
-NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
-Records = list[dict[str, Any]]
 Opener = Callable[..., Lake]
 
 
@@ -40,21 +38,6 @@ def opened(tmp_path: Path) -> Iterator[Opener]:
 def ask(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query."""
     return lake.connection.execute(sql).fetchall()
-
-
-def ago(**age: float) -> str:
-    """Return the moment that is so long before NOW."""
-    return (NOW - timedelta(**age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def member(device: str, **more: Any) -> dict[str, Any]:
-    """Return a device of product 7."""
-    return {"product_id_or_slug": "7", "id": device, "product_id": 7, "platform_id": 13, **more}
-
-
-def vitals(device_id: str, updated_at: str, **device: Any) -> dict[str, Any]:
-    """Return a report of a device."""
-    return {"device_id": device_id, "updated_at": updated_at, "payload": {"device": device}}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""What the page says beside its figures."""
+
+import os
+import re
+from collections.abc import Mapping
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from bridge.models.lake import open_lake
+from bridge.report.page import page_of
+from unit_tests.support.lakes import NOW, Records, ago, member, write_table
+
+
+def sections(folder: Path, **records: Records) -> dict[str, str]:
+    """Return the text of each section of the page about these records, by its key."""
+    for name, rows in records.items():
+        write_table(folder / "lake", name, rows)
+        os.utime(folder / "lake" / name / "part-0.parquet", (NOW.timestamp(), NOW.timestamp()))
+    lake = open_lake(folder / "lake")
+    try:
+        found = re.findall(r'<section id="(\w+)">(.+?)</section>', page_of(lake), re.DOTALL)
+    finally:
+        lake.close()
+    return {key: _text(html) for key, html in found}
+
+
+def _text(html: str) -> str:
+    """Return what is read, without the SQL, each cell and paragraph on a line of its own."""
+    html = re.sub(r'<details class="sql">.*?</details>|<svg.*?</svg>', "", html, flags=re.DOTALL)
+    return unescape(re.sub(r"<[^>]+>", "", re.sub(r"</(p|t[dh]|h\d|tr|summary)>", "\n", html)))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return the sections of the page about a fleet of silent devices."""
+    devices = [member(f"{number:03}", last_heard=ago(days=3), firmware_version=number % 10) for number in range(205)]
+    return sections(tmp_path_factory.mktemp("page"), product_devices=devices)
+
+
+def test_a_list_says_which_of_its_rows_are_where(page: Mapping[str, str]) -> None:
+    assert "\nRows 9 to 200 of 205\n" in page["silence"]
+    assert "\nThis page has the first 200 of 205 rows. The SQL below returns all of them.\n" in page["silence"]
+    assert "\nRows 9 to 10 of 10\n" in page["firmware"]
+    assert "more" not in page["silence"]
