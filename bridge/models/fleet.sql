@@ -68,6 +68,7 @@ SELECT
   device.desired_firmware_version AS locked_firmware_version,
   release.release_version,
   COALESCE(device.firmware_version < release.release_version, FALSE) AS is_behind,
+  COALESCE(device.firmware_version > release.release_version, FALSE) AS is_newer,
   vitals.reported_at AS vitals_at,
   vitals.battery_percent,
   vitals.battery_state,

@@ -58,6 +58,8 @@ class Question:
     needs: tuple[str, ...] = ()
     """Tables of which one at least must be there."""
     tiles: tuple[Tile, ...] = ()
+    note: str = ""
+    """What the words of the answer mean."""
 
 
 SUMMARY = """\
@@ -69,6 +71,7 @@ SELECT
   COUNT(CASE WHEN is_silent THEN 1 END) AS silent,
   COUNT(CASE WHEN heard_at IS NULL THEN 1 END) AS never_heard,
   COUNT(CASE WHEN is_behind THEN 1 END) AS behind,
+  COUNT(CASE WHEN is_newer THEN 1 END) AS newer,
   COUNT(battery_percent) AS with_battery,
   COUNT(CASE WHEN is_battery_low THEN 1 END) AS battery_low,
   COUNT(signal_percent) AS with_signal,

@@ -1,15 +1,32 @@
 """Which firmware runs where, and which devices are behind."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bridge.report import charts
-from bridge.report.charts import STEPS, UNKNOWN
+from bridge.report.charts import SECOND, STEPS, UNKNOWN
 from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
 
-PARTS = ("up to date", "1 behind", "2 behind", "3 or more", "unknown")
+COLORS = {
+    "newer": SECOND,
+    **dict(zip(("up to date", "1 behind", "2 behind", "3 or more"), STEPS, strict=True)),
+    "unknown": UNKNOWN,
+}
+
+
+def _color(row: Mapping[str, Any]) -> str:
+    if row["is_newer"]:
+        return SECOND
+    return UNKNOWN if row["versions_behind"] is None else STEPS[min(row["versions_behind"], 3)]
+
 
 QUESTION = Question(
     key="firmware",
     title="Which firmware runs, and who is behind?",
-    answer="{behind} of {devices:# device|# devices} {behind:runs|run} firmware older than the release of the product.",
+    answer="{behind} of {devices:# device|# devices} {behind:runs|run} firmware older than the release of the product, "
+    "and {newer} {newer:runs|run} newer firmware.",
+    note="The release is the highest version that a device of the product runs or is set to get; development devices "
+    "and devices locked to a version do not decide it. A device with a lower version is behind.",
     sql=SUMMARY,
     needs=("product_devices",),
     tiles=(Tile("Behind", "{behind}", "older firmware than the release", "behind"),),
@@ -20,6 +37,7 @@ QUESTION = Question(
 SELECT
   product_name,
   CASE
+    WHEN is_newer THEN 'newer'
     WHEN versions_behind IS NULL THEN 'unknown'
     WHEN versions_behind = 0 THEN 'up to date'
     WHEN versions_behind = 1 THEN '1 behind'
@@ -31,13 +49,7 @@ FROM firmware_rollout
 WHERE product IN (SELECT product FROM fleet GROUP BY product ORDER BY COUNT(*) DESC, product LIMIT 12)
 GROUP BY product_name, version
 ORDER BY product_name, version""",
-            lambda rows: charts.shares(
-                rows,
-                "product_name",
-                "devices",
-                "version",
-                dict(zip(PARTS, [*STEPS, UNKNOWN], strict=True)),
-            ),
+            lambda rows: charts.shares(rows, "product_name", "devices", "version", COLORS),
             axes=("product_name", "devices"),
             series="version",
         ),
@@ -47,18 +59,13 @@ ORDER BY product_name, version""",
 SELECT
   CONCAT(product_name, ' · ', COALESCE(CAST(firmware_version AS STRING), 'unknown')) AS version,
   devices,
-  versions_behind
+  versions_behind,
+  is_newer
 FROM firmware_rollout
 ORDER BY devices DESC, version
 LIMIT 10""",
             lambda rows: charts.categories(
-                [
-                    {
-                        **row,
-                        "color": UNKNOWN if row["versions_behind"] is None else STEPS[min(row["versions_behind"], 3)],
-                    }
-                    for row in rows
-                ],
+                [{**row, "color": _color(row)} for row in rows],
                 "version",
                 "devices",
                 "devices",
@@ -70,7 +77,20 @@ LIMIT 10""",
         Listing(
             "Versions of each product",
             """\
-SELECT product_name, firmware_version, release_version, versions_behind, devices, percent_of_product, online_devices,
+SELECT
+  product_name,
+  firmware_version,
+  release_version,
+  CASE
+    WHEN is_newer THEN 'newer than the release'
+    WHEN versions_behind IS NULL THEN 'unknown'
+    WHEN versions_behind = 0 THEN 'the release'
+    ELSE CONCAT(CAST(versions_behind AS STRING), ' behind')
+  END AS standing,
+  devices,
+  percent_of_product,
+  online_devices,
+  development_devices,
   locked_devices
 FROM firmware_rollout
 ORDER BY product_name, firmware_version DESC NULLS LAST""",
@@ -78,10 +98,11 @@ ORDER BY product_name, firmware_version DESC NULLS LAST""",
                 "product_name": "Product",
                 "firmware_version": "Version",
                 "release_version": "~Release",
-                "versions_behind": "Behind by",
+                "standing": "Standing",
                 "devices": "Devices",
                 "percent_of_product": "Share",
                 "online_devices": "~Online",
+                "development_devices": "~Development",
                 "locked_devices": "~Locked to a version",
             },
             "No device reports a firmware version.",

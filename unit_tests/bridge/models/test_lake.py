@@ -92,16 +92,29 @@ def test_versions_are_counted_from_the_release(opened: Opener) -> None:
     lake = opened(product_devices=[*fleet, trial, locked])
     rows = ask(
         lake,
-        "SELECT firmware_version, release_version, versions_behind, devices, locked_devices FROM firmware_rollout "
-        "ORDER BY 1 DESC NULLS LAST",
+        "SELECT firmware_version, release_version, versions_behind, is_newer, devices, locked_devices "
+        "FROM firmware_rollout ORDER BY 1 DESC NULLS LAST",
     )
-    assert rows == [(14, 12, 0, 1, 0), (12, 12, 0, 2, 0), (11, 12, 1, 1, 0), (9, 12, 2, 2, 1), (None, 12, None, 1, 0)]
+    assert rows == [
+        (14, 12, 0, True, 1, 0),
+        (12, 12, 0, False, 2, 0),
+        (11, 12, 1, False, 1, 0),
+        (9, 12, 2, False, 2, 1),
+        (None, 12, None, False, 1, 0),
+    ]
     assert ask(lake, "SELECT COUNT(*) FROM fleet WHERE is_behind") == [(3,)]
+    assert ask(lake, "SELECT device_id FROM fleet WHERE is_newer") == [("f",)]
 
 
 def test_a_release_that_is_on_its_way_is_the_release(opened: Opener) -> None:
     lake = opened(product_devices=[member("a", firmware_version=3, targeted_firmware_release_version=4)])
     assert ask(lake, "SELECT release_version, is_behind FROM fleet") == [(4, True)]
+    assert ask(lake, "SELECT versions_behind FROM firmware_rollout") == [(1,)]
+
+
+def test_a_product_of_development_devices_alone_has_no_release_to_be_behind(opened: Opener) -> None:
+    lake = opened(product_devices=[member("a", firmware_version=3, development=True)])
+    assert ask(lake, "SELECT release_version, versions_behind, is_newer FROM firmware_rollout") == [(None, None, False)]
 
 
 def test_restarts_and_disconnects_are_what_each_report_adds(opened: Opener) -> None:

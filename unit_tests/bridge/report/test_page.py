@@ -35,7 +35,8 @@ def _text(html: str) -> str:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Return the sections of the page about a fleet of silent devices."""
-    devices = [member(f"{number:03}", last_heard=ago(days=3), firmware_version=number % 10) for number in range(205)]
+    devices = [member(f"{number:03}", last_heard=ago(days=3), firmware_version=number % 9) for number in range(205)]
+    devices += [member("trial", firmware_version=9, development=True)]
     return sections(tmp_path_factory.mktemp("page"), product_devices=devices)
 
 
@@ -44,3 +45,12 @@ def test_a_list_says_which_of_its_rows_are_where(page: Mapping[str, str]) -> Non
     assert "\nThis page has the first 200 of 205 rows. The SQL below returns all of them.\n" in page["silence"]
     assert "\nRows 9 to 10 of 10\n" in page["firmware"]
     assert "more" not in page["silence"]
+
+
+def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str, str]) -> None:
+    text = page["firmware"]
+    assert "183 of 206 devices run firmware older than the release of the product, and 1 runs newer firmware." in text
+    assert "The release is the highest version that a device of the product runs or is set to get;" in text
+    assert "A device with a lower version is behind." in text
+    standings = re.findall(r"^(newer than the release|the release|\d behind)$", text, re.MULTILINE)
+    assert standings == ["newer than the release", "the release", *(f"{number} behind" for number in range(1, 9))]
