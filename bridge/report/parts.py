@@ -30,6 +30,8 @@ class Listing:
     """The heading of each column of the query; a phone has no room for those marked with `~`."""
     empty: str
     """What to say when there are no rows."""
+    note: str = ""
+    """What a column means where its name does not say it all."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ SELECT
   COUNT(CASE WHEN is_online THEN 1 END) AS online,
   CAST(ROUND(100 * AVG(CASE WHEN is_online THEN 1 ELSE 0 END)) AS INTEGER) AS online_percent,
   COUNT(CASE WHEN is_silent THEN 1 END) AS silent,
+  COUNT(CASE WHEN is_silent AND is_online THEN 1 END) AS silent_online,
   COUNT(CASE WHEN heard_at IS NULL THEN 1 END) AS never_heard,
   COUNT(CASE WHEN is_behind THEN 1 END) AS behind,
   COUNT(CASE WHEN is_newer THEN 1 END) AS newer,

@@ -8,7 +8,8 @@ QUESTION = Question(
     key="silence",
     title="Who is silent, and since when?",
     answer="{silent} of {devices:# device|# devices} {silent:has|have} been silent for a day or longer, and "
-    "{never_heard} {never_heard:was|were} never heard. {online} {online:is|are} online now.",
+    "{never_heard} {never_heard:was|were} never heard. The API lists {online} as online, "
+    "{silent_online} of them although silent.",
     sql=SUMMARY,
     needs=("product_devices", "devices"),
     tiles=(
@@ -51,7 +52,7 @@ LIMIT 12""",
         Listing(
             "Silent devices, the latest to fall silent first",
             """\
-SELECT device_name, product_name, silent_hours AS silent_for, heard_at, firmware_version, battery_percent,
+SELECT device_name, product_name, silent_hours AS silent_for, heard_at, is_online, firmware_version, battery_percent,
   signal_percent, device_id
 FROM fleet
 WHERE is_silent
@@ -61,12 +62,15 @@ ORDER BY silent_hours, device_name""",
                 "product_name": "~Product",
                 "silent_for": "Silent for",
                 "heard_at": "Last heard (UTC)",
+                "is_online": "Online",
                 "firmware_version": "~Firmware",
                 "battery_percent": "~Battery",
                 "signal_percent": "~Signal",
                 "device_id": "~Device id",
             },
             "No device has been silent for a day.",
+            note="A silent device is online if the API's list still calls it online, although nothing was heard from "
+            "it for 24 hours or more.",
         ),
     ),
 )

@@ -36,7 +36,8 @@ def _text(html: str) -> str:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Return the sections of the page about a fleet of silent devices."""
     devices = [member(f"{number:03}", last_heard=ago(days=3), firmware_version=number % 9) for number in range(205)]
-    devices += [member("trial", firmware_version=9, development=True)]
+    devices += [member("trial", firmware_version=9, development=True, last_heard=ago(hours=3), online=True)]
+    devices[0]["online"] = True
     return sections(tmp_path_factory.mktemp("page"), product_devices=devices)
 
 
@@ -44,7 +45,7 @@ def test_a_list_says_which_of_its_rows_are_where(page: Mapping[str, str]) -> Non
     assert "\nRows 9 to 200 of 205\n" in page["silence"]
     assert "\nThis page has the first 200 of 205 rows. The SQL below returns all of them.\n" in page["silence"]
     assert "\nRows 9 to 10 of 10\n" in page["firmware"]
-    assert "more" not in page["silence"]
+    assert "192 more" not in page["silence"]
 
 
 def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str, str]) -> None:
@@ -54,3 +55,10 @@ def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str
     assert "A device with a lower version is behind." in text
     standings = re.findall(r"^(newer than the release|the release|\d behind)$", text, re.MULTILINE)
     assert standings == ["newer than the release", "the release", *(f"{number} behind" for number in range(1, 9))]
+
+
+def test_devices_that_are_silent_and_yet_online_are_counted_and_explained(page: Mapping[str, str]) -> None:
+    assert "The API lists 2 as online, 1 of them although silent." in page["silence"]
+    assert re.findall(r"^3 days\n2026-11-24 12:00\n(yes|no)$", page["silence"], re.MULTILINE).count("yes") == 1
+    meaning = "A silent device is online if the API's list still calls it online, although nothing was heard from it"
+    assert meaning in page["silence"]
