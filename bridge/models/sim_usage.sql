@@ -39,6 +39,7 @@ joined AS (
     sim.product,
     COALESCE(product.name, sim.product, 'no product') AS product_name,
     sim.status,
+    COALESCE(sim.status = 'inactive_data_limit_reached', FALSE) AS is_stopped,
     sim.carrier,
     sim.last_device_id AS device_id,
     COALESCE(device.device_name, sim.last_device_name) AS device_name,
@@ -56,6 +57,8 @@ joined AS (
 )
 SELECT
   *,
+  -- A SIM that was stopped has reached its limit, even if the days add up to less or the limit is not known.
+  is_stopped OR COALESCE(mb_limit > 0 AND mb_used >= mb_limit, FALSE) AS is_at_limit,
   CASE WHEN mb_limit > 0 THEN 100 * mb_used / mb_limit END AS percent_of_limit,
   CASE WHEN mb_limit > 0 THEN 100 * mb_forecast / mb_limit END AS forecast_percent_of_limit
 FROM joined

@@ -11,6 +11,17 @@ from bridge.report.parts import SUMMARY
 if TYPE_CHECKING:
     from bridge.models.lake import Lake
 
+MEASURES = f"""
+SELECT *
+FROM ({SUMMARY}) AS of_devices
+CROSS JOIN (
+  SELECT
+    COUNT(CASE WHEN is_at_limit THEN 1 END) AS sims_at_limit,
+    COUNT(CASE WHEN is_stopped THEN 1 END) AS sims_stopped
+  FROM sim_usage
+) AS of_sims
+CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_since_sync FROM as_of) AS of_sync"""  # noqa: S608  (our own queries)
+
 
 def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
     """Return those conditions that are true of the fleet.
@@ -24,11 +35,11 @@ def _is_met(lake: Lake, condition: str) -> bool:
     import duckdb  # noqa: PLC0415  (so that the command line starts fast)
 
     # A line of its own, so that a comment at its end cannot take what follows with it.
-    query = f"SELECT CAST((\n{condition}\n) AS BOOLEAN) FROM ({SUMMARY})"  # noqa: S608  (the user's own query of own files)
+    query = f"SELECT CAST((\n{condition}\n) AS BOOLEAN) FROM ({MEASURES})"  # noqa: S608  (the user's own query of own files)
     try:
         row = lake.connection.execute(query).fetchone()
     except duckdb.Error:
-        names = ", ".join(column[0] for column in lake.connection.execute(SUMMARY).description or ())
+        names = ", ".join(column[0] for column in lake.connection.execute(MEASURES).description or ())
         raise OptionError(
             f"Received {quoted(condition)} for --fail-if; expected a condition like 'silent > 10', with the numbers "
             f"{names}."

@@ -7,30 +7,30 @@ from bridge.report.parts import Chart, Listing, Question, Tile
 QUESTION = Question(
     key="data",
     title="Who uses how much data?",
-    answer="{sims:# SIM|# SIMs} used {mb_used} MB in this billing period. Of the {limited} with a limit, {over} "
-    "{over:has|have} used it up, and {forecast} more will at this rate.",
+    answer="{sims:# SIM|# SIMs} used {mb_used} MB in this billing period. {at_limit} {at_limit:has|have} reached the "
+    "data limit, {stopped} of them {stopped:is|are} stopped, and {forecast} more will reach it at this rate.",
     sql="""\
 SELECT
   COUNT(*) AS sims,
   COALESCE(ROUND(SUM(mb_used)), 0) AS mb_used,
-  COUNT(mb_limit) AS limited,
-  COUNT(CASE WHEN percent_of_limit >= 100 THEN 1 END) AS over,
-  COUNT(CASE WHEN percent_of_limit < 100 AND forecast_percent_of_limit >= 100 THEN 1 END) AS forecast
+  COUNT(CASE WHEN is_at_limit THEN 1 END) AS at_limit,
+  COUNT(CASE WHEN is_stopped THEN 1 END) AS stopped,
+  COUNT(CASE WHEN NOT is_at_limit AND forecast_percent_of_limit >= 100 THEN 1 END) AS forecast
 FROM sim_usage""",
     needs=("sim_data_usage",),
-    tiles=(Tile("Data limit", "{over}", "reached it, {forecast} more will", "over"),),
+    tiles=(Tile("Data limit", "{at_limit}", "reached it, {forecast} more will", "at_limit"),),
     parts=(
         Chart(
             "SIMs by the share of their limit that is used",
             """\
 SELECT
   CASE
+    WHEN is_at_limit THEN '4 limit reached'
     WHEN mb_limit IS NULL THEN '6 no limit'
     WHEN percent_of_limit IS NULL THEN '5 no usage known'
     WHEN percent_of_limit < 50 THEN '1 under half'
     WHEN percent_of_limit < 80 THEN '2 50 to 80 %'
-    WHEN percent_of_limit < 100 THEN '3 80 to 100 %'
-    ELSE '4 all of it'
+    ELSE '3 80 to 100 %'
   END AS used,
   COUNT(*) AS sims
 FROM sim_usage
@@ -66,13 +66,13 @@ ORDER BY day""",
             note="The values of the last days can still grow.",
         ),
         Listing(
-            "SIMs that are closest to their limit, by what they will have used at the end of the period",
+            "SIMs that have reached their limit or come near it",
             """\
 SELECT COALESCE(device_name, iccid) AS device_name, product_name, mb_used, mb_limit, percent_of_limit,
-  forecast_percent_of_limit, status, iccid
+  forecast_percent_of_limit, is_stopped, status, iccid
 FROM sim_usage
-WHERE forecast_percent_of_limit >= 80
-ORDER BY forecast_percent_of_limit DESC, iccid""",
+WHERE is_at_limit OR forecast_percent_of_limit >= 80
+ORDER BY is_at_limit DESC, forecast_percent_of_limit DESC NULLS LAST, iccid""",
             {
                 "device_name": "Device or SIM",
                 "product_name": "~Product",
@@ -80,10 +80,13 @@ ORDER BY forecast_percent_of_limit DESC, iccid""",
                 "mb_limit": "MB limit",
                 "percent_of_limit": "Used",
                 "forecast_percent_of_limit": "Forecast",
+                "is_stopped": "Stopped",
                 "status": "~SIM status",
                 "iccid": "~ICCID",
             },
             "No SIM comes near its limit.",
+            note="A stopped SIM has the status inactive_data_limit_reached: it has reached its limit, even if the days "
+            "that are listed add up to less. The forecast is for the end of the billing period.",
         ),
     ),
 )

@@ -163,6 +163,28 @@ def test_a_limit_is_used_up_although_the_sum_of_the_days_is_a_little_below_it(op
     assert ask(lake, "SELECT mb_used, percent_of_limit FROM sim_usage") == [(1.0, 100.0)]
 
 
+def test_a_sim_that_was_stopped_has_reached_its_limit_whatever_the_days_add_up_to(opened: Opener) -> None:
+    stopped = {"product_id_or_slug": "7", "status": "inactive_data_limit_reached"}
+    active = {"product_id_or_slug": "7", "status": "active", "mb_limit": 10}
+    used = {"2": 1.0, "3": 9.9, "4": 10.0}
+    lake = opened(
+        product_sims=[{**stopped, "iccid": "1"}, {**stopped, "iccid": "2", "mb_limit": 10}]
+        + [{**active, "iccid": iccid} for iccid in ("3", "4")],
+        sims=[{"iccid": "5"}],
+        sim_data_usage=[
+            {"iccid": iccid, "usage_by_day": [{"date": "2026-11-01", "mbs_used": used[iccid]}]} for iccid in used
+        ],
+    )
+    rows = ask(lake, "SELECT iccid, is_stopped, is_at_limit FROM sim_usage ORDER BY iccid")
+    assert rows == [
+        ("1", True, True),
+        ("2", True, True),
+        ("3", False, False),
+        ("4", False, True),
+        ("5", False, False),
+    ]
+
+
 def test_the_limit_of_the_product_holds_where_a_sim_has_none(opened: Opener) -> None:
     lake = opened(
         product_sims=[

@@ -38,7 +38,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     devices = [member(f"{number:03}", last_heard=ago(days=3), firmware_version=number % 9) for number in range(205)]
     devices += [member("trial", firmware_version=9, development=True, last_heard=ago(hours=3), online=True)]
     devices[0]["online"] = True
-    return sections(tmp_path_factory.mktemp("page"), product_devices=devices)
+    days = [{"date": "2026-11-01", "mbs_used": 1.0}]
+    return sections(
+        tmp_path_factory.mktemp("page"),
+        product_devices=devices,
+        product_sims=[
+            {"iccid": "1", "mb_limit": 1},
+            {"iccid": "2", "status": "inactive_data_limit_reached"},
+            {"iccid": "3", "mb_limit": 1000},
+        ],
+        sim_data_usage=[{"iccid": iccid, "usage_by_day": days} for iccid in "13"],
+    )
 
 
 def test_a_list_says_which_of_its_rows_are_where(page: Mapping[str, str]) -> None:
@@ -62,3 +72,10 @@ def test_devices_that_are_silent_and_yet_online_are_counted_and_explained(page: 
     assert re.findall(r"^3 days\n2026-11-24 12:00\n(yes|no)$", page["silence"], re.MULTILINE).count("yes") == 1
     meaning = "A silent device is online if the API's list still calls it online, although nothing was heard from it"
     assert meaning in page["silence"]
+
+
+def test_a_stopped_sim_counts_and_is_listed(page: Mapping[str, str]) -> None:
+    assert "2 have reached the data limit, 1 of them is stopped, and 0 more will reach it at this rate." in page["data"]
+    # SIM 1 has used its limit up, SIM 2 was stopped.
+    assert re.findall(r"^(yes|no)$", page["data"], re.MULTILINE) == ["no", "yes"]
+    assert "A stopped SIM has the status inactive_data_limit_reached" in page["data"]

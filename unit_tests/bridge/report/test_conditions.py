@@ -1,0 +1,37 @@
+"""The numbers that `report --fail-if` compares."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bridge.models.lake import open_lake
+from bridge.report.conditions import conditions_met
+from unit_tests.support.lakes import Records, write_table
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_met"),
+    [
+        ("sims_at_limit = 2", True),
+        ("sims_stopped = 1", True),
+        ("sims_at_limit > 2", False),
+        # Two days ago, and the test itself takes a while.
+        ("hours_since_sync BETWEEN 48 AND 72", True),
+        ("hours_since_sync < 48", False),
+    ],
+)
+def test_conditions_can_ask_for_sims_and_for_the_last_sync(tmp_path: Path, condition: str, is_met: bool) -> None:
+    sims: Records = [
+        {"iccid": "1", "status": "inactive_data_limit_reached"},
+        {"iccid": "2", "mb_limit": 5},
+        {"iccid": "3"},
+    ]
+    usage: Records = [{"iccid": "2", "usage_by_day": [{"date": "2026-11-01", "mbs_used": 6.0}]}]
+    for name, rows in {"sims": sims, "sim_data_usage": usage}.items():
+        write_table(tmp_path, name, rows)
+        os.utime(tmp_path / name / "part-0.parquet", (time.time() - 48 * 3600,) * 2)
+    lake = open_lake(tmp_path)
+    assert conditions_met(lake, [condition]) == [condition] * is_met
+    lake.close()
