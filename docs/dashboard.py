@@ -9,6 +9,7 @@ from typing import Any
 
 from bridge.report.parts import Chart, Listing, Question
 from bridge.report.questions import QUESTIONS, places
+from bridge.report.texts import HOURS
 
 WIDTH = 6
 Widget = dict[str, Any]
@@ -88,10 +89,10 @@ def _chart(name: str, chart: Chart) -> Widget:
 
 
 def _table(name: str, listing: Listing) -> Widget:
-    columns = [
-        {"fieldName": column, "displayName": heading.lstrip("~"), "title": heading.lstrip("~")}
-        for column, heading in listing.columns.items()
-    ]
+    titles = {column: heading.lstrip("~") for column, heading in listing.columns.items()}
+    # The report makes days of them.
+    titles |= {column: f"{titles[column]} (hours)" for column in HOURS if column in titles}
+    columns = [{"fieldName": column, "displayName": title, "title": title} for column, title in titles.items()]
     return _widget(f"table_{name}", name, [*listing.columns], "table", 2, {"columns": columns}, listing.title)
 
 

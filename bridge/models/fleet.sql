@@ -22,7 +22,8 @@ heard AS (
     device.id,
     GREATEST(
       TRY_CAST(device.last_heard AS TIMESTAMP), TRY_CAST(device.last_handshake_at AS TIMESTAMP), vitals.reported_at
-    ) AS heard_at
+    ) AS heard_at,
+    vitals.reported_at AS vitals_at
   FROM devices_once AS device
   LEFT JOIN latest_vitals AS vitals ON vitals.device_id = device.id
   WHERE device.position = 1
@@ -31,11 +32,17 @@ silence AS (
   SELECT
     heard.id,
     heard.heard_at,
+    heard.vitals_at,
     CASE
       WHEN heard.heard_at IS NULL THEN NULL
       WHEN heard.heard_at >= as_of.moment THEN 0
       ELSE EXTRACT(DAY FROM as_of.moment - heard.heard_at) * 24 + EXTRACT(HOUR FROM as_of.moment - heard.heard_at)
-    END AS silent_hours
+    END AS silent_hours,
+    CASE
+      WHEN heard.vitals_at IS NULL THEN NULL
+      WHEN heard.vitals_at >= as_of.moment THEN 0
+      ELSE EXTRACT(DAY FROM as_of.moment - heard.vitals_at) * 24 + EXTRACT(HOUR FROM as_of.moment - heard.vitals_at)
+    END AS vitals_hours
   FROM heard
   CROSS JOIN as_of
 )
@@ -69,7 +76,9 @@ SELECT
   release.release_version,
   COALESCE(device.firmware_version < release.release_version, FALSE) AS is_behind,
   COALESCE(device.firmware_version > release.release_version, FALSE) AS is_newer,
-  vitals.reported_at AS vitals_at,
+  silence.vitals_at,
+  silence.vitals_hours,
+  COALESCE(silence.vitals_hours >= 168, FALSE) AS is_vitals_old,
   vitals.battery_percent,
   vitals.battery_state,
   COALESCE(vitals.battery_percent < 20, FALSE) AS is_battery_low,

@@ -64,6 +64,7 @@ class Question:
     """What the words of the answer mean."""
 
 
+OLD = "Old means that the values were reported 7 days ago or earlier."
 SUMMARY = """\
 SELECT
   COUNT(*) AS devices,
@@ -77,6 +78,8 @@ SELECT
   COUNT(CASE WHEN is_newer THEN 1 END) AS newer,
   COUNT(battery_percent) AS with_battery,
   COUNT(CASE WHEN is_battery_low THEN 1 END) AS battery_low,
+  COUNT(CASE WHEN is_battery_low AND is_vitals_old THEN 1 END) AS battery_low_old,
   COUNT(signal_percent) AS with_signal,
-  COUNT(CASE WHEN is_signal_weak THEN 1 END) AS signal_weak
+  COUNT(CASE WHEN is_signal_weak THEN 1 END) AS signal_weak,
+  COUNT(CASE WHEN is_signal_weak AND is_vitals_old THEN 1 END) AS signal_weak_old
 FROM fleet"""

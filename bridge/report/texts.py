@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 NOTHING = "–"  # noqa: RUF001  (a dash, as tables have it)
+# Columns that hold whole hours.
+HOURS = ("silent_for", "vitals_age")
 _UNITS = {"percent": " %", "ms": " ms", "dbm": " dBm"}
 
 
@@ -43,7 +45,7 @@ def shown(value: Any, column: str = "") -> str:
 
 def _number(value: float, column: str) -> str:
     words = column.split("_")
-    if column == "silent_for":
+    if column in HOURS:
         return _duration(int(value))
     # A version is a name: 1204 is not 1,204.
     if "version" in words:
@@ -56,6 +58,6 @@ def _number(value: float, column: str) -> str:
 def _duration(hours: int) -> str:
     days, rest = divmod(hours, 24)
     if not days:
-        return f"{rest} h"
+        return f"{rest} h" if rest else "under 1 h"
     whole = f"{days:,} day{'s' if days > 1 else ''}"
     return whole if days >= 7 or not rest else f"{whole} {rest} h"

@@ -1,13 +1,14 @@
 """Which batteries are low."""
 
 from bridge.report import charts
-from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
+from bridge.report.parts import OLD, SUMMARY, Chart, Listing, Question, Tile
 
 QUESTION = Question(
     key="battery",
     title="Which batteries are low?",
     answer="{battery_low} of the {with_battery:# device that reports a battery|# devices that report a battery} "
-    "{battery_low:is|are} below 20 %.",
+    "{battery_low:is|are} below 20 %, {battery_low_old} of them "
+    "by a report that is 7 days old or older.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Low battery", "{battery_low}", "below 20 %, of {with_battery}", "battery_low"),),
@@ -51,7 +52,8 @@ ORDER BY day""",
         Listing(
             "Lowest batteries",
             """\
-SELECT device_name, product_name, battery_percent, battery_state, vitals_at, is_online, device_id
+SELECT device_name, product_name, battery_percent, vitals_hours AS vitals_age, is_vitals_old, battery_state, vitals_at,
+  is_online, device_id
 FROM fleet
 WHERE is_battery_low
 ORDER BY battery_percent, device_name""",
@@ -59,12 +61,14 @@ ORDER BY battery_percent, device_name""",
                 "device_name": "Device",
                 "product_name": "~Product",
                 "battery_percent": "Battery",
+                "vitals_age": "Age",
                 "battery_state": "State",
-                "vitals_at": "Reported (UTC)",
+                "vitals_at": "~Reported (UTC)",
                 "is_online": "~Online",
                 "device_id": "~Device id",
             },
             "No battery is low.",
+            note=OLD,
         ),
     ),
 )

@@ -1,13 +1,14 @@
 """Where the signal is weak."""
 
 from bridge.report import charts
-from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
+from bridge.report.parts import OLD, SUMMARY, Chart, Listing, Question, Tile
 
 QUESTION = Question(
     key="signal",
     title="Where is the signal weak?",
     answer="{signal_weak} of the {with_signal:# device that reports a signal|# devices that report a signal} "
-    "{signal_weak:is|are} below 25 %.",
+    "{signal_weak:is|are} below 25 %, {signal_weak_old} of them "
+    "by a report that is 7 days old or older.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Weak signal", "{signal_weak}", "below 25 %, of {with_signal}", "signal_weak"),),
@@ -41,7 +42,8 @@ LIMIT 12""",
         Listing(
             "Weakest signals",
             """\
-SELECT device_name, product_name, signal_percent, signal_dbm, operator, access_technology, vitals_at, device_id
+SELECT device_name, product_name, signal_percent, vitals_hours AS vitals_age, is_vitals_old, signal_dbm, operator,
+  access_technology, vitals_at, device_id
 FROM fleet
 WHERE is_signal_weak
 ORDER BY signal_percent, device_name""",
@@ -49,6 +51,7 @@ ORDER BY signal_percent, device_name""",
                 "device_name": "Device",
                 "product_name": "~Product",
                 "signal_percent": "Signal",
+                "vitals_age": "Age",
                 "signal_dbm": "dBm",
                 "operator": "Operator",
                 "access_technology": "~Technology",
@@ -56,6 +59,7 @@ ORDER BY signal_percent, device_name""",
                 "device_id": "~Device id",
             },
             "No signal is weak.",
+            note=OLD,
         ),
     ),
 )

@@ -53,7 +53,7 @@ LIMIT 12""",
             "Silent devices, the latest to fall silent first",
             """\
 SELECT device_name, product_name, silent_hours AS silent_for, heard_at, is_online, firmware_version, battery_percent,
-  signal_percent, device_id
+  signal_percent, vitals_hours AS vitals_age, is_vitals_old, device_id
 FROM fleet
 WHERE is_silent
 ORDER BY silent_hours, device_name""",
@@ -66,6 +66,7 @@ ORDER BY silent_hours, device_name""",
                 "firmware_version": "~Firmware",
                 "battery_percent": "~Battery",
                 "signal_percent": "~Signal",
+                "vitals_age": "~Age of both",
                 "device_id": "~Device id",
             },
             "No device has been silent for a day.",

@@ -143,6 +143,17 @@ def test_the_last_vitals_are_those_of_the_latest_report(opened: Opener) -> None:
     assert rows == [("a", 19.5, True), ("b", None, False)]
 
 
+@pytest.mark.parametrize(
+    ("age", "hours", "is_old"),
+    [({"hours": 167, "minutes": 59}, 167, False), ({"days": 7}, 168, True), ({"hours": -1}, 0, False)],
+)
+def test_vitals_are_old_after_a_week_even_if_the_device_was_heard_since(
+    opened: Opener, age: dict[str, int], hours: int, is_old: bool
+) -> None:
+    lake = opened(product_devices=[member("a", last_heard=ago(hours=1))], diagnostics=[vitals("a", ago(**age))])
+    assert ask(lake, "SELECT vitals_hours, is_vitals_old, is_silent FROM fleet") == [(hours, is_old, False)]
+
+
 def test_usage_is_held_against_the_limit_and_forecast_for_the_whole_period(opened: Opener) -> None:
     days = [{"date": f"2026-11-{day:02}", "mbs_used": 0.5} for day in range(1, 11)]
     lake = opened(

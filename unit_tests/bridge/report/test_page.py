@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.models.lake import open_lake
 from bridge.report.page import page_of
-from unit_tests.support.lakes import NOW, Records, ago, member, write_table
+from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_table
 
 
 def sections(folder: Path, **records: Records) -> dict[str, str]:
@@ -32,6 +33,11 @@ def _text(html: str) -> str:
     return unescape(re.sub(r"<[^>]+>", "", re.sub(r"</(p|t[dh]|h\d|tr|summary)>", "\n", html)))
 
 
+def _report(device: str, hours: int) -> dict[str, Any]:
+    power, signal = {"battery": {"charge": 5}}, {"signal": {"strength": 9}}
+    return vitals(device, ago(hours=hours), power=power, network=signal)
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Return the sections of the page about a fleet of silent devices."""
@@ -42,6 +48,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     return sections(
         tmp_path_factory.mktemp("page"),
         product_devices=devices,
+        diagnostics=[_report("trial", 2), *(_report(f"{number:03}", number) for number in (80, 192))],
         product_sims=[
             {"iccid": "1", "mb_limit": 1},
             {"iccid": "2", "status": "inactive_data_limit_reached"},
@@ -79,3 +86,12 @@ def test_a_stopped_sim_counts_and_is_listed(page: Mapping[str, str]) -> None:
     # SIM 1 has used its limit up, SIM 2 was stopped.
     assert re.findall(r"^(yes|no)$", page["data"], re.MULTILINE) == ["no", "yes"]
     assert "A stopped SIM has the status inactive_data_limit_reached" in page["data"]
+
+
+@pytest.mark.parametrize("key", ["battery", "signal"])
+def test_values_have_their_age_and_old_ones_are_called_old(key: str, page: Mapping[str, str]) -> None:
+    assert "3 of the 3 devices that report" in page[key]
+    assert "1 of them by a report that is 7 days old or older." in page[key]
+    ages = re.findall(r"^(\d+ h|\d+ days?(?: \d+ h)?(?: old)?)$", page[key], re.MULTILINE)
+    assert sorted(ages) == ["2 h", "3 days 8 h", "8 days old"]
+    assert "Old means that the values were reported 7 days ago or earlier." in page[key]
