@@ -68,7 +68,6 @@ def open_lake(path: str | Path) -> Lake:
                 "`particle-bridge sync` writes it."
             )
         create_models(connection, synced, as_tables=True)
-        _create_last_places(connection, synced)
     except BaseException:
         connection.close()
         raise
@@ -94,6 +93,8 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
         "loaded_tables": loaded_tables_query(synced),
         **models(),
     }
+    if any(name in synced for name in PLACES):
+        queries["last_places"] = _last_places_query(synced)
     for name, query in queries.items():
         connection.execute(f"CREATE {'TABLE' if as_tables else 'VIEW'} {name} AS\n{query}")
 
@@ -119,7 +120,7 @@ def create_views(database: Path) -> None:
 
 def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
     found = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [SCHEMA])
-    ours = {"as_of", "loaded_tables", *models(), *tables()}
+    ours = {"as_of", "loaded_tables", "last_places", *models(), *tables()}
     if others := sorted({name for (name,) in found.fetchall()} - ours):
         raise ConfigurationError(
             f"{database} has a schema {SCHEMA} with {others[0]}, which this tool did not write. Rename the schema, or "
@@ -127,19 +128,17 @@ def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
         )
 
 
-def _create_last_places(connection: DuckDBPyConnection, synced: Mapping[str, datetime]) -> None:
-    """Create `last_places`, where each device was last seen, from the tables of places that are there."""
+def _last_places_query(synced: Mapping[str, datetime]) -> str:
+    """Return the query of `last_places`, where each device was last seen, from the tables of places that are there."""
     sources = [
         f"SELECT device_id, longitude, latitude, timestamp AS seen_at FROM {name} WHERE longitude IS NOT NULL"  # noqa: S608
         for name in PLACES
         if name in synced
     ]
-    if sources:
-        places = " UNION ALL ".join(sources)
-        connection.execute(
-            "CREATE TABLE last_places AS SELECT device_id, MAX_BY(longitude, seen_at) AS longitude, "  # noqa: S608
-            f"MAX_BY(latitude, seen_at) AS latitude, MAX(seen_at) AS seen_at FROM ({places}) GROUP BY device_id"
-        )
+    return (
+        "SELECT device_id, MAX_BY(longitude, seen_at) AS longitude, MAX_BY(latitude, seen_at) AS latitude, "  # noqa: S608
+        f"MAX(seen_at) AS seen_at FROM ({' UNION ALL '.join(sources)}) GROUP BY device_id"
+    )
 
 
 def _open_folder(connection: DuckDBPyConnection, path: Path) -> dict[str, datetime]:

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.models.lake import Lake, create_views, open_lake
+from bridge.report.questions import QUESTIONS
 from bridge.tables.catalog import chosen_tables
 from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_table
 
@@ -259,6 +260,25 @@ def test_what_is_no_lake_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.duckdb").write_text("no database, but a text that is as long as a header of one")
     with pytest.raises(ConfigurationError, match=name):
         open_lake(tmp_path / name)
+
+
+def test_the_queries_of_the_report_run_in_a_database_after_use_particle(tmp_path: Path) -> None:
+    place = {"device_id": "a", "longitude": 8.1, "latitude": 50.2, "timestamp": ago(days=1)}
+    write_table(tmp_path, "product_devices", [member("a", last_heard=ago(days=3))])
+    write_table(tmp_path, "product_locations", [place])
+    path = tmp_path / "fleet.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        for name in ("product_devices", "product_locations"):
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM '{tmp_path}/{name}/part-0.parquet'")
+    # Views of an earlier sync do not stand in the way.
+    create_views(path)
+    create_views(path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("USE particle")
+        for question in QUESTIONS:
+            for sql in (question.sql, *(part.sql for part in question.parts)):
+                connection.execute(sql)
+        assert connection.execute("SELECT device_id FROM last_places").fetchall() == [("a",)]
 
 
 def test_a_database_can_have_the_models_as_views_of_a_schema_of_their_own(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_ta
 
 
 def sections(folder: Path, **records: Records) -> dict[str, str]:
-    """Return the text of each section of the page about these records, by its key."""
+    """Return the text of each section of the page about these records, by its key; the header has none."""
     for name, rows in records.items():
         write_table(folder / "lake", name, rows)
         os.utime(folder / "lake" / name / "part-0.parquet", (NOW.timestamp(), NOW.timestamp()))
     lake = open_lake(folder / "lake")
     try:
-        found = re.findall(r'<section id="(\w+)">(.+?)</section>', page_of(lake), re.DOTALL)
+        found = re.findall(r'<(?:section id="(\w+)"|header)>(.+?)</(?:section|header)>', page_of(lake), re.DOTALL)
     finally:
         lake.close()
     return {key: _text(html) for key, html in found}
@@ -95,3 +95,8 @@ def test_values_have_their_age_and_old_ones_are_called_old(key: str, page: Mappi
     ages = re.findall(r"^(\d+ h|\d+ days?(?: \d+ h)?(?: old)?)$", page[key], re.MULTILINE)
     assert sorted(ages) == ["2 h", "3 days 8 h", "8 days old"]
     assert "Old means that the values were reported 7 days ago or earlier." in page[key]
+
+
+def test_the_page_says_where_its_sql_runs(page: Mapping[str, str]) -> None:
+    assert "It runs in the DuckDB file that sync wrote, after USE particle." in page[""]
+    assert "see docs/recipes.md" in page[""]
