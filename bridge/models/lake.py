@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,16 +107,22 @@ def create_views(database: Path) -> None:
     """
     import duckdb  # noqa: PLC0415
 
+    moment = _modified(database)
     with duckdb.connect(str(database)) as connection:
         _check_schema(connection, database)
         [[name]] = connection.execute("SELECT current_database()").fetchall()
-        synced = dict.fromkeys(_tables_of(connection, name), _modified(database))
+        synced = dict.fromkeys(_tables_of(connection, name), moment)
         if not synced:
             return
         connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
         connection.execute(f"SET search_path = '{SCHEMA},main'")
+        for table in synced:
+            if _keeps_days(connection, name, table):
+                connection.execute(f"CREATE VIEW {SCHEMA}.{table} AS {_last_day('main', table)}")
         create_models(connection, synced)
         connection.execute("COMMIT")
+    # To create views is no sync: a report of the file counts to the same moment as they do.
+    os.utime(database, (moment.timestamp(), moment.timestamp()))
 
 
 def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
@@ -177,9 +184,8 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, date
         raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {problem}") from None
     names = _tables_of(connection, "lake")
     for name in names:
-        query = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
-        if _keeps_days(connection, name):
-            query += f" WHERE snapshot_date = (SELECT MAX(snapshot_date) FROM lake.main.{name})"  # noqa: S608
+        every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
+        query = _last_day("lake.main", name) if _keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
     return dict.fromkeys(names, _modified(path))
 
@@ -191,11 +197,16 @@ def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
     return sorted(name for (name,) in rows if _NAME.fullmatch(name))
 
 
-def _keeps_days(connection: DuckDBPyConnection, name: str) -> bool:
+def _last_day(schema: str, name: str) -> str:
+    newest = f"SELECT MAX(snapshot_date) FROM {schema}.{name}"  # noqa: S608  (a checked name)
+    return f"SELECT * FROM {schema}.{name} WHERE snapshot_date = ({newest})"  # noqa: S608
+
+
+def _keeps_days(connection: DuckDBPyConnection, database: str, name: str) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ? AND column_name = "
-        "'snapshot_date'",
-        [name],
+        "SELECT 1 FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' AND table_name = ? "
+        "AND column_name = 'snapshot_date'",
+        [database, name],
     )
     return found.fetchone() is not None
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.models.lake import Lake, create_views, open_lake
+from bridge.report.parts import SUMMARY
 from bridge.report.questions import QUESTIONS
 from bridge.tables.catalog import chosen_tables
 from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_table
+from unit_tests.support.paths import ROOT
 
 Opener = Callable[..., Lake]
 
@@ -262,14 +265,67 @@ def test_what_is_no_lake_is_named(tmp_path: Path, name: str) -> None:
         open_lake(tmp_path / name)
 
 
+def _write_database(path: Path, **records: Records) -> None:
+    for name, rows in records.items():
+        write_table(path.parent, name, rows)
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM '{path.parent}/{name}/part-0.parquet'")
+
+
+def test_the_recipes_count_as_the_report_does(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    charges: list[dict[str, Any]] = [{"power": {"battery": {"charge": 5}}}, {}]
+    _write_database(
+        path,
+        # Heard long ago by one sign, and lately by another; and on both sides of the limit to the second.
+        product_devices=[
+            member("a", last_heard=ago(days=9)),
+            member("b", last_heard=ago(days=9), last_handshake_at=ago(hours=1)),
+            *(member(f"c{second}", last_heard=ago(days=1, seconds=second - 5)) for second in range(10)),
+        ],
+        devices=[{"id": "d", "product_id": 13, "platform_id": 13, "last_heard": ago(days=2)}],
+        diagnostics=[
+            vitals("a", ago(days=9), **charges[0]),
+            # The last report has no battery; and a device that no list has.
+            vitals("b", ago(days=3), **charges[0]),
+            vitals("b", ago(days=2), **charges[1]),
+            vitals("gone", ago(days=2), **charges[0]),
+        ],
+    )
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    create_views(path)
+    lake = open_lake(path)
+    [(silent, low)] = ask(lake, f"SELECT silent, battery_low FROM ({SUMMARY})")
+    lake.close()
+    text = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    counted = {}
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for query in re.findall(r'connect\("fleet\.duckdb", read_only=True\)\.sql\("""(.+?)"""\)', text, re.DOTALL):
+            for word in re.findall(r"WHERE (\w+)\n", query):
+                counted[word] = len(connection.execute(query).fetchall())
+    assert counted == {"is_silent": silent, "is_battery_low": low} == {"is_silent": 7, "is_battery_low": 1}
+
+
+def test_views_of_a_database_show_the_last_day_of_a_history_as_the_report_does(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    _write_database(path, product_devices=[member("a"), member("b")])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE product_devices ADD COLUMN snapshot_date DATE DEFAULT '2026-11-26'")
+        connection.execute("INSERT INTO product_devices BY NAME SELECT 'a' AS id, DATE '2026-11-27' AS snapshot_date")
+    create_views(path)
+    # The name of a database is that of its file.
+    renamed = path.rename(tmp_path / "copy.duckdb")
+    with duckdb.connect(str(renamed), read_only=True) as connection:
+        assert connection.execute("SELECT device_id FROM particle.fleet").fetchall() == [("a",)]
+    lake = open_lake(renamed)
+    assert ask(lake, "SELECT device_id FROM fleet") == [("a",)]
+    lake.close()
+
+
 def test_the_queries_of_the_report_run_in_a_database_after_use_particle(tmp_path: Path) -> None:
     place = {"device_id": "a", "longitude": 8.1, "latitude": 50.2, "timestamp": ago(days=1)}
-    write_table(tmp_path, "product_devices", [member("a", last_heard=ago(days=3))])
-    write_table(tmp_path, "product_locations", [place])
     path = tmp_path / "fleet.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        for name in ("product_devices", "product_locations"):
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM '{tmp_path}/{name}/part-0.parquet'")
+    _write_database(path, product_devices=[member("a", last_heard=ago(days=3))], product_locations=[place])
     # Views of an earlier sync do not stand in the way.
     create_views(path)
     create_views(path)
