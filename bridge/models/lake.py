@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MARK = "_particle_sync.json"
 SCHEMA = "particle"
 """Where the views of a database are."""
+# What a sync also writes, by the ending of its files.
+UNREADABLE = {".csv": "CSV", ".jsonl": "JSON Lines"}
+ADVICE = (
+    "The report reads Parquet files and DuckDB databases: sync into another place, as in `particle-bridge sync "
+    "--to another-folder --format parquet`."
+)
 PLACES = ("product_locations", "location_history")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
@@ -64,15 +70,22 @@ def open_lake(path: str | Path) -> Lake:
     try:
         synced = _open_folder(connection, path) if path.is_dir() else _open_database(connection, path)
         if not synced:
-            raise ConfigurationError(
-                f"{path} holds no table. Expected a folder of Parquet files or a DuckDB database, as "
-                "`particle-bridge sync` writes it."
-            )
+            raise ConfigurationError(_nothing_to_read(path))
         create_models(connection, synced, as_tables=True)
     except BaseException:
         connection.close()
         raise
     return Lake(path, connection, synced)
+
+
+def _nothing_to_read(path: Path) -> str:
+    for ending, name in UNREADABLE.items():
+        if any(True for places in ("*", "*/snapshot_date=*") for _ in path.glob(f"{places}/*{ending}")):
+            return f"{path} holds tables as {name} files. {ADVICE}"
+    return (
+        f"{path} holds no table. Expected a folder of Parquet files or a DuckDB database, as `particle-bridge sync` "
+        "writes it."
+    )
 
 
 def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime], *, as_tables: bool = False) -> None:
@@ -167,7 +180,7 @@ def _files(folder: Path) -> list[Path]:
     if not _NAME.fullmatch(folder.name) or not folder.is_dir():
         return []
     if (folder / "_delta_log").exists():
-        raise ConfigurationError(f"{folder} is a Delta table. Expected Parquet files or a DuckDB database.")
+        raise ConfigurationError(f"{folder} is a Delta table. {ADVICE}")
     days = sorted(folder.glob("snapshot_date=*"))
     return sorted((days[-1] if days else folder).rglob("[!._]*.parquet"))
 

@@ -265,6 +265,27 @@ def test_what_is_no_lake_is_named(tmp_path: Path, name: str) -> None:
         open_lake(tmp_path / name)
 
 
+@pytest.mark.parametrize(("ending", "name"), [("csv", "CSV"), ("jsonl", "JSON Lines")])
+@pytest.mark.parametrize("folder", ["devices", "devices/snapshot_date=2026-11-27"])
+def test_tables_in_another_format_are_named_with_what_to_do(
+    tmp_path: Path, folder: str, ending: str, name: str
+) -> None:
+    (tmp_path / "lake" / folder).mkdir(parents=True)
+    (tmp_path / "lake" / folder / f"part-0.{ending}").touch()
+    with pytest.raises(ConfigurationError) as raised:
+        open_lake(tmp_path / "lake")
+    assert f"lake holds tables as {name} files. The report reads Parquet files and DuckDB databases: " in str(
+        raised.value
+    )
+    assert "`particle-bridge sync --to another-folder --format parquet`" in str(raised.value)
+
+
+def test_a_delta_table_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "devices" / "_delta_log").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"devices is a Delta table\. The report reads .+ --format parquet"):
+        open_lake(tmp_path)
+
+
 def _write_database(path: Path, **records: Records) -> None:
     for name, rows in records.items():
         write_table(path.parent, name, rows)
