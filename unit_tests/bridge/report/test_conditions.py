@@ -1,14 +1,20 @@
 """The numbers that `report --fail-if` compares."""
 
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bridge.cli.app import app
+from bridge.cli.reporting import MEASURES
 from bridge.models.lake import open_lake
+from bridge.report import conditions
 from bridge.report.conditions import conditions_met
 from unit_tests.support.lakes import Records, write_table
+from unit_tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,16 @@ def test_conditions_can_ask_for_sims_and_for_the_last_sync(tmp_path: Path, condi
     lake = open_lake(tmp_path)
     assert conditions_met(lake, [condition]) == [condition] * is_met
     lake.close()
+
+
+def test_the_help_and_the_recipes_list_every_number(tmp_path: Path) -> None:
+    write_table(tmp_path, "user", [])
+    lake = open_lake(tmp_path)
+    names = [column[0] for column in lake.connection.execute(conditions.MEASURES).description or ()]
+    lake.close()
+    shown = CliRunner().invoke(app, ["report", "-h"], env={"COLUMNS": "100"}).stdout
+    assert ", ".join(names) == MEASURES
+    assert f"these numbers: {MEASURES}." in " ".join(shown.split())
+    recipes = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.+?`) \| ", recipes.split("| Number |")[1].split("\n\n")[0], re.MULTILINE)
+    assert re.findall(r"\w+", " ".join(rows)) == names
