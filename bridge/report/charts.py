@@ -178,7 +178,7 @@ def _day_axis(rows: Rows) -> Spec:
         "type": "temporal",
         "scale": {"type": "utc"},
         "title": None,
-        "axis": {"format": "%-d %b", "grid": False, "values": _ticks(rows), "labelFlush": True},
+        "axis": {"format": "%-d %b", "grid": False, "values": _ticks(rows), "labelFlush": False},
     }
 
 
