@@ -7,8 +7,9 @@ QUESTION = Question(
     key="battery",
     title="Which batteries are low?",
     answer="{battery_low} of the {with_battery:# device that reports a battery|# devices that report a battery} "
-    "{battery_low:is|are} below 20 %, {battery_low_old} of them "
-    "by a report that is 7 days old or older.",
+    "{battery_low:is|are} below 20 %"
+    "{battery_low_old:|, # of them by a report that is 7 days old or older"
+    "|, # of them by a report that is 7 days old or older}.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Low battery", "{battery_low}", "below 20 %, of {with_battery}", "battery_low"),),

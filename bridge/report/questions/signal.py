@@ -7,8 +7,9 @@ QUESTION = Question(
     key="signal",
     title="Where is the signal weak?",
     answer="{signal_weak} of the {with_signal:# device that reports a signal|# devices that report a signal} "
-    "{signal_weak:is|are} below 25 %, {signal_weak_old} of them "
-    "by a report that is 7 days old or older.",
+    "{signal_weak:is|are} below 25 %"
+    "{signal_weak_old:|, # of them by a report that is 7 days old or older"
+    "|, # of them by a report that is 7 days old or older}.",
     sql=SUMMARY,
     needs=("diagnostics",),
     tiles=(Tile("Weak signal", "{signal_weak}", "below 25 %, of {with_signal}", "signal_weak"),),

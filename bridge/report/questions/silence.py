@@ -8,8 +8,8 @@ QUESTION = Question(
     key="silence",
     title="Who is silent, and since when?",
     answer="{silent} of {devices:# device|# devices} {silent:has|have} been silent for a day or longer, and "
-    "{never_heard} {never_heard:was|were} never heard. The API lists {online} as online, "
-    "{silent_online} of them although silent.",
+    "{never_heard} {never_heard:was|were} never heard. The API lists {online} as online"
+    "{silent_online:|, # of them although silent|, # of them although silent}.",
     sql=SUMMARY,
     needs=("product_devices", "devices"),
     tiles=(
@@ -66,7 +66,7 @@ ORDER BY silent_hours, device_name""",
                 "firmware_version": "~Firmware",
                 "battery_percent": "~Battery",
                 "signal_percent": "~Signal",
-                "vitals_age": "~Age of both",
+                "vitals_age": "~Their age",
                 "device_id": "~Device id",
             },
             "No device has been silent for a day.",

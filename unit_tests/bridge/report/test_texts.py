@@ -8,6 +8,7 @@ import pytest
 
 from bridge.report import charts
 from bridge.report.questions import QUESTIONS
+from bridge.report.questions.battery import QUESTION as BATTERY
 from bridge.report.questions.freshness import QUESTION as FRESHNESS
 from bridge.report.texts import filled
 
@@ -50,3 +51,8 @@ def test_a_mark_of_a_chart_says_one_device() -> None:
     rows = [{"product": "Pumps", "devices": 1}, {"product": "Fans", "devices": 1200}]
     spec = charts.categories(rows, "product", "devices", "devices")
     assert [row[charts.SAYS] for row in spec["data"]["values"]] == ["Pumps: 1 device", "Fans: 1,200 devices"]
+
+
+def test_what_is_not_there_is_not_counted() -> None:
+    facts = {"battery_low": 3, "with_battery": 9, "battery_low_old": 0}
+    assert filled(BATTERY.answer, facts) == "3 of the 9 devices that report a battery are below 20 %."
