@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -134,8 +135,9 @@ def create_views(database: Path) -> None:
                 connection.execute(f"CREATE VIEW {SCHEMA}.{table} AS {_last_day('main', table)}")
         create_models(connection, synced)
         connection.execute("COMMIT")
-    # To create views is no sync: a report of the file counts to the same moment as they do.
-    os.utime(database, (moment.timestamp(), moment.timestamp()))
+    # To create views is no sync: a report of the file counts to the same moment as they do. Only its owner can say so.
+    with suppress(OSError):
+        os.utime(database, (moment.timestamp(), moment.timestamp()))
 
 
 def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
