@@ -29,7 +29,7 @@ IN_DOUBT = seconds(30)
 class TableStream(ABC):
     """The offsets of one stream; `initial` is a constant, and equal offsets mean that nothing is new."""
 
-    def __init__(self, options: Options, default_parts: int, *, rests: bool = False) -> None:
+    def __init__(self, options: Options, default_parts: int, *, rests: bool) -> None:
         self.options, self._default_parts, self._rests = options, default_parts, rests
 
     @abstractmethod
@@ -95,7 +95,7 @@ class SnapshotStream(TableStream):
 class WindowStream(TableStream):
     """Closed windows of time; see `bridge.reading.windows`."""
 
-    def __init__(self, options: Options, default_parts: int, *, rests: bool = False) -> None:
+    def __init__(self, options: Options, default_parts: int, *, rests: bool) -> None:
         super().__init__(options, default_parts, rests=rests)
         self._windows = Windows.of(options)
         self._clock = ServerClock(lambda: reader.server_time(options.config()))

@@ -55,13 +55,12 @@ class Windows:
         """Return the windows that the options describe."""
         dates, spark = options.table_options, options.spark_options
         longest = spark.get("window_seconds")
-        changes_for = options.table.changes_for
         return cls(
             table=options.table,
             kept=kept_of(options.table),
             first=max(EPOCH, _date(dates, "start_date") or EPOCH),
             last=_date(dates, "end_date"),
-            settle=seconds(spark["settle_seconds"] + (_number(changes_for, options) if changes_for else 0)),
+            settle=seconds(spark["settle_seconds"] + _number(options.table.changes_for, options)),
             grid=spark["min_window_seconds"],
             longest=seconds(longest) if longest else None,
             lookback=seconds(spark["lookback_seconds"]),
@@ -122,8 +121,8 @@ class Windows:
         kept_since = now - self.kept
         if start >= kept_since:
             return
-        if end >= kept_since and not self._had_whole(start, end):
-            self._warn_of_late_repeat(start, end, kept_since)
+        if end > kept_since and not self._had_whole(start, end):
+            self._warn_of_late_repeat(end, kept_since)
             return
         self._lose(
             f"The stream over {self.table.name} resumes at {iso_ms(start)}, but the API keeps nothing from before "
@@ -135,22 +134,24 @@ class Windows:
         """Return whether the API kept all of a batch when it was planned; a first batch may begin earlier."""
         if start != self.start_of(None):
             return True
+        kept_then = self._kept_when_planned(end)
+        return kept_then is not None and start >= kept_then
+
+    def _kept_when_planned(self, end: datetime) -> datetime | None:
+        """Return since when the API kept records when the first batch was planned; None if that is not known."""
         # If only the clock ended the batch, it was planned in the next interval of the grid.
         if self.kept is None or end == self.last or self.longest is not None:
-            return False
-        return start >= end + self.settle + seconds(self.grid) - self.kept
+            return None
+        return end + self.settle + seconds(self.grid) - self.kept
 
-    def _warn_of_late_repeat(self, start: datetime, end: datetime, kept_since: datetime) -> None:
+    def _warn_of_late_repeat(self, end: datetime, kept_since: datetime) -> None:
         """Warn if a first batch, which reads all that the API keeps, is repeated when that has become less."""
-        if self.kept is None or end == self.last or self.longest is not None:
-            # It is unknown when the batch was planned.
-            return
-        kept_before = max(start, end + self.settle + seconds(self.grid) - self.kept)
-        if kept_since > kept_before + LATE:
+        kept_then = self._kept_when_planned(end)
+        if kept_then is not None and kept_since > kept_then + LATE:
             LOGGER.warning(
                 "The first batch of the stream over %s is repeated late: the API kept records from %s on when it was "
                 "planned, and now keeps those from %s on. The ones in between are missing.",
-                *(self.table.name, iso_ms(kept_before), iso_ms(kept_since)),
+                *(self.table.name, iso_ms(kept_then), iso_ms(kept_since)),
             )
 
     def _lose(self, loss: str, remedy: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.rows.batches import MAX_BYTES, MAX_ROWS, ROWS_AT_ONCE, record_batches, row_converter
+from bridge.rows.batches import MAX_BYTES, MAX_ROWS, ROWS_AT_ONCE, clean_records, record_batches, row_converter
 from bridge.rows.schema import arrow_schema, kind_of, type_name
 from bridge.tables.catalog import table, tables
 from unit_tests.support.paths import ROOT
@@ -239,6 +239,12 @@ def test_a_batch_takes_no_more_records_than_it_holds() -> None:
 
 def test_no_record_yields_no_batch() -> None:
     assert list(record_batches([], table("devices"))) == []
+
+
+def test_clean_records_hold_plain_lists_and_dictionaries() -> None:
+    sent = {"memberships": [{"team": "a", "role": None}, None, {}], "subscription_ids": [1]}
+    [row] = clean_records([sent], table("user"))
+    assert {column: value for column, value in row.items() if value is not None} == sent
 
 
 def test_record_is_not_changed() -> None:
