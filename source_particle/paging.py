@@ -84,7 +84,7 @@ def window_after(position: int, size: int) -> Window | None:
 
     None if there is none, because all end at a common multiple of all sizes: every 60 records for a size of 5.
     """
-    if position == 0:
+    if position <= 0:
         return Window(1, size)
     furthest = max((Window((position - 1) // any_size + 1, any_size) for any_size in range(size, 0, -1)), key=_end)
     return furthest if furthest.end > position else None
@@ -166,7 +166,7 @@ class PagedList:
         if self.is_order_documented or window != Window(1, self.size) or page.is_last(1, len(keys)):
             return True
         descending = self._keys_of(self.fetch(window._replace(order=Order.DESCENDING)) or Page([]))
-        return bool(keys) and descending[:1] >= keys[-1:] and _rise(descending[::-1])
+        return bool(keys) and descending >= keys[-1:] and _rise(descending[::-1])
 
     def read_unordered(self, given: Collection[str] = ()) -> Iterator[list[Record]]:
         """Yield the records of a list without a documented order, page by page, except for the keys in `given`.
@@ -261,7 +261,7 @@ class _Ascent:
 
     def next_window(self) -> Window | None:
         """Return the next window, None if windows do not overlap; raises UnstableListError if there is no progress."""
-        if self.in_vain > (PATIENCE + self.count // self.size if self.has_overlapped else REREADS):
+        if self.in_vain > (PATIENCE + self.count / self.size if self.has_overlapped else REREADS):
             if self.has_overlapped:
                 raise UnstableListError(self.problem)
             return None
@@ -273,11 +273,11 @@ class _Ascent:
 
     def take(self, window: Window, page: Page, keys: list[str]) -> list[Record]:
         """Return the new records of a page, and note where to continue."""
-        if not self.packed and 0 < len(keys) < self.size:
+        if keys and not self.packed:
             self.size = len(keys)
         self.total = page.total_records or 0
         is_ascending = window.order == Order.ASCENDING
-        start = window.start if is_ascending else max(0, self.total - window.start - len(keys))
+        start = window.start if is_ascending else self.total - window.start - len(keys)
         is_first = is_ascending and window.number == 1
         if not is_first and (not keys or keys[0] > self.last):
             self._step_back(window, start)
@@ -301,10 +301,10 @@ class _Ascent:
 
         They are those of the page that was served, and a server may send another one than it was asked for.
         """
-        if window.number == 1 or not page.is_last(window.number, self.position):
-            return page.is_last(window.number, self.position)
+        if not page.is_last(window.number, self.position):
+            return False
         is_consistent = page.total_records == self.position if page.total_records is not None else bool(new)
-        return is_consistent and keys[-1] >= self.last
+        return window.number == 1 or (is_consistent and keys[-1] >= self.last)
 
     def _is_seen_end(self, window: Window, page: Page, keys: list[str], new: Collection[str]) -> bool:
         """Return whether the page shows that the list ends here: it repeats the last record and is short."""
@@ -323,7 +323,7 @@ class _Ascent:
         """Continue nearer to the start of the list, by twice as much each time, because records have moved there."""
         self.problem = f"page {window.number} of {window.size} starts beyond the last record read"
         self.step = 2 * self.step or max(1, self.size // 8)
-        self.position = max(0, start - self.step)
+        self.position = start - self.step
         self.in_vain += 1
 
     def taken(self) -> set[str]:

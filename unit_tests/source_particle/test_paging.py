@@ -213,6 +213,73 @@ def test_a_contradiction_is_an_error_after_few_requests(how: str, pages: list[Pa
     assert len(asked) < 20
 
 
+@pytest.mark.parametrize(
+    ("size", "totals", "reason"),
+    [
+        (3, BOTH_TOTALS, "the API counts 9 records and gave 4"),
+        (3, (), "page 1 of 3 brings nothing new"),
+        (5, BOTH_TOTALS, "page 2 of 4 starts beyond the last record read"),
+    ],
+)
+def test_a_list_of_which_only_the_first_page_still_comes_is_an_error_with_a_reason(
+    size: int, totals: tuple[str, ...], reason: str
+) -> None:
+    listing = Listing(names(9), size, totals=totals)
+
+    def fetch(window: Window) -> Page | None:
+        reply = listing.fetch(window)
+        return reply if listing.requests <= 2 or window.number == 1 else page(records=9 if totals else None)
+
+    with pytest.raises(UnstableListError, match=f"^{reason}$"):
+        paged(fetch, "ascending", size=size)
+
+
+@pytest.mark.parametrize(
+    ("size", "served", "starts", "requests"),
+    [
+        (4, 3, [0, 3, 4, 6, 4], 18),
+        (40, 2, [0, 39, 76, 70, 58, 37], 16),
+        # No window has overlapped: it asks four times, and then reads the list without an order.
+        (40, 1, [0, 39, 33, 22], 11),
+    ],
+)
+def test_a_read_steps_back_by_an_eighth_of_a_page_and_then_by_twice_as_much_each_time(
+    size: int, served: int, starts: list[int], requests: int
+) -> None:
+    listing = Listing(names(4 * size), size)
+    asked: list[int] = []
+
+    def fetch(window: Window) -> Page | None:
+        asked.append(window.start)
+        return listing.fetch(window) if len(asked) <= served else page(records=4 * size)
+
+    with pytest.raises(UnstableListError):
+        paged(fetch, "ascending", size=size)
+    # It asks for the first page until it has had a dozen replies without anything new, and one more for each page read.
+    assert asked == [*starts, *[0] * (requests - len(starts))]
+
+
+@pytest.mark.parametrize(
+    ("pages", "reason"),
+    [
+        ([page("a", "b", pages=3, records=6)], "page 2 repeats 2 records of earlier pages"),
+        (
+            [page("a", pages=4, records=3), page(pages=4, records=3)],
+            "page 2 is empty, but the API counts 3 records and gave 1 records",
+        ),
+        ([page("a", pages=3), page(pages=3)], "page 2 is empty, but the API counts 3 pages and gave 1 records"),
+    ],
+)
+def test_a_pass_that_contradicts_itself_says_what_it_saw(pages: list[Page], reason: str) -> None:
+    with pytest.raises(UnstableListError, match=f"^{reason}$"):
+        paged(scripted(*pages), "unordered")
+
+
+@each_reader
+def test_a_list_that_does_not_exist_is_empty(how: str) -> None:
+    assert paged(lambda window: None, how) == []
+
+
 @each_reader
 def test_a_temporary_contradiction_is_tolerated(how: str) -> None:
     listing = Listing(names(9), 3)
