@@ -46,10 +46,7 @@ def _parts(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the parts of one batch, only one of which is in Python's memory at a time."""
     count = size = 0
-    while count < max_rows and size < MAX_BYTES:
-        at_once = _up_to(records, min(ROWS_AT_ONCE, max_rows - count), MAX_BYTES - size)
-        if not at_once:
-            return
+    while at_once := _up_to(records, min(ROWS_AT_ONCE, max_rows - count), MAX_BYTES - size):
         part = convert(at_once)
         count, size = count + part.num_rows, size + part.nbytes
         yield part
@@ -59,10 +56,7 @@ def _up_to(records: Iterator[Record], max_rows: int, max_bytes: int) -> list[Rec
     """Return up to `max_rows` records of about `max_bytes` in total; their JSON is about as large as Arrow's form."""
     taken: list[Record] = []
     weight = 0
-    while len(taken) < max_rows and weight < max_bytes:
-        some = list(islice(records, min(WEIGHED_AT_ONCE, max_rows - len(taken))))
-        if not some:
-            break
+    while weight < max_bytes and (some := list(islice(records, min(WEIGHED_AT_ONCE, max_rows - len(taken))))):
         taken += some
         weight += len(json_text(some))
     return taken

@@ -24,6 +24,7 @@ from unit_tests.support.listings import (
     each_reader,
     key_of,
     names,
+    page,
     paged,
 )
 
@@ -171,6 +172,30 @@ def test_an_order_that_is_not_documented_is_trusted_where_the_list_also_falls(si
     assert [key_of(record) for records in pages.read_ascending() for record in records] == names(30)
     assert asked.count(Order.DESCENDING) == (size < 30)
     assert (Order.ANY in asked) == (size < 30 and (not heeds or size == 3))
+
+
+@pytest.mark.parametrize(
+    ("falling", "is_trusted"),
+    [
+        (["f", "d", "c"], True),
+        (["e"], True),
+        (["d", "b", "a"], False),
+        (["f", "b", "c"], False),
+        (["a", "c", "e"], False),
+        ([], False),
+    ],
+)
+def test_a_list_that_falls_by_chance_is_not_trusted(falling: list[str], is_trusted: bool) -> None:
+    asked = []
+
+    def fetch(window: Window) -> Page | None:
+        asked.append(window.order)
+        if window.order != Order.DESCENDING:
+            return page("a", "c", "e", pages=2)
+        return page(*falling, pages=2) if falling else None
+
+    assert next(PagedList(fetch, key_of, 3, is_order_documented=False).read_ascending()) == page("a", "c", "e").records
+    assert asked == [Order.ASCENDING, Order.DESCENDING, *([] if is_trusted else [Order.ANY])]
 
 
 def test_an_order_that_nobody_heeds_is_not_asked_for_again() -> None:
