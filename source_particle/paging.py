@@ -286,7 +286,7 @@ class _Ascent:
         new = {key: record for key, record in zip(keys, page.records, strict=True) if key > self.last}
         self.position = start + len(keys)
         self.is_at_end = is_ascending and (
-            self._is_counted_end(window, page, keys, new) or self._is_seen_end(window, page, keys, new)
+            self._is_counted_end(window, page, keys, new) or self._is_seen_end(window, page, keys)
         )
         self.before = keys
         if new:
@@ -306,10 +306,8 @@ class _Ascent:
         is_consistent = page.total_records == self.position if page.total_records is not None else bool(new)
         return window.number == 1 or (is_consistent and keys[-1] >= self.last)
 
-    def _is_seen_end(self, window: Window, page: Page, keys: list[str], new: Collection[str]) -> bool:
+    def _is_seen_end(self, window: Window, page: Page, keys: list[str]) -> bool:
         """Return whether the page shows that the list ends here: it repeats the last record and is short."""
-        if new:
-            return False
         if page.promises_more(window.number, self.position):
             self.problem = f"the API counts {page.records_up_to(window.size)} records and gave {self.count}"
             return False

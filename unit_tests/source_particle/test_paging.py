@@ -39,11 +39,36 @@ def test_a_stable_list_is_read_whole_and_in_order(
 
 
 @each_reader
-def test_totals_spare_the_request_beyond_the_last_page(how: str) -> None:
+@pytest.mark.parametrize("totals", [BOTH_TOTALS, ("total_pages",)], ids=str)
+def test_totals_spare_the_request_beyond_the_last_page(how: str, totals: tuple[str, ...]) -> None:
     for count, pages in ((0, 1), (1, 1), (10, 1), (11, 2), (18, 2)):
-        listing = Listing(names(count), per_page=10)
+        listing = Listing(names(count), per_page=10, totals=totals)
         paged(listing.fetch, how)
         assert listing.requests == (pages if how == "ascending" or pages == 1 else 2 * pages)
+
+
+def test_a_list_that_is_not_counted_takes_a_request_more_where_its_last_page_brought_news() -> None:
+    for count, requests in ((0, 1), (10, 2), (11, 3), (18, 3)):
+        listing = Listing(names(count), per_page=10, totals=())
+        paged(listing.fetch, "ascending", size=10)
+        assert listing.requests == requests
+
+
+def test_a_page_that_comes_once_more_and_again_is_the_last() -> None:
+    asked = []
+
+    def fetch(window: Window) -> Page | None:
+        asked.append(window)
+        return page(*names(10)) if len(asked) == 1 else page("009", "010")
+
+    assert paged(fetch, "ascending", size=10) == names(11)
+    assert len(asked) == 4
+
+
+def test_a_list_that_comes_to_end_where_it_was_read_takes_no_further_request() -> None:
+    listing = BusyListing(names(12), 10, bursts={2: [("insert", 0)] * 8 + [("delete", 18)] * 2})
+    assert paged(listing.fetch, "ascending", size=10) == names(10)
+    assert listing.requests == 2
 
 
 @each_reader
