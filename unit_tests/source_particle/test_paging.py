@@ -334,6 +334,16 @@ def test_a_page_that_comes_again_in_place_of_another_loses_nothing(
         assert paged(fetch, how) == names(count)
 
 
+def test_a_page_from_further_back_with_the_totals_of_the_last_is_not_the_end() -> None:
+    listing = Listing(names(20), 10)
+
+    def fetch(window: Window) -> Page | None:
+        reply = listing.fetch(window)
+        return page(*names(19)[11:], pages=3, records=20) if listing.requests == 3 else reply
+
+    assert paged(fetch, "ascending", size=10) == names(20)
+
+
 # ---- max_pages ----
 
 
