@@ -273,7 +273,7 @@ class _Ascent:
 
     def take(self, window: Window, page: Page, keys: list[str]) -> list[Record]:
         """Return the new records of a page, and note where to continue."""
-        if keys and not self.packed:
+        if not self.packed and 0 < len(keys) < self.size:
             self.size = len(keys)
         self.total = page.total_records or 0
         is_ascending = window.order == Order.ASCENDING

@@ -97,7 +97,7 @@ def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch
                 )
                 arrays.append(pa.array(list(fitted), arrow_type))
         texts = [json_text(misfits) if misfits else None for misfits in rescued]
-        return pa.RecordBatch.from_arrays([*arrays, texts], schema=schema)
+        return pa.RecordBatch.from_arrays([*arrays, pa.array(texts, pa.string())], schema=schema)
 
     return convert
 

@@ -61,7 +61,7 @@ def _structs(values: Sequence[dict[str, Any] | None], arrow_type: pa.StructType)
         column_of([None if value is None else value.get(field.name) for value in objects], field.type)
         for field in arrow_type
     ]
-    is_null = pa.array([value is None for value in objects])
+    is_null = pa.array([value is None for value in objects], pa.bool_())
     return pa.StructArray.from_arrays(children, fields=list(arrow_type), mask=is_null)
 
 
@@ -79,8 +79,8 @@ def _maps(values: Sequence[dict[str, Any] | None], arrow_type: pa.MapType) -> pa
     )
 
 
-def _offsets(values: Sequence[Any]) -> list[int | None]:
+def _offsets(values: Sequence[Any]) -> pa.Array:
     """Return the offset at which each list or map begins; null stands for one that is null."""
     starts = accumulate((len(value) if value else 0 for value in values), initial=0)
     ends = [*values, []]
-    return [None if value is None else start for value, start in zip(ends, starts, strict=True)]
+    return pa.array([None if value is None else start for value, start in zip(ends, starts, strict=True)], pa.int32())
