@@ -87,4 +87,6 @@ def _source(arguments: list[str]) -> Source:
         config=config,
         catalog=read_catalog(paths["catalog"]) if is_read else None,
         state=read_state(paths.get("state")),
+        # `check` asks about the token alone, `discover` builds what it describes, and `spec` needs no stream.
+        tables=() if is_read else ("access_token",),
     )

@@ -1,7 +1,7 @@
 """The source as an object: the manifest with one configuration, for one read."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -31,7 +31,28 @@ ONE_CURSOR = (
 )
 
 
-class SourceParticle(ConcurrentDeclarativeSource):
+class _ManifestSource(ConcurrentDeclarativeSource):
+    """The manifest with some of its streams."""
+
+    def __init__(
+        self,
+        streams: Iterable[Mapping[str, Any]],
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog | None = None,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> None:
+        super().__init__(
+            catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
+            config=config,
+            state=state or [],
+            source_config={**manifest(), "streams": list(streams)},
+        )
+
+    def _validate_source(self) -> None:
+        """Do nothing: the manifest comes with this package, and a test validates it."""
+
+
+class SourceParticle(_ManifestSource):
     """Read a Particle.io fleet as the manifest describes it.
 
     One object serves one read: the CDK takes configuration, catalog and state here and ignores what `read()` is given.
@@ -47,12 +68,7 @@ class SourceParticle(ConcurrentDeclarativeSource):
     ) -> None:
         wanted = set(tables) or {configured.stream.name for configured in (catalog.streams if catalog else ())}
         config = cleaned(config or {})
-        super().__init__(
-            catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
-            config=config,
-            state=state or [],
-            source_config={**manifest(), "streams": list(_streams(wanted, config))},
-        )
+        super().__init__(_streams(wanted, config), config, catalog, state)
 
     # The CDK's entry point reads the files of a command with these.
     read_config = staticmethod(read_config)
@@ -69,7 +85,7 @@ class SourceParticle(ConcurrentDeclarativeSource):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """Return the streams that the token can read; the log tells which others there are and why they are missing."""
-        catalog = super().discover(logger, config)
+        catalog = _ManifestSource(map(_described, _streams(set(), {})), config).discover(logger, config)
         unserved = _unserved(config)
         for name, reason in unserved.items():
             LOGGER.warning("The stream %s is not offered, because the token cannot read it: %s", name, reason)
@@ -84,9 +100,6 @@ class SourceParticle(ConcurrentDeclarativeSource):
                 is_told = True
                 LOGGER.warning(ONE_CURSOR, stream.stream_descriptor.name)
             yield message
-
-    def _validate_source(self) -> None:
-        """Do nothing: the manifest comes with this package, and a test validates it."""
 
 
 def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
@@ -112,6 +125,14 @@ def _streams(wanted: set[str], config: Mapping[str, Any]) -> Iterator[Mapping[st
         names = {part.get("name") for part in (stream, *stream.get("streams", ()))}
         if not wanted or names & wanted:
             yield _without_cursor(stream) if is_planned else stream
+
+
+def _described(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stream without what it is read for, products and devices; building the lists of these takes longest."""
+    if "retriever" not in stream:
+        return dict(stream)
+    retriever = {name: part for name, part in stream["retriever"].items() if name != "partition_router"}
+    return {**stream, "retriever": retriever}
 
 
 def _without_cursor(stream: Mapping[str, Any]) -> dict[str, Any]:

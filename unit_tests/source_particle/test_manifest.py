@@ -1,6 +1,7 @@
 """What the manifest promises: names, keys, cursors and schemas."""
 
 import copy
+import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,6 +62,14 @@ def test_only_the_streams_that_are_read_are_built() -> None:
     assert names_of(SourceParticle(config(), tables=["sims"])) == ["sims"]
     clock = SourceParticle(config(plan={"clock": True}), tables=["access_token"])
     assert names_of(clock) == ["access_token"]
+
+
+def test_discover_describes_the_streams_as_they_would_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_particle.source._unserved", lambda _config: {})
+    logger = logging.getLogger("airbyte")
+    assert SourceParticle(config()).discover(logger, config()) == ConcurrentDeclarativeSource.discover(
+        SOURCE, logger, config()
+    )
 
 
 def test_the_tables_and_their_keys_are_the_documented_ones() -> None:
