@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airbyte_cdk.utils import airbyte_secrets_utils
 from hypothesis import settings
 
 from bridge.reading import reader
+from source_particle import masking
 from source_particle.budget import forget_budgets
 from source_particle.login import forget_accounts
 
 # The same examples every time, so that a change is what made a test fail. As they are the same, more of them would only
-# take longer; `make test-all` tries twenty times as many.
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
-settings.register_profile("quick", settings.get_profile("same"), max_examples=20)
+# take longer; `make test-all` tries fifty times as many.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=20)
 settings.register_profile("slow", settings.get_profile("same"), max_examples=1000)
 settings.load_profile("same")
 
@@ -51,11 +52,13 @@ def _reset_output() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
-    """Let every test start like a new process, which knows no token, no refusal and no API.
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every test start like a new process, which knows no token, no secret, no refusal and no API.
 
     Servers of tests share ports one after the other, and a budget belongs to an address.
     """
+    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
+    monkeypatch.setattr(masking, "SECRETS", [])
     forget_accounts()
     forget_budgets()
     yield

@@ -13,7 +13,7 @@ from bridge.export.folder import LOCK
 from bridge.export.sync import sync
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import chosen_tables, table, tables
-from integration_tests.command.running import run
+from integration_tests.command.running import run, run_after
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
 
@@ -207,10 +207,10 @@ def test_an_api_that_goes_away_is_said_once(cloud: DeviceCloud, tmp_path: Path) 
 def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path) -> None:
     arguments = ("sync", "--to", str(tmp_path / "out"), "--engine", "spark", "--table", "user")
     account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
-    result = run(*arguments, **account, JAVA_HOME=str(tmp_path))
+    result = run_after("pass", *arguments, **account, JAVA_HOME=str(tmp_path))
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "needs Java 17 or newer" in result.stderr
-    result = run(*arguments, **account, code="import sys; sys.modules['pyspark'] = None")
+    result = run_after("import sys; sys.modules['pyspark'] = None", *arguments, **account)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "pip install pyspark" in result.stderr, "the project itself is not in a registry"
 
@@ -218,7 +218,7 @@ def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path)
 def test_a_sync_needs_neither_spark_nor_java(cloud: DeviceCloud, tmp_path: Path) -> None:
     code = "import sys; sys.modules.update(dict.fromkeys(['pyspark', 'py4j', 'deltalake']))"
     account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
-    result = run("sync", "devices", "--to", str(tmp_path), **account, code=code, PATH="", JAVA_HOME="")
+    result = run_after(code, "sync", "devices", "--to", str(tmp_path), **account, PATH="", JAVA_HOME="")
     assert result.returncode == 0, result.stderr
 
 

@@ -5,16 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 import requests_mock
-from airbyte_cdk.utils import airbyte_secrets_utils
 
-from source_particle import login, masking
+from source_particle import login
 from unit_tests.support.built import BASE_URL, TOKEN_URL, grant
-
-
-@pytest.fixture(autouse=True)
-def _no_remembered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
-    monkeypatch.setattr(masking, "SECRETS", [])
 
 
 @pytest.fixture
