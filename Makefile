@@ -28,7 +28,7 @@ demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a
 	@$(BIN)/python -m examples.demo
 
 unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: a good minute
-	$(BIN)/python -m pytest -q -n 2 unit_tests --hypothesis-profile=quick
+	$(BIN)/python -m pytest -q -n 2 unit_tests
 
 test: java chromium $(INSTALLED) ## Run the tests, in random order: 15 minutes
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup

@@ -24,12 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole-matrix", action="store_true", help="run all cells of the matrix of troubles, not a part")
 
 
+# Fixtures that take seconds to set up: one worker runs all tests that share such a one.
+COSTLY = ("spark", "reported", "messages")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests that share the Spark session: a second one would be started for nothing."""
+    """Let each costly fixture be set up by one worker alone."""
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("spark"))
+        if shared := [name for name in COSTLY if name in getattr(item, "fixturenames", ())]:
+            item.add_marker(pytest.mark.xdist_group(shared[0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

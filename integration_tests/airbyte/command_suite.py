@@ -7,11 +7,13 @@ from bridge.tables import catalog
 from integration_tests.airbyte.command import TABLES, Command, catalog_file, differing
 from integration_tests.airbyte.syncs import with_password, with_token
 from integration_tests.device_cloud import DeviceCloud
-from unit_tests.support.kinds import one_of_each_kind
+from unit_tests.support.kinds import one_of_each_shape
 
 
 class SourceCommandSuite:
     """Airbyte's four commands against a Device Cloud."""
+
+    tables = one_of_each_shape()
 
     def test_spec_needs_no_configuration(self, source: Command) -> None:
         """Messages, exit code, and the form of the specification."""
@@ -53,7 +55,7 @@ class SourceCommandSuite:
 
     def test_read_writes_the_ledger_and_the_next_one_what_is_new(self, source: Command, cloud: DeviceCloud) -> None:
         """The second read is given the state of the first."""
-        some = [part.name for part in one_of_each_kind()]
+        some = [part.name for part in self.tables]
         config, tables = with_token(cloud), catalog_file(*some, incremental=["diagnostics"])
 
         first = source.run("read", config=config, catalog=tables)

@@ -151,12 +151,12 @@ def test_no_stream_ends_well_with_fewer_rows(fault: dict[str, Any], source: Comm
     for stream in document["definitions"]["streams"].values():
         stream["retriever"]["requester"]["error_handler"]["max_retries"] = 0
     cloud.faults.add(Fault("*", times=None, **fault))
-    done = source.run("read", config=config(cloud, document), catalog=catalog_file(*TABLES))
+    done = source.run("read", config=config(cloud, document), catalog=catalog_file(*TABLES[:10]))
     assert done.code == 1
     statuses = {
         trace.stream_status.stream_descriptor.name: trace.stream_status.status.value
         for trace in done.parts("trace")
         if trace.stream_status
     }
-    assert statuses == dict.fromkeys(TABLES, "INCOMPLETE")
+    assert statuses == dict.fromkeys(TABLES[:10], "INCOMPLETE")
     assert done.records == {}

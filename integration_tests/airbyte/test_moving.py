@@ -3,9 +3,10 @@
 `test_matrix` has the same for every table and reader, one page after the other.
 """
 
+import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -67,7 +68,10 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.fixture(params=[2, 32], ids=["page by page", "32 pages ahead"])
+WORKERS = {2: "page by page", 32: "32 pages ahead"}
+
+
+@pytest.fixture(params=list(WORKERS), ids=list(WORKERS.values()))
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many requests may be under way; with many, as behind a slow network, pages are fetched ahead."""
     monkeypatch.setattr(prefetch, "SLOW", -math.inf if request.param == 32 else math.inf)
@@ -88,8 +92,21 @@ def _moving_cloud(switches: Switches | None = None, products: int = 1) -> Device
     return DeviceCloud(Fleet.seeded(size), switches)
 
 
-@pytest.mark.parametrize("sizes", PAGE_SIZES)
-@pytest.mark.parametrize("change", CHANGES)
+def _half(*several: Collection[Any]) -> list[Any]:
+    """Combine values; every second combination is slow, so that each pair of values remains."""
+    places = itertools.product(*(range(len(values)) for values in several))
+    return [
+        pytest.param(
+            *(list(values)[number] for values, number in zip(several, place, strict=True)),
+            marks=pytest.mark.slow if sum(place) % 2 else (),
+        )
+        for place in places
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "workers", "sizes"), _half(CHANGES, WORKERS, PAGE_SIZES), indirect=["workers"], ids=str
+)
 def test_devices_that_come_and_go_between_pages_cost_no_other_device(change: str, workers: int, sizes: str) -> None:
     """Read several products at once, each of which changes while another of its pages is read."""
     with _moving_cloud(PAGE_SIZES[sizes], products=PAGES) as cloud:

@@ -15,6 +15,8 @@ from unit_tests.support.kinds import one_of_each_kind
 
 TABLES = tuple(catalog.tables())
 OF_EACH_KIND = tuple(part.name for part in one_of_each_kind())
+# What differs between clouds: lists of pages, sorted and not, and what is read for each of their items.
+LISTS = ("products", "product_devices", "product_sims", "diagnostics", "sim_data_usage")
 SECRETS = ("mobile_secret", "secret", "client_secret")
 
 # What a cloud may be like; each is read in full and must give the same records.
@@ -124,7 +126,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 @pytest.mark.parametrize(
     "tables",
-    [pytest.param(OF_EACH_KIND, id="one of each kind"), pytest.param(TABLES, id="all", marks=pytest.mark.slow)],
+    [pytest.param(LISTS, id="lists"), pytest.param(TABLES, id="all", marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize("behaviour", CLOUDS)
 def test_every_table_is_whole_whatever_the_cloud_is_like(
@@ -152,8 +154,10 @@ def test_the_size_of_pages_changes_nothing(cloud: DeviceCloud, table: str, per_p
     assert not cloud.ledger.compare(table, {}, result.records[table])
 
 
-@pytest.mark.parametrize("bundled", [False, True], ids=["records", "bundles"])
-@pytest.mark.parametrize("workers", [2, 32])
+@pytest.mark.parametrize(
+    ("workers", "bundled"),
+    [(2, False), (32, True), *(pytest.param(*more, marks=pytest.mark.slow) for more in ((2, True), (32, False)))],
+)
 def test_the_number_of_workers_changes_nothing(cloud: DeviceCloud, workers: int, bundled: bool) -> None:
     result = sync(with_token(cloud, num_workers=workers, plan={"bundled": bundled}), *OF_EACH_KIND)
 
@@ -173,7 +177,7 @@ def test_every_record_fits_the_schema_and_has_no_secret(cloud: DeviceCloud, tabl
     assert not [error.message for record in records[:500] for error in validator.iter_errors(record)]
 
 
-@pytest.mark.parametrize("cap", [25, 100])
+@pytest.mark.parametrize("cap", [pytest.param(25, marks=pytest.mark.slow), 100])
 def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(cap: int) -> None:
     size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
     with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=cap)) as cloud:
@@ -282,10 +286,10 @@ def test_both_spellings_of_the_page_size_are_sent(cloud: DeviceCloud) -> None:
 
 
 def test_a_password_reads_the_same_as_a_token(cloud: DeviceCloud) -> None:
-    result = sync(with_password(cloud), *OF_EACH_KIND)
+    result = sync(with_password(cloud), *LISTS)
 
     assert not result.errors
-    assert not any(cloud.ledger.compare(table, {}, result.records[table]) for table in OF_EACH_KIND)
+    assert not any(cloud.ledger.compare(table, {}, result.records[table]) for table in LISTS)
     assert cloud.ledger.logins() == 1
 
 

@@ -14,6 +14,7 @@ from integration_tests.airbyte.syncs import with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from source_particle.bundles import WAITING
 from source_particle.run import INTERRUPTED, NOBODY_READS
+from unit_tests.support.kinds import one_of_each_kind
 from unit_tests.support.paths import ROOT
 
 MANY_PRODUCTS = FleetSize(products=WAITING + 12, devices=3, sims=0, days=1, user_devices=0, user_sims=0, samples=False)
@@ -27,6 +28,8 @@ def source(tmp_path: Path) -> Command:
 
 class TestConsoleScript(SourceCommandSuite):
     """What every form of the source does."""
+
+    tables = one_of_each_kind()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"'])
@@ -48,14 +51,13 @@ def test_a_configuration_that_breaks_the_spec_is_a_readable_error(source: Comman
 SECRET = "h0t\\'\"\n"
 
 
-@pytest.mark.parametrize("verb", ["check", "read"])
 @pytest.mark.parametrize(
-    "credentials",
+    ("verb", "credentials"),
     [
-        {"auth_type": "access_token", "access_token": f"a{SECRET}b"},
-        {"auth_type": "client", "client_secret": SECRET},
-        {"username": "me", "password": SECRET},
-        [SECRET],
+        ("read", {"auth_type": "access_token", "access_token": f"a{SECRET}b"}),
+        ("check", {"auth_type": "client", "client_secret": SECRET}),
+        ("read", {"username": "me", "password": SECRET}),
+        ("check", [SECRET]),
     ],
 )
 def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb: str, credentials: object) -> None:

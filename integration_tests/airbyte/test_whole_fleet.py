@@ -10,6 +10,7 @@ from integration_tests.airbyte.syncs import Config, sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault
 from integration_tests.device_cloud.faults import HTML
 from source_particle.source import SourceParticle
+from unit_tests.support.kinds import one_of_each_kind
 
 BY_ENTITY = {"diagnostics": "device_id", "sim_data_usage": "iccid"}
 NO = json.dumps({"ok": False, "error": "No."})
@@ -44,8 +45,7 @@ def test_an_api_user_reads_the_devices_and_sims_of_products_without_an_option(cl
     assert not cloud.ledger.compare(table, {}, result.records[table], access="api_user")
 
 
-@pytest.mark.parametrize("status", [403, 404])
-@pytest.mark.parametrize("body", [HTML, ""])
+@pytest.mark.parametrize(("status", "body"), [(403, HTML), (404, "")])
 def test_a_firewalls_page_is_no_refusal(cloud: DeviceCloud, status: int, body: str) -> None:
     route = "GET /v1/products/:p/diagnostics/:id"
     cloud.faults.add(Fault(route, at=6, times=None, status=status, body=body, content_type="text/html"))
@@ -145,8 +145,9 @@ def test_a_product_without_sims_fails_nothing(cloud: DeviceCloud, table: str) ->
     assert result.records[table]
 
 
-@pytest.mark.parametrize("status", [403, 404])
-@pytest.mark.parametrize("route", ["GET /v1/products/:p/diagnostics/:id", "GET /v1/products/:p/devices"])
+@pytest.mark.parametrize(
+    ("route", "status"), [("GET /v1/products/:p/diagnostics/:id", 403), ("GET /v1/products/:p/devices", 404)]
+)
 def test_a_gateways_json_is_no_refusal(cloud: DeviceCloud, route: str, status: int) -> None:
     body = json.dumps({"message": "Forbidden"})
     cloud.faults.add(Fault(route, at=3, times=None, status=status, body=body))
@@ -183,9 +184,10 @@ def test_discover_offers_what_the_token_can_read_and_says_what_it_cannot(
     assert (
         "The stream devices is not offered, because the token cannot read it: it belongs to an API user" in caplog.text
     )
-    result = sync(as_api_user(cloud, cloud.api_user_token), *offered)
+    some = [part.name for part in one_of_each_kind() if part.name in offered]
+    result = sync(as_api_user(cloud, cloud.api_user_token), *some)
     assert not result.errors
-    for name in offered:
+    for name in some:
         assert not cloud.ledger.compare(name, {}, result.records[name], access="api_user")
 
 

@@ -19,7 +19,7 @@ from bridge.tables.catalog import Table, table, tables
 from bridge.tables.options import Options
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.estate import org_scope
-from unit_tests.support.kinds import table_parameters
+from unit_tests.support.kinds import few_table_parameters, table_parameters
 from unit_tests.support.restoring import alike, restored
 
 ALL = list(tables().values())
@@ -139,7 +139,7 @@ def test_reading_from_offset_to_offset_converges_on_the_whole_table(
         assert (list(rest), end) == ([], offset)
 
 
-@pytest.mark.parametrize("part", table_parameters())
+@pytest.mark.parametrize("part", few_table_parameters())
 def test_it_is_pickled_small_before_and_after_each_reading(cloud: DeviceCloud, part: Table) -> None:
     merged = given(cloud, part)
     made = ParticleLakeflowConnect(merged)
@@ -257,7 +257,7 @@ def _forget_logins() -> None:
     forget_accounts()
 
 
-@pytest.mark.parametrize("part", table_parameters())
+@pytest.mark.parametrize("part", few_table_parameters())
 def test_the_first_row_costs_only_what_may_be_under_way_at_once(part: Table) -> None:
     """A reader of one row is not made to wait for a fleet, nor the API to serve it."""
     size = FleetSize(products=12, devices=30, sims=8, days=1, samples=False)

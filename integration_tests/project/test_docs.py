@@ -74,6 +74,7 @@ def name_of(path: Path) -> str:
 # ---- commands and snippets ----
 
 
+@pytest.mark.fleet(FleetSize(products=2, devices=6, sims=3, user_devices=3, user_sims=2, days=1, samples=False))
 @pytest.mark.parametrize("path", RUN, ids=name_of)
 def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     environment = environment_for(cloud)

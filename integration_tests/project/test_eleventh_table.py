@@ -28,6 +28,19 @@ for message in SourceParticle(config=config, catalog=catalog).read(logging.getLo
         print("ROW", json.dumps([message.record.stream, dict(message.record.data)]))
 """
 
+READ_THROUGH_BRIDGE = """
+import json, sys
+from pathlib import Path
+from bridge.export.sync import sync
+config, *names = json.loads(sys.argv[1]), *sys.argv[2:]
+options = {"access_token": config["credentials"]["access_token"], "base_url": config["base_url"]}
+for result in sync(Path("lake"), options, names, file_format="jsonl"):
+    assert result.error is None, result.error
+    for file in Path("lake", result.table).glob("*.jsonl"):
+        for line in file.read_text().splitlines():
+            print("ROW", json.dumps([result.table, json.loads(line)]))
+"""
+
 READ_THROUGH_SPARK = """
 import json, sys
 import bridge
@@ -79,7 +92,14 @@ def _serve(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("script", [READ_THROUGH_AIRBYTE, READ_THROUGH_SPARK], ids=["Airbyte", "Spark"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(READ_THROUGH_AIRBYTE, id="Airbyte"),
+        pytest.param(READ_THROUGH_BRIDGE, id="the bridge"),
+        pytest.param(READ_THROUGH_SPARK, id="Spark", marks=pytest.mark.slow),
+    ],
+)
 def test_an_invented_table_of_each_kind_is_read(scratch: Path, cloud: DeviceCloud, script: str) -> None:
     expected = _serve(cloud)
     config = {"credentials": {"auth_type": "access_token", "access_token": cloud.token}, "base_url": cloud.url}

@@ -26,6 +26,14 @@ def one_of_each_shape() -> list[Table]:
     return list(first.values())
 
 
+def few_table_parameters() -> list[Any]:
+    """Return all tables as the parameters of a test that takes seconds: those of the same shape as slow ones."""
+    first = one_of_each_shape()
+    return [
+        pytest.param(part, id=part.name, marks=() if part in first else pytest.mark.slow) for part in tables().values()
+    ]
+
+
 def table_parameters(parts: Iterable[Table] | None = None) -> list[Any]:
     """Return tables as the parameters of a test: the first of each kind, and the others as slow ones."""
     return [
