@@ -144,7 +144,12 @@ def test_it_reads_the_ledger_and_then_what_is_new(source: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"status": 500}, {"body": HTML}, {"body": "{}"}], ids=["500", "HTML", "an empty object"]
+    "fault",
+    [
+        pytest.param({"status": 500}, id="500", marks=pytest.mark.slow),
+        pytest.param({"body": HTML}, id="HTML", marks=pytest.mark.slow),
+        pytest.param({"body": "{}"}, id="an empty object"),
+    ],
 )
 def test_no_stream_ends_well_with_fewer_rows(fault: dict[str, Any], source: Command, cloud: DeviceCloud) -> None:
     document = written()
