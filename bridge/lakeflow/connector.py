@@ -71,9 +71,11 @@ class ParticleLakeflowConnect(LakeflowConnect, SupportsPartitionedStream):
 
         Raises OptionError and its like for wrong options; iterating over the records raises errors of the read.
         """
-        end = self.latest_offset(table_name, table_options, start_offset)
-        tasks = self.get_partitions(table_name, table_options, start_offset or {}, end)
-        records = (self.read_partition(table_name, task, table_options) for task in tasks)
+        # Who reads alone reads one part: each further one would list the fleet again, with a share of the limit.
+        alone = {**table_options, "numPartitions": "1"}
+        end = self.latest_offset(table_name, alone, start_offset)
+        tasks = self.get_partitions(table_name, alone, start_offset or {}, end)
+        records = (self.read_partition(table_name, task, alone) for task in tasks)
         return chain.from_iterable(records), end
 
     def read_table_deletes(

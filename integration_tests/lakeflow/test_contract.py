@@ -139,6 +139,13 @@ def test_reading_from_offset_to_offset_converges_on_the_whole_table(
         assert (list(rest), end) == ([], offset)
 
 
+def test_who_reads_alone_lists_the_fleet_once(cloud: DeviceCloud) -> None:
+    part = table("diagnostics")
+    records, _ = ParticleLakeflowConnect(given(cloud, part, numPartitions="8")).read_table(part.name, None, {})
+    assert list(records)
+    assert cloud.ledger.count("GET /v1/devices") == 1
+
+
 @pytest.mark.parametrize("part", few_table_parameters())
 def test_it_is_pickled_small_before_and_after_each_reading(cloud: DeviceCloud, part: Table) -> None:
     merged = given(cloud, part)

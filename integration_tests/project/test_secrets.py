@@ -373,6 +373,7 @@ for table in one_of_each_kind():
 }
 
 
+@pytest.mark.fleet(FleetSize(products=1, devices=6, sims=3, user_devices=3, user_sims=2, days=1, samples=False))
 @pytest.mark.parametrize("asking", ASKS)
 def test_only_the_api_is_asked_and_only_to_read(cloud: DeviceCloud, tmp_path: Path, asking: str) -> None:
     options = {"username": cloud.username, "password": cloud.password, "base_url": cloud.url, "retry_wait_factor": "0"}
