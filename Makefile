@@ -9,7 +9,7 @@ PYAIRBYTE := .venv-pyairbyte
 IMAGE := build/image/.built
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Mutants that were looked at and change nothing that matters.
-SURVIVORS := 37
+SURVIVORS := 44
 
 # Spark's workers must run the Python of the environment; its driver listens on this machine only, whatever the host is called.
 export PYSPARK_PYTHON := $(abspath $(BIN)/python)
