@@ -119,4 +119,6 @@ def test_a_process_with_little_memory_reads_with_the_threads_it_can_start_and_ne
 
 
 def test_a_part_starts_no_more_workers_than_it_needs() -> None:
+    # Those of earlier tests wait a moment for more to do.
+    _assert_no_thread_is_left()
     assert list(overlapped(iter([1]), lambda part: [part, len(_threads())], workers=32))[1] <= 2
