@@ -186,7 +186,7 @@ class ParticleBackoff(BackoffStrategy):
         if endings():
             # The CDK's sleep would continue after the reader has gone.
             if wait >= 1:
-                why = "The API answered 429: other programs use up its limit too. " if limited else ""
+                why = "The API answered 429: it had too many requests from this address. " if limited else ""
                 LOGGER.info("%sWaiting %.0f seconds before the next try.", why, wait)
             pause(wait)
             wait = 0.0
