@@ -50,6 +50,10 @@ def _overview(questions: list[Question]) -> Widget:
 
 def _page(question: Question) -> Widget:
     layout, row, charts = [], 0, 0
+    if question.note:
+        note = {"name": f"note_{question.key}", "multilineTextboxSpec": {"lines": [question.note]}}
+        layout.append(_placed(note, 0, row, WIDTH, 2))
+        row += 2
     for number, part in enumerate(question.parts):
         if isinstance(part, Chart):
             layout.append(_placed(_chart(_name(question, number), part), charts % 2 * 3, row + charts // 2 * 6, 3, 6))
@@ -93,7 +97,11 @@ def _table(name: str, listing: Listing) -> Widget:
     # The report makes days of them.
     titles |= {column: f"{titles[column]} (hours)" for column in HOURS if column in titles}
     columns = [{"fieldName": column, "displayName": title, "title": title} for column, title in titles.items()]
-    return _widget(f"table_{name}", name, [*listing.columns], "table", 2, {"columns": columns}, listing.title)
+    widget = _widget(f"table_{name}", name, [*listing.columns], "table", 2, {"columns": columns}, listing.title)
+    # What a chart says of itself is about the drawing in the report.
+    if listing.note:
+        widget["spec"]["frame"] |= {"showDescription": True, "description": listing.note}
+    return widget
 
 
 def _widget(  # noqa: PLR0913, PLR0917  (what a widget is made of)

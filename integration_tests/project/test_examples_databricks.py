@@ -20,6 +20,8 @@ from pyspark.sql import SparkSession
 
 import bridge
 from bridge.models import models
+from bridge.report.parts import Listing
+from bridge.report.questions import QUESTIONS
 from bridge.tables.catalog import chosen_tables, table
 from bridge.tables.options import Options
 from unit_tests.support.paths import ROOT
@@ -170,18 +172,32 @@ def _define(session: _Session, monkeypatch: pytest.MonkeyPatch, file: str = "par
 BOARD: dict[str, Any] = json.loads((EXAMPLE / "fleet.lvdash.json").read_text("utf-8"))
 
 
+def widgets() -> list[dict[str, Any]]:
+    return [placed["widget"] for page in BOARD["pages"] for placed in page["layout"]]
+
+
 def test_every_widget_asks_a_dataset_and_shows_what_it_asked_for() -> None:
     datasets = {dataset["name"] for dataset in BOARD["datasets"]}
     assert len(datasets) == len(BOARD["datasets"])
     names = []
-    for widget in (placed["widget"] for page in BOARD["pages"] for placed in page["layout"]):
+    for widget in widgets():
+        names.append(widget["name"])
+        if "multilineTextboxSpec" in widget:
+            continue
         [query] = [query["query"] for query in widget["queries"]]
         assert query["datasetName"] in datasets
         shown = re.findall(r'"fieldName": "(.+?)"', json.dumps(widget["spec"]["encodings"]))
         assert set(shown) == {field["name"] for field in query["fields"]}
         assert widget["spec"]["widgetType"] in {"counter", "bar", "line", "table"}
-        names.append(widget["name"])
     assert len(names) == len(set(names))
+
+
+def test_the_dashboard_says_what_the_words_of_the_report_mean() -> None:
+    texts = [line for widget in widgets() for line in widget.get("multilineTextboxSpec", {}).get("lines", [])]
+    assert texts == [question.note for question in QUESTIONS if question.note]
+    descriptions = [widget["spec"]["frame"].get("description") for widget in widgets() if "spec" in widget]
+    listings = [part for question in QUESTIONS for part in question.parts if isinstance(part, Listing)]
+    assert [*filter(None, descriptions)] == [listing.note for listing in listings if listing.note]
 
 
 def test_widgets_lie_side_by_side() -> None:

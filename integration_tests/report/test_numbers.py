@@ -34,6 +34,7 @@ class Truth:
         for sim in [*ledger.records("product_sims", everything), *ledger.records("sims")]:
             self.sims.setdefault(sim["iccid"], sim)
         self.products = {str(product["id"]): product for product in ledger.records("products")}
+        self.firmware = ledger.records("product_firmware", everything)
 
     @staticmethod
     def moment(text: str | None) -> datetime | None:
@@ -71,6 +72,7 @@ class Truth:
             if device.get("desired_firmware_version") is None and not device.get("development"):
                 versions = [device.get("firmware_version"), device.get("targeted_firmware_release_version")]
                 releases[product] = max([releases.get(product, 0), *(int(one) for one in versions if one is not None)])
+        releases |= {one["product_id_or_slug"]: one["version"] for one in self.firmware if one["product_default"]}
         return [
             device["id"]
             for product, device in self._members()

@@ -116,6 +116,20 @@ def test_a_release_that_is_on_its_way_is_the_release(opened: Opener) -> None:
     assert ask(lake, "SELECT versions_behind FROM firmware_rollout") == [(1,)]
 
 
+def test_what_is_released_to_the_product_is_the_release_whatever_its_devices_run(opened: Opener) -> None:
+    versions = {3: False, 4: True, 5: False}
+    firmware = [
+        {"product_id_or_slug": "7", "version": version, "product_default": is_default}
+        for version, is_default in versions.items()
+    ]
+    other = [{"product_id_or_slug": "8", "version": 9, "product_default": None}]
+    on_trial, in_time, late = (member(name, firmware_version=version) for name, version in (("a", 5), ("b", 4), ("c", 3)))
+    elsewhere = {**member("d", firmware_version=2), "product_id_or_slug": "8"}
+    lake = opened(product_firmware=[*firmware, *other], product_devices=[on_trial, in_time, late, elsewhere])
+    rows = ask(lake, "SELECT device_id, release_version, is_behind, is_newer FROM fleet ORDER BY device_id")
+    assert rows == [("a", 4, False, True), ("b", 4, False, False), ("c", 4, True, False), ("d", 2, False, False)]
+
+
 def test_a_product_of_development_devices_alone_has_no_release_to_be_behind(opened: Opener) -> None:
     lake = opened(product_devices=[member("a", firmware_version=3, development=True)])
     assert ask(lake, "SELECT release_version, versions_behind, is_newer FROM firmware_rollout") == [(None, None, False)]
