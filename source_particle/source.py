@@ -8,6 +8,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteCatalog, AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
 from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle import manifest
@@ -45,7 +46,7 @@ class _ManifestSource(ConcurrentDeclarativeSource):
             catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
             config=config,
             state=state or [],
-            source_config={**manifest(), "streams": list(streams)},
+            source_config=_resolved(list(streams)),
         )
 
     def _validate_source(self) -> None:
@@ -100,6 +101,12 @@ class SourceParticle(_ManifestSource):
                 is_told = True
                 LOGGER.warning(ONE_CURSOR, stream.stream_descriptor.name)
             yield message
+
+
+def _resolved(streams: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the manifest with these streams, without what others refer to: the CDK would copy it many times."""
+    resolved = ManifestReferenceResolver().preprocess_manifest({**manifest(), "streams": streams})
+    return {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
 
 
 def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
