@@ -123,7 +123,9 @@ def test_what_is_released_to_the_product_is_the_release_whatever_its_devices_run
         for version, is_default in versions.items()
     ]
     other = [{"product_id_or_slug": "8", "version": 9, "product_default": None}]
-    on_trial, in_time, late = (member(name, firmware_version=version) for name, version in (("a", 5), ("b", 4), ("c", 3)))
+    on_trial, in_time, late = (
+        member(name, firmware_version=version) for name, version in (("a", 5), ("b", 4), ("c", 3))
+    )
     elsewhere = {**member("d", firmware_version=2), "product_id_or_slug": "8"}
     lake = opened(product_firmware=[*firmware, *other], product_devices=[on_trial, in_time, late, elsewhere])
     rows = ask(lake, "SELECT device_id, release_version, is_behind, is_newer FROM fleet ORDER BY device_id")
