@@ -1,7 +1,7 @@
 """The source as an object: the manifest with one configuration, for one read."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -37,7 +37,7 @@ class _ManifestSource(ConcurrentDeclarativeSource):
 
     def __init__(
         self,
-        streams: Iterable[Mapping[str, Any]],
+        declared: Mapping[str, Any],
         config: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog | None = None,
         state: list[AirbyteStateMessage] | None = None,
@@ -46,7 +46,7 @@ class _ManifestSource(ConcurrentDeclarativeSource):
             catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
             config=config,
             state=state or [],
-            source_config=_resolved(list(streams)),
+            source_config=dict(declared),
         )
 
     def _validate_source(self) -> None:
@@ -67,9 +67,11 @@ class SourceParticle(_ManifestSource):
         state: list[AirbyteStateMessage] | None = None,
         tables: Collection[str] = (),
     ) -> None:
-        wanted = set(tables) or {configured.stream.name for configured in (catalog.streams if catalog else ())}
+        wanted = tables or [configured.stream.name for configured in (catalog.streams if catalog else ())]
         config = cleaned(config or {})
-        super().__init__(_streams(wanted, config), config, catalog, state)
+        whole = _resolved(frozenset(wanted))
+        is_planned = bool(Settings.of(config).plan.start)
+        super().__init__(_each_stream(_without_cursor, whole) if is_planned else whole, config, catalog, state)
 
     # The CDK's entry point reads the files of a command with these.
     read_config = staticmethod(read_config)
@@ -86,7 +88,8 @@ class SourceParticle(_ManifestSource):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """Return the streams that the token can read; the log tells which others there are and why they are missing."""
-        catalog = _ManifestSource(map(_described, _streams(set(), {})), config).discover(logger, config)
+        described = _each_stream(_described, _resolved(frozenset()))
+        catalog = _ManifestSource(described, config).discover(logger, config)
         unserved = _unserved(config)
         for name, reason in unserved.items():
             LOGGER.warning("The stream %s is not offered, because the token cannot read it: %s", name, reason)
@@ -101,12 +104,6 @@ class SourceParticle(_ManifestSource):
                 is_told = True
                 LOGGER.warning(ONE_CURSOR, stream.stream_descriptor.name)
             yield message
-
-
-def _resolved(streams: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the manifest with these streams, without what others refer to: the CDK would copy it many times."""
-    resolved = ManifestReferenceResolver().preprocess_manifest({**manifest(), "streams": streams})
-    return {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
 
 
 def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
@@ -125,13 +122,24 @@ def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
     return unserved
 
 
-def _streams(wanted: set[str], config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the streams to read, or all without `wanted`; building streams is most of the cost of a source."""
-    is_planned = bool(Settings.of(config).plan.start)
-    for stream in manifest()["streams"]:
-        names = {part.get("name") for part in (stream, *stream.get("streams", ()))}
-        if not wanted or names & wanted:
-            yield _without_cursor(stream) if is_planned else stream
+@cache
+def _resolved(wanted: frozenset[str]) -> Mapping[str, Any]:
+    """Return the manifest with the streams to read, or with all without `wanted`, and with its references resolved.
+
+    Building streams is most of the cost of a source. What the references name is left out: the CDK would copy it for
+    each source again.
+    """
+    streams = [stream for stream in manifest()["streams"] if not wanted or wanted & _names(stream)]
+    resolved = ManifestReferenceResolver().preprocess_manifest({**manifest(), "streams": streams})
+    return {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
+
+
+def _names(stream: Mapping[str, Any]) -> set[str | None]:
+    return {part.get("name") for part in (stream, *stream.get("streams", ()))}
+
+
+def _each_stream(change: Callable[[Mapping[str, Any]], Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    return {**whole, "streams": list(map(change, whole["streams"]))}
 
 
 def _described(stream: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Asks the API about the token itself: what it may read, until when, and what time it is there."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from airbyte_cdk.sources.types import StreamSlice
 
+from source_particle import manifest
 from source_particle.budget import budget_of
 from source_particle.errors import Refused
 from source_particle.paging import Page, Record
@@ -28,7 +28,6 @@ class TokenRetriever(ParticleRetriever):
     `served_at`, the server's clock: the `Date` header.
     """
 
-    schemas: Mapping[str, Any] = field(kw_only=True)
     product_devices: ParticleRetriever = field(kw_only=True)
 
     def _pages(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
@@ -53,7 +52,9 @@ class TokenRetriever(ParticleRetriever):
 
     def _check_products(self) -> None:
         """Raise Refused for a product that the configuration names and the API does not know."""
-        options = [str(table_options(self.config, table).get("product_id_or_slug") or "") for table in self.schemas]
+        options = [
+            str(table_options(self.config, table).get("product_id_or_slug") or "") for table in manifest()["schemas"]
+        ]
         named = dict.fromkeys(name.strip() for option in options for name in option.split(","))
         for name in [name for name in named if name not in ("", EVERYTHING)][:CHECKED_PRODUCTS]:
             refusal = self.product_devices.refusal_of(product_slice(name, found=False))
@@ -62,7 +63,7 @@ class TokenRetriever(ParticleRetriever):
                 raise refusal
 
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
-        for table, schema in self.schemas.items() if scopes else ():
+        for table, schema in manifest()["schemas"].items() if scopes else ():
             if not serves_api_users(schema):
                 yield table, "it belongs to an API user, and only a user's own token can read this table."
             elif schema.get("x-scope", scopes[0]) not in scopes:
