@@ -86,9 +86,8 @@ def _in_utc(row: Row) -> dict[str, Any]:
 def _datasets() -> list[tuple[str, str, list[str]]]:
     """Return the datasets of the Databricks dashboard, and what the widgets take from each."""
     board = json.loads((ROOT / "examples" / "databricks" / "fleet.lvdash.json").read_text("utf-8"))
-    queries = [
-        query["query"] for page in board["pages"] for placed in page["layout"] for query in placed["widget"]["queries"]
-    ]
+    widgets = [placed["widget"] for page in board["pages"] for placed in page["layout"]]
+    queries = [query["query"] for widget in widgets for query in widget.get("queries", ())]
     return [
         (
             dataset["name"],
