@@ -133,9 +133,18 @@ def test_a_dead_link_is_found() -> None:
 # ---- the demo ----
 
 
-def test_the_demo_reads_all_that_the_fleet_holds(tmp_path: Path, cloud: DeviceCloud) -> None:
+SMALL_DEMO = (
+    "import sys; from examples import demo; from integration_tests.device_cloud import FleetSize; "
+    "sys.exit(demo.main(size=FleetSize(products=2, devices=20, sims=8, days=2, samples=False)))"
+)
+
+
+@pytest.mark.parametrize(
+    "words", [["-c", SMALL_DEMO], pytest.param(["-m", "examples.demo"], marks=pytest.mark.slow)], ids=["small", "whole"]
+)
+def test_the_demo_reads_all_that_the_fleet_holds(words: list[str], tmp_path: Path, cloud: DeviceCloud) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "examples.demo"],
+        [sys.executable, *words],
         cwd=tmp_path,
         env=environment_for(cloud),
         capture_output=True,
