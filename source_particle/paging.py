@@ -291,7 +291,8 @@ class _Ascent:
         self.before = keys
         if new:
             self.last, self.step, self.in_vain = keys[-1], 0, 0
-            self.packed.append(orjson.dumps(list(new)))
+            # A copy, because orjson keeps the whole buffer into which it wrote.
+            self.packed.append(bytes(memoryview(orjson.dumps(list(new)))))
         else:
             self.in_vain += 1
         return list(new.values())
