@@ -43,10 +43,12 @@ class ParticleRequester(HttpRequester):
         super().__post_init__(parameters)
         assert isinstance(self.error_handler, ParticleErrorHandler)
         self.handler = self.error_handler
+        # Read once: it takes as long as a twentieth of a page.
+        self._settings = Settings.of(self.config)
         self._own_parameters = InterpolatedMapping(self.request_parameters, parameters=parameters)
         self.logger.addFilter(withhold_from_log)
         self.session = StreamSession()
-        budgeted_session(self.session, Settings.of(self.config))
+        budgeted_session(self.session, self._settings)
         self.read_for(self.name)
 
     def read_for(self, stream: str) -> None:
@@ -67,7 +69,7 @@ class ParticleRequester(HttpRequester):
 
     def _patience(self) -> float | None:
         """Return how long the API may be silent: not long where somebody waits for nothing but a few words about it."""
-        plan = Settings.of(self.config).plan
+        plan = self._settings.plan
         return SHORT_PATIENCE if plan.checking or plan.clock else self.read_timeout_in_seconds
 
     def get_request_params(
@@ -85,8 +87,7 @@ class ParticleRequester(HttpRequester):
         """Return one page; raises Refused for a 403 or 404, and AirbyteTracedException when retries are used up."""
         if self.kept_days is None:
             return self._page(url, parameters)
-        settings = Settings.of(self.config)
-        kept = KeptDays(self.kept_days, settings.plan.needed_from, budget_of(settings).api_clock)
+        kept = KeptDays(self.kept_days, self._settings.plan.needed_from, budget_of(self._settings).api_clock)
         return kept.page(lambda start: self._page(url, {**parameters, "start_date": start}), parameters["start_date"])
 
     def _page(self, url: str, parameters: Mapping[str, Any]) -> Page:
