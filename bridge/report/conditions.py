@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bridge.errors import OptionError, quoted
@@ -22,11 +23,25 @@ CROSS JOIN (
 ) AS of_sims
 CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_since_sync FROM as_of) AS of_sync"""  # noqa: S608  (our own queries)
 
+_DEVICES, _VITALS = ("product_devices", "devices"), ("diagnostics",)
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("devices", "products", "online", "online_percent"), _DEVICES),
+    **dict.fromkeys(("silent", "silent_online", "never_heard"), _DEVICES),
+    **dict.fromkeys(("behind", "newer"), ("product_devices",)),
+    **dict.fromkeys(("with_battery", "battery_low", "battery_low_old"), _VITALS),
+    **dict.fromkeys(("with_signal", "signal_weak", "signal_weak_old"), _VITALS),
+    "sims_at_limit": ("sim_data_usage",),
+    "sims_stopped": ("product_sims", "sims"),
+    "hours_since_sync": (),
+}
+"""The tables of which a number needs at least one: without them it would be 0, which looks like good news."""
+
 
 def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
     """Return those conditions that are true of the fleet.
 
-    Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate.
+    Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate, and for one about
+    a table that is not there.
     """
     return [condition for condition in conditions if _is_met(lake, condition)]
 
@@ -44,4 +59,15 @@ def _is_met(lake: Lake, condition: str) -> bool:
             f"Received {quoted(condition)} for --fail-if; expected a condition like 'silent > 10', with the numbers "
             f"{names}."
         ) from None
+    _check_known(lake, condition)
     return bool(row and row[0])
+
+
+def _check_known(lake: Lake, condition: str) -> None:
+    for name in re.findall(r"\w+", condition.lower()):
+        needed = NEEDS.get(name, ())
+        if needed and lake.synced.keys().isdisjoint(needed):
+            raise OptionError(
+                f"Received {quoted(condition)} for --fail-if, but {name} is not known: {' or '.join(needed)} is not in "
+                f"{lake.path}. Sync it, too."
+            )

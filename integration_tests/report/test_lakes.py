@@ -148,6 +148,7 @@ def test_a_condition_that_is_met_is_named_and_sets_the_exit_code(
     tmp_path: Path, conditions: list[str], met: list[str]
 ) -> None:
     write_table(tmp_path / "lake", "product_devices", [{"id": str(number), "product_id": 1} for number in range(3)])
+    write_table(tmp_path / "lake", "diagnostics", [])
     page = tmp_path / "report.html"
     given = [part for condition in conditions for part in ("--fail-if", condition)]
     done = CliRunner().invoke(app, ["report", "--from", str(tmp_path / "lake"), "--to", str(page), *given])

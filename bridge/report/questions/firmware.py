@@ -25,9 +25,10 @@ QUESTION = Question(
     title="Which firmware runs, and who is behind?",
     answer="{behind} of {devices:# device|# devices} {behind:runs|run} firmware older than the release of the product, "
     "and {newer} {newer:runs|run} newer firmware.",
-    note="The release is the version that is released to the whole product. Where product_firmware does not tell, it "
-    "is the highest version that a device runs or is set to get, other than development and locked devices. A device "
-    "with a lower version is behind.",
+    note="The release is the version that is released to the whole product: product_default in product_firmware. Where "
+    "that is not known, it is the highest version that a device runs or is set to get, other than development and "
+    "locked devices. A device with a lower version is behind, by the release and the versions in between that devices "
+    "run.",
     sql=SUMMARY,
     needs=("product_devices",),
     tiles=(Tile("Behind", "{behind}", "older firmware than the release", "behind"),),

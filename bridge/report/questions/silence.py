@@ -56,7 +56,7 @@ SELECT device_name, product_name, silent_hours AS silent_for, heard_at, is_onlin
   signal_percent, vitals_hours AS vitals_age, is_vitals_old, device_id
 FROM fleet
 WHERE is_silent
-ORDER BY silent_hours, device_name""",
+ORDER BY heard_at DESC, device_name""",
             {
                 "device_name": "Device",
                 "product_name": "~Product",

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.cli.reporting import MEASURES
+from bridge.errors import OptionError
 from bridge.models.lake import open_lake
 from bridge.report import conditions
 from bridge.report.conditions import conditions_met
@@ -54,3 +55,25 @@ def test_the_help_and_the_recipes_list_every_number(tmp_path: Path) -> None:
     recipes = (ROOT / "docs" / "recipes.md").read_text("utf-8")
     rows = re.findall(r"^\| (`.+?`) \| ", recipes.split("| Number |")[1].split("\n\n")[0], re.MULTILINE)
     assert re.findall(r"\w+", " ".join(rows)) == names
+
+
+@pytest.mark.parametrize(
+    ("there", "condition", "missing"),
+    [
+        ("product_devices", "battery_low > 0", "battery_low is not known: diagnostics is not in"),
+        ("product_devices", "NOT (SIGNAL_WEAK = 0)", "signal_weak is not known: diagnostics is not in"),
+        ("devices", "behind > 0", "behind is not known: product_devices is not in"),
+        ("diagnostics", "silent > 0", "silent is not known: product_devices or devices is not in"),
+        ("sims", "sims_at_limit > 0", "sims_at_limit is not known: sim_data_usage is not in"),
+    ],
+)
+def test_a_number_that_is_not_known_is_no_zero(tmp_path: Path, there: str, condition: str, missing: str) -> None:
+    write_table(tmp_path, there, [])
+    lake = open_lake(tmp_path)
+    with pytest.raises(OptionError, match=missing):
+        conditions_met(lake, [condition])
+    lake.close()
+
+
+def test_every_number_has_its_tables() -> None:
+    assert ", ".join(conditions.NEEDS) == MEASURES

@@ -68,8 +68,10 @@ def test_a_list_says_which_of_its_rows_are_where(page: Mapping[str, str]) -> Non
 def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str, str]) -> None:
     text = page["firmware"]
     assert "183 of 206 devices run firmware older than the release of the product, and 1 runs newer firmware." in text
-    assert "The release is the version that is released to the whole product." in text
-    assert "A device with a lower version is behind." in text
+    assert (
+        "The release is the version that is released to the whole product: product_default in product_firmware." in text
+    )
+    assert "A device with a lower version is behind, by the release and the versions in between" in text
     standings = re.findall(r"^(newer than the release|the release|\d behind)$", text, re.MULTILINE)
     assert standings == ["newer than the release", "the release", *(f"{number} behind" for number in range(1, 9))]
 
