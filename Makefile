@@ -29,10 +29,10 @@ help: ## List the targets
 demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a Particle account nor Spark
 	@$(BIN)/python -m examples.demo
 
-unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: a good minute
+unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: a minute
 	$(BIN)/python -m pytest -q -n 2 unit_tests
 
-test: java chromium $(INSTALLED) ## Run the tests, in random order: 12 minutes
+test: java chromium $(INSTALLED) ## Run the tests, in random order: 10 minutes
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: an hour or more
