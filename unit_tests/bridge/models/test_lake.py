@@ -132,6 +132,18 @@ def test_what_is_released_to_the_product_is_the_release_whatever_its_devices_run
     assert rows == [("a", 4, False, True), ("b", 4, False, False), ("c", 4, True, False), ("d", 2, False, False)]
 
 
+def test_versions_in_between_count_even_if_no_device_runs_them(opened: Opener) -> None:
+    listed = [
+        {"product_id_or_slug": product, "version": version, "product_default": version == 6}
+        for product, version in (("7", 3), ("7", 4), ("7", 6), ("7", 7), ("8", 5))
+    ]
+    running = [member(name, firmware_version=version) for name, version in (("a", 3), ("b", 5), ("c", 6), ("d", 7))]
+    lake = opened(product_firmware=listed, product_devices=running)
+    rows = ask(lake, "SELECT firmware_version, versions_behind FROM firmware_rollout ORDER BY 1")
+    # 4, 5 and 6; 6; the release; newer.
+    assert rows == [(3, 3), (5, 1), (6, 0), (7, 0)]
+
+
 def test_a_product_of_development_devices_alone_has_no_release_to_be_behind(opened: Opener) -> None:
     lake = opened(product_devices=[member("a", firmware_version=3, development=True)])
     assert ask(lake, "SELECT release_version, versions_behind, is_newer FROM firmware_rollout") == [(None, None, False)]
