@@ -22,6 +22,7 @@ from bridge.report.conditions import conditions_met
 from bridge.report.parts import Chart, Listing, Question
 from bridge.report.questions import QUESTIONS
 from bridge.report.texts import filled, shown
+from bridge.tables.catalog import table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -125,6 +126,8 @@ def _answer(lake: Lake, question: Question) -> Mapping[str, Any]:
         "missing": missing,
         "is_there": is_there,
         "sentence": filled(question.answer, facts) if is_there else "",
+        "without": {name: remark for name, remark in question.without.items() if name not in lake.synced},
+        "on_request": [name for name in missing if table(name).on_request],
         "parts": list(map(partial(_part, lake), question.parts)) if is_there else [],
         "tiles": [
             {

@@ -1,7 +1,7 @@
 """What a page is made of: questions, the sentences that answer them, and charts and lists, each with its SQL."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.report.charts import Rows, Spec
 
@@ -62,6 +62,8 @@ class Question:
     tiles: tuple[Tile, ...] = ()
     note: str = ""
     """What the words of the answer mean."""
+    without: Mapping[str, str] = field(default_factory=dict)
+    """How the answer differs while a table is missing, by table."""
 
 
 OLD = "Old means that the values were reported 7 days ago or earlier."

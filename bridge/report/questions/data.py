@@ -18,6 +18,10 @@ SELECT
   COUNT(CASE WHEN NOT is_at_limit AND forecast_percent_of_limit >= 100 THEN 1 END) AS forecast
 FROM sim_usage""",
     needs=("sim_data_usage",),
+    without={
+        "product_sims": "only SIMs of your own are counted, not those of products.",
+        "products": "limits that a product sets for its SIMs are not known.",
+    },
     tiles=(Tile("Data limit", "{at_limit}", "reached it, {forecast} more will", "at_limit"),),
     parts=(
         Chart(
@@ -51,6 +55,7 @@ ORDER BY used""",
                 "color",
             ),
             axes=("used", "sims"),
+            note="A stopped SIM counts as limit reached, even if its limit is not known.",
         ),
         Chart(
             "Data of all SIMs, by day",

@@ -5,8 +5,9 @@ from bridge.report.parts import Listing, Question
 QUESTION = Question(
     key="freshness",
     title="How fresh is this?",
-    answer="{loaded} of {tables:# table|# tables} {loaded:is|are} there. The oldest was synced "
-    "{oldest:with the newest|# hour before the newest|# hours before the newest}.",
+    answer="{loaded} of {tables:# table|# tables} {loaded:is|are} there. "
+    "{oldest:All were synced within one hour|The oldest was synced # hour before the newest"
+    "|The oldest was synced # hours before the newest}.",
     sql="""\
 SELECT
   COUNT(*) AS tables,
