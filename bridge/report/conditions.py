@@ -40,8 +40,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
     """Return those conditions that are true of the fleet.
 
-    Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate, and for one about
-    a table that is not there.
+    Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate or that is neither
+    true nor false, and for one about a table that is not there.
     """
     return [condition for condition in conditions if _is_met(lake, condition)]
 
@@ -50,17 +50,23 @@ def _is_met(lake: Lake, condition: str) -> bool:
     import duckdb  # noqa: PLC0415  (so that the command line starts fast)
 
     # A line of its own, so that a comment at its end cannot take what follows with it.
-    query = f"SELECT CAST((\n{condition}\n) AS BOOLEAN) FROM ({MEASURES})"  # noqa: S608  (the user's own query of own files)
+    query = f"SELECT value, TYPEOF(value) FROM (SELECT (\n{condition}\n) AS value FROM ({MEASURES}))"  # noqa: S608  (the user's own query of own files)
     try:
-        row = lake.connection.execute(query).fetchone()
-    except duckdb.Error:
-        names = ", ".join(column[0] for column in lake.connection.execute(MEASURES).description or ())
-        raise OptionError(
-            f"Received {quoted(condition)} for --fail-if; expected a condition like 'silent > 10', with the numbers "
-            f"{names}."
-        ) from None
+        [(is_met, kind)] = lake.connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise _not_understood(lake, condition, str(error).split("\n")[0]) from None
+    if kind != "BOOLEAN":
+        raise _not_understood(lake, condition, "It is neither true nor false.")
     _check_known(lake, condition)
-    return bool(row and row[0])
+    return bool(is_met)
+
+
+def _not_understood(lake: Lake, condition: str, problem: str) -> OptionError:
+    names = ", ".join(column[0] for column in lake.connection.execute(MEASURES).description or ())
+    return OptionError(
+        f"Received {quoted(condition)} for --fail-if; expected a condition like 'silent > 10', with the numbers "
+        f"{names}. {problem}"
+    )
 
 
 def _check_known(lake: Lake, condition: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from bridge.cli.app import app
 from bridge.errors import ConfigurationError, OptionError
 from bridge.report import write_report
+from bridge.report.questions import QUESTIONS
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
 from integration_tests.report.browser import MARKS, Browser
@@ -115,7 +117,22 @@ def test_what_a_lake_lacks_is_said(tmp_path: Path, chromium: Browser) -> None:
         "product_locations or location_history are not in lake",
     ):
         assert missing in text
+    assert "these tables only on request: name them, or use --all-tables" in text
     assert "1 of " in chromium.evaluate('document.querySelector("#freshness").innerText')
+
+
+def test_an_answer_that_lacks_a_table_says_how_it_differs(tmp_path: Path) -> None:
+    remarks = {name: remark for question in QUESTIONS for name, remark in question.without.items()}
+    for there in ("devices", "product_devices", "sim_data_usage"):
+        write_table(tmp_path / "lake", there, [])
+    said = []
+    for _ in range(2):
+        write_report(tmp_path / "lake", tmp_path / "report.html")
+        text = unescape((tmp_path / "report.html").read_text("utf-8"))
+        said.append({name for name, remark in remarks.items() if remark in text})
+        for name in remarks:
+            write_table(tmp_path / "lake", name, [])
+    assert said == [{"diagnostics", "product_firmware", "product_sims", "products"}, set()]
 
 
 def test_an_older_report_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
@@ -159,12 +176,23 @@ def test_a_condition_that_is_met_is_named_and_sets_the_exit_code(
     ]
 
 
-@pytest.mark.parametrize("condition", ["quiet > 3", "silent >", "", "silent > 3) FROM fleet; DROP TABLE fleet --"])
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        ("silnt > 3", "silnt"),
+        ("silent >", "syntax error"),
+        ("", "It is neither true nor false."),
+        ("silent > 3) FROM fleet; DROP TABLE fleet --", "syntax error"),
+        ("devices", "It is neither true nor false."),
+        ("NULL", "It is neither true nor false."),
+    ],
+)
 def test_a_condition_that_cannot_be_evaluated_is_an_error_that_names_the_numbers(
-    tmp_path: Path, condition: str
+    tmp_path: Path, condition: str, problem: str
 ) -> None:
     write_table(tmp_path / "lake", "user", [])
-    with pytest.raises(OptionError, match="a condition like 'silent > 10', with the numbers devices, products"):
+    expected = rf"a condition like 'silent > 10', with the numbers devices, products.*{problem}"
+    with pytest.raises(OptionError, match=expected):
         write_report(tmp_path / "lake", tmp_path / "report.html", [condition])
     assert not (tmp_path / "report.html").exists()
 

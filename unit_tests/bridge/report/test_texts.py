@@ -29,7 +29,7 @@ def test_two_forms_are_one_and_many() -> None:
 @pytest.mark.parametrize(
     ("hours", "says"),
     [
-        (0, "The oldest was synced with the newest."),
+        (0, "All were synced within one hour."),
         (1, "The oldest was synced 1 hour before the newest."),
         (30, "The oldest was synced 30 hours before the newest."),
     ],
