@@ -73,6 +73,12 @@ class Page(NamedTuple):
         """Return the maximum number of records in pages of a size; 0 if the API does not count them."""
         return (self.total_pages or 0) * size if self.total_records is None else self.total_records
 
+    def most_records(self) -> int | None:
+        """Return the maximum number of records in the list whose first page this is; None if the API does not count."""
+        if self.total_records is None and self.total_pages is None:
+            return None
+        return len(self.records) if self.total_pages == 1 else self.records_up_to(len(self.records))
+
 
 # Returns a page, or None if the API says that it does not exist.
 Fetch = Callable[[Window], Page | None]

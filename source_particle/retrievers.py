@@ -124,7 +124,7 @@ class ParticleRetriever(Retriever):
             if not self._says_there_is_none(refusal):
                 self._skip(stream_slice, refusal)
             if is_counting:
-                yield {"requests": 1, "sent": 1}
+                yield {"requests": 1, "sent": 1, "items": 0}
         finally:
             if self._skips is not None:
                 self._skips.slice_read()
@@ -215,13 +215,17 @@ class ParticleRetriever(Retriever):
         return pages_of.fetch(window)
 
     def _count(self, stream_slice: StreamSlice) -> Iterator[list[Record]]:
-        """Yield the number of requests instead of the records; None if the API does not count pages."""
+        """Yield the numbers of requests and, at most, of items instead of the records.
+
+        They are None if the API does not count pages.
+        """
         if not self.paginator:
-            yield [{"requests": 1, "sent": 0}]
+            yield [{"requests": 1, "sent": 0, "items": None}]
             return
         pages_of = self._list(stream_slice, self.paginator)
         page = pages_of.fetch(Window(1, pages_of.size))
-        yield [{"requests": self._requests_after(page, pages_of) if page else 1, "sent": 1}]
+        requests, items = (self._requests_after(page, pages_of), page.most_records()) if page else (1, 0)
+        yield [{"requests": requests, "sent": 1, "items": items}]
 
     def _requests_after(self, first: Page, pages_of: ListPages) -> int | None:
         """Return how many requests a list takes that does not change; None where the API does not count pages."""

@@ -31,7 +31,7 @@ class Check:
     products: int | None = None
     devices: int | None = None
     sims: int | None = None
-    """Upper bound for the SIMs of products: the API reports the pages of a list, not its length."""
+    """Upper bound for the SIMs of products: of a list longer than a page the API reports the pages, not the length."""
     requests: int | None = None
     """About how many requests it takes, at most, to read all tables that the token can read and are not on request."""
     minutes_at_least: int | None = None
@@ -73,7 +73,8 @@ class _Asking:
             return
         found.products = len(products)
         in_products = sum(int(product.get("device_count") or 0) for product in products)
-        found.devices = in_products + len(own or ())
+        ids = {product["id"] for product in products}
+        found.devices = in_products + sum(device.get("product_id") not in ids for device in own or ())
         if len(products) <= MOST_PRODUCTS:
             found.sims = self._sims(found)
         lists = len(products) + in_products // ROWS_A_PAGE + 1
@@ -100,11 +101,10 @@ class _Asking:
             return None
         options = self._options("product_sims")
         try:
-            _, pages = reader.count_requests(table("product_sims"), options.config())
+            return reader.count_rows(table("product_sims"), options.config())
         except ConfigurationError as error:
             self._refuse("product_sims", found, error)
             return None
-        return ROWS_A_PAGE * sum(count or 1 for count in pages)
 
     def _options(self, name: str) -> Options:
         return Options.parse(self.access.given(self.wanted[name]), table(name))

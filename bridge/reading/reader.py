@@ -156,15 +156,29 @@ def count_requests(table: Table, config: Config) -> tuple[int, list[int | None]]
     The latter is None if the API does not count the pages of a list. Requests only the lists and the first page of each
     item. Raises what `read_records` does.
     """
-    counting = {**config, "plan": {**config.get("plan", {}), "counting": True, "start": SINCE_EVER}}
     with _as_guest(f"table {table.name}", config):
         from source_particle.budget import budget_of  # noqa: PLC0415  (imports the CDK)
 
         budget = budget_of(Settings.of(config))
         before = budget.sent
-        counts = list(read_records(table, counting))
+        counts = _counts(table, config)
         finding = budget.sent - before - sum(count["sent"] for count in counts)
         return finding, [count["requests"] for count in counts]
+
+
+def count_rows(table: Table, config: Config) -> int | None:
+    """Return the maximum number of rows of a table that is a list for each product; None if the API does not count.
+
+    The API counts the pages of such a list, so the number is exact only for lists of one page. Requests what
+    `count_requests` does.
+    """
+    counts = [count["items"] for count in _counts(table, config)]
+    return None if None in counts else sum(counts)
+
+
+def _counts(table: Table, config: Config) -> list[Mapping[str, Any]]:
+    counting = {**config, "plan": {**config.get("plan", {}), "counting": True, "start": SINCE_EVER}}
+    return list(read_records(table, counting))
 
 
 @contextmanager
