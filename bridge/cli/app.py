@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge.cli.given import AsJson, OneTable
-from bridge.cli.output import print_grid, print_json, print_tree, terminal_width
+from bridge.cli.output import line_width, print_grid, print_json, print_tree
 from bridge.cli.reading import show_check, show_head, show_plan
 from bridge.cli.reporting import run_report
 from bridge.cli.syncing import run_sync
@@ -63,7 +63,7 @@ def show_tables(as_json: AsJson = False) -> None:
         ]
         for part in tables().values()
     ]
-    if terminal_width() < WIDE:
+    if line_width() < WIDE:
         titles, rows = [titles[0], titles[-1]], [[row[0], row[-1]] for row in rows]
     print_grid(titles, rows)
 

@@ -1,6 +1,7 @@
 """What the commands print: tables, trees and JSON to standard output, errors to standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from bridge.tables.catalog import JsonSchema, Table
 
 LONGEST_CELL = 40
 CELL_BORDER = 3
+ANY_WIDTH = 10_000
 
 
 def complain(text: str, style: str = "red") -> None:
@@ -31,9 +33,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def terminal_width() -> int:
-    """Return how many characters a line of standard output holds."""
-    return Console().width
+def line_width() -> int:
+    """Return how many characters a line of standard output holds; a file or a pipe holds any line."""
+    console = Console()
+    return console.width if console.is_terminal or os.environ.get("COLUMNS") else ANY_WIDTH
 
 
 def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -46,17 +49,17 @@ def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     grid.columns[0].no_wrap = True
     for row in rows:
         grid.add_row(*(Text(visible(value)) for value in row))
-    Console().print(grid)
+    Console(width=line_width()).print(grid)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Print rows as a table with as many columns as fit the terminal: the key first, without empty ones."""
+    """Print rows as a table with as many columns as fit a line: the key first, without empty ones."""
     filled = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
     columns = sorted(filled, key=lambda name: name not in key)
     cells = {name: [_cell(row[name]) for row in rows] for name in columns}
     widths = {name: min(LONGEST_CELL, max(map(len, [name, *cells[name]]))) + CELL_BORDER for name in columns}
     shown: list[str] = []
-    left = Console().width - 1
+    left = line_width() - 1
     for name in columns:
         left -= widths[name]
         if shown and left < 0:

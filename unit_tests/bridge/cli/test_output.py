@@ -43,3 +43,14 @@ def test_csv_is_printed_unchanged_unless_to_a_terminal(
 def test_a_table_is_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(ROWS, ["id"])
     assert not HARMFUL & set(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("columns", "hidden"), [("80", True), ("", False)])
+def test_a_table_is_as_wide_as_a_terminal_and_whole_in_a_pipe(
+    columns: str, hidden: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    print_rows([{f"column_{number}": "text" for number in range(20)}], ["column_0"])
+    printed = capsys.readouterr()
+    assert ("column_19" not in printed.out) == hidden
+    assert ("more columns, shown with --columns: " in printed.err) == hidden
