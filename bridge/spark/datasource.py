@@ -34,7 +34,7 @@ NOTHING: Mapping[str, Any] = {}
 # Bytes that have to come together before a worker of Spark hands rows on, and up to which a query may still want few.
 WORKERS_BUFFER, FEW = 65_536, 1_048_576
 # Seconds in which Spark may end the task; each batch holds twice the rows of the one before, so there are few of them.
-PAUSE = 0.1
+PAUSE = 0.03
 
 
 class ParticleDataSource(DataSource):
