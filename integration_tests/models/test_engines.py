@@ -43,7 +43,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 @pytest.fixture(scope="module")
 def spark(spark: SparkSession, lake: Lake) -> Iterator[SparkSession]:
     """Yield a session of its own beside the shared one, which has neither its zone nor its views."""
-    session = spark.newSession()
+    session = _frugal(spark.newSession())
     session.conf.set("spark.sql.session.timeZone", "UTC")
     for name in lake.synced:
         session.read.parquet(str(lake.path / name)).createOrReplaceTempView(name)
@@ -53,6 +53,15 @@ def spark(spark: SparkSession, lake: Lake) -> Iterator[SparkSession]:
         session.catalog.cacheTable(name)
     yield session
     session.catalog.clearCache()
+
+
+def _frugal(session: SparkSession) -> SparkSession:
+    """Let a session run queries as they are: for a few rows, to compile one or to plan it anew takes longer."""
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    session.conf.set("spark.sql.adaptive.enabled", "false")
+    session.conf.set("spark.sql.shuffle.partitions", "1")
+    return session
 
 
 @pytest.mark.parametrize("model", models())
@@ -121,7 +130,7 @@ def test_every_number_is_finite(lake: Lake) -> None:
 
 
 def test_a_lake_of_one_table_has_all_models(tmp_path: Path, spark: SparkSession) -> None:
-    session = spark.newSession()
+    session = _frugal(spark.newSession())
     assert set(create_views(session)) == {"as_of", "loaded_tables", *models()}
     assert session.table("fleet").count() == 0
     assert {row.is_loaded for row in session.table("freshness").collect()} == {False}
