@@ -1,4 +1,4 @@
-"""How often Python looks for cycles of objects while rows are read."""
+"""How often Python looks for cycles of objects."""
 
 import gc
 from collections.abc import Iterator
@@ -16,3 +16,15 @@ def rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """Stop Python's cyclic garbage collector for imports: they drop little, and it takes a tenth of their time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -4,19 +4,21 @@ import logging
 import os
 import sys
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.source import Source
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from source_particle.garbage import no_collections, rare_collections
 
-from source_particle.config import cleaned, problems
-from source_particle.entrypoint import Entrypoint
-from source_particle.garbage import rare_collections
-from source_particle.inputs import read_catalog, read_config, read_state
-from source_particle.login import mask_secrets
-from source_particle.source import SourceParticle
+with no_collections():
+    from airbyte_cdk.entrypoint import AirbyteEntrypoint
+    from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+    from airbyte_cdk.logger import PRINT_BUFFER
+    from airbyte_cdk.models import FailureType
+    from airbyte_cdk.sources.source import Source
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+    from source_particle.config import cleaned, problems
+    from source_particle.entrypoint import Entrypoint
+    from source_particle.inputs import read_catalog, read_config, read_state
+    from source_particle.login import mask_secrets
+    from source_particle.source import SourceParticle
 
 # The exit codes that a shell gives to a program which a closed pipe or Ctrl-C ends: 128 and the number of the signal.
 NOBODY_READS = 141

@@ -6,6 +6,7 @@ from types import FrameType
 
 from bridge.cli.exits import exit_code
 from bridge.errors import ParticleError
+from source_particle.garbage import no_collections
 
 
 def main() -> None:
@@ -13,7 +14,8 @@ def main() -> None:
     # By default a terminated process does not clean up, and an interrupted one prints pages of tracebacks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
-    from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
+    with no_collections():
+        from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
 
     try:
         app()

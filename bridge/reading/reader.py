@@ -21,6 +21,7 @@ from bridge.reading.windows import within
 from bridge.reading.workers import overlapped
 from bridge.tables.catalog import Table
 from bridge.tables.options import Options
+from source_particle.garbage import no_collections
 from source_particle.masking import keep_secret, masked, secrets_in
 from source_particle.redaction import visible
 from source_particle.settings import Settings
@@ -224,8 +225,9 @@ def house_rules() -> None:
         # On import, the CDK replaces every log handler of the process with one that prints JSON.
         logging.config.dictConfig = lambda config: None
         try:
-            from airbyte_cdk import entrypoint  # noqa: F401, PLC0415
-            from airbyte_cdk.sources.streams.http import http_client  # noqa: PLC0415
+            with no_collections():
+                from airbyte_cdk import entrypoint  # noqa: F401, PLC0415
+                from airbyte_cdk.sources.streams.http import http_client  # noqa: PLC0415
         finally:
             logging.config.dictConfig = configure
     # On a 429 the CDK prints a status message for Airbyte's platform to standard output, which belongs to the user

@@ -209,6 +209,21 @@ def test_the_totals_say_how_many_records_there_are_at_most(counted: Page, at_mos
     assert counted.records_up_to(10) == at_most
 
 
+@pytest.mark.parametrize(
+    ("first", "at_most"),
+    [
+        (Page([{}, {}], total_pages=1), 2),
+        (Page([{}, {}], total_pages=3), 6),
+        (Page([{}, {}], total_pages=3, total_records=5), 5),
+        (Page([{}, {}], total_records=5), 5),
+        (Page([], total_pages=0), 0),
+        (Page([{}, {}]), None),
+    ],
+)
+def test_the_first_page_says_how_many_records_the_list_has_at_most(first: Page, at_most: int | None) -> None:
+    assert first.most_records() == at_most
+
+
 # ---- max_pages ----
 
 

@@ -1,11 +1,14 @@
 """Importing the CDK must not parse the source of its messages, and leaves the classes of others as they are."""
 
+import gc
 import subprocess
 import sys
 
 import attributes_doc
+import pytest
 from airbyte_cdk.models import AirbyteMessage
 
+from source_particle.garbage import no_collections
 from source_particle.quick_import import leave_airbyte_undescribed
 
 READ = """
@@ -32,3 +35,38 @@ def test_only_airbytes_classes_lose_their_descriptions() -> None:
     leave_airbyte_undescribed()
     assert attributes_doc.get_attributes_doc(Described) == {"size": "How large it is."}
     assert attributes_doc.get_attributes_doc(AirbyteMessage) == {}
+
+
+IMPORTED = """
+import gc
+found = []
+gc.callbacks.append(lambda phase, info: found.append(phase))
+{importing}
+print(found.count("start") < 5, gc.isenabled())
+"""
+
+
+@pytest.mark.parametrize(
+    "importing",
+    [
+        "import source_particle; found.clear(); import source_particle.run",
+        "from bridge.reading.reader import house_rules; found.clear(); house_rules()",
+    ],
+)
+def test_no_garbage_is_looked_for_while_the_cdk_is_imported(importing: str) -> None:
+    script = IMPORTED.format(importing=importing)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    # Before and after it a few are due, in between there would be hundreds.
+    assert ran.stdout == "True True\n"
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        with no_collections():
+            assert not gc.isenabled()
+        assert gc.isenabled() == is_enabled
+    finally:
+        (gc.enable if before else gc.disable)()
