@@ -1,6 +1,5 @@
 """The commands of `particle-bridge`, and those that need no network."""
 
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +32,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  (so that the other commands start fast)
+
         typer.echo(f"particle-bridge {version('source-particle')}")
         raise typer.Exit
 
