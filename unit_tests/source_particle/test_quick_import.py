@@ -39,23 +39,16 @@ def test_only_airbytes_classes_lose_their_descriptions() -> None:
 
 IMPORTED = """
 import gc
+import source_particle
 found = []
 gc.callbacks.append(lambda phase, info: found.append(phase))
-{importing}
+import source_particle.run
 print(found.count("start") < 5, gc.isenabled())
 """
 
 
-@pytest.mark.parametrize(
-    "importing",
-    [
-        "import source_particle; found.clear(); import source_particle.run",
-        "from bridge.reading.reader import house_rules; found.clear(); house_rules()",
-    ],
-)
-def test_no_garbage_is_looked_for_while_the_cdk_is_imported(importing: str) -> None:
-    script = IMPORTED.format(importing=importing)
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+def test_no_garbage_is_looked_for_while_the_cdk_is_imported() -> None:
+    ran = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
     # Before and after it a few are due, in between there would be hundreds.
     assert ran.stdout == "True True\n"
 

@@ -1,6 +1,8 @@
 """The CDK as a guest: its errors, its logs and its prints."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -153,3 +155,19 @@ def test_the_cdk_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     raised_for(RuntimeError(), monkeypatch)
     vars(http_client)["print"]("a status message for Airbyte's platform")
     assert capsys.readouterr().out == ""
+
+
+IMPORTED = """
+import gc
+from bridge.reading.reader import house_rules
+found = []
+gc.callbacks.append(lambda phase, info: found.append(phase))
+house_rules()
+print(found.count("start") < 5, gc.isenabled())
+"""
+
+
+def test_no_garbage_is_looked_for_while_the_cdk_is_imported() -> None:
+    ran = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
+    # After it one is due, in between there would be hundreds.
+    assert ran.stdout == "True True\n"
