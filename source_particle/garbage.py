@@ -20,7 +20,7 @@ def rare_collections() -> Iterator[None]:
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Stop Python's cyclic garbage collector for imports: they drop little, and it takes a tenth of their time."""
+    """Stop Python's cyclic garbage collector during imports: they leave little garbage, and take a tenth less time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

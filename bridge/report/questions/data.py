@@ -19,7 +19,7 @@ SELECT
 FROM sim_usage""",
     needs=("sim_data_usage",),
     without={
-        "product_sims": "only SIMs of your own are counted, not those of products.",
+        "product_sims": "only your own SIMs are counted, not those of products.",
         "products": "limits that a product sets for its SIMs are not known.",
     },
     tiles=(Tile("Data limit", "{at_limit}", "reached it, {forecast} more will", "at_limit"),),

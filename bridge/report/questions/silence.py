@@ -13,8 +13,8 @@ QUESTION = Question(
     sql=SUMMARY,
     needs=("product_devices", "devices"),
     without={
-        "product_devices": "only devices of your own are counted, not those of products.",
-        "diagnostics": "reports of vitals do not count as heard, so more devices may be listed as silent.",
+        "product_devices": "only your own devices are counted, not those of products.",
+        "diagnostics": "a report of vitals does not count as contact, so more devices may be listed as silent.",
     },
     tiles=(
         Tile("Devices", "{devices}", "in {products:# product|# products}"),
