@@ -54,10 +54,10 @@ def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
     """Print rows as a table with as many columns as fit a line: the key first, without empty ones."""
-    filled = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+    filled = [name for name in rows[0] if any(row[name] is not None for row in rows)]
     columns = sorted(filled, key=lambda name: name not in key)
-    cells = {name: [_cell(row[name]) for row in rows] for name in columns}
-    widths = {name: min(LONGEST_CELL, max(map(len, [name, *cells[name]]))) + CELL_BORDER for name in columns}
+    longest = {name: max(map(len, [name, *(_cell(row[name]) for row in rows)])) for name in columns}
+    widths = {name: min(LONGEST_CELL, length) + CELL_BORDER for name, length in longest.items()}
     shown: list[str] = []
     left = line_width() - 1
     for name in columns:
@@ -65,9 +65,16 @@ def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
         if shown and left < 0:
             break
         shown.append(name)
-    print_grid(shown, ([cells[name][number] for name in shown] for number in range(len(rows))))
+    print_columns(rows, shown)
     if rest := columns[len(shown) :]:
         complain(f"{len(rest)} more columns, shown with --columns: {', '.join(rest)}", style="dim")
+    if empty := len(rows[0]) - len(filled):
+        complain(f"{empty} columns are empty in {'this row' if len(rows) == 1 else 'these rows'}.", style="dim")
+
+
+def print_columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Print the named columns of rows as a table, also empty ones."""
+    print_grid(names, ([_cell(row[name]) for name in names] for row in rows))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -22,7 +22,8 @@ from bridge.cli.given import (
     Tables,
     Username,
 )
-from bridge.cli.output import complain, print_csv, print_grid, print_json, print_rows, say
+from bridge.cli.output import complain, print_columns, print_csv, print_grid, print_json, print_rows, say
+from bridge.errors import OptionError
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import table
 
@@ -106,15 +107,21 @@ def show_head(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     from bridge.export.head import head, picked  # noqa: PLC0415
 
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
-    part, paths = table(name), [path.strip() for path in (columns or "").split(",")]
+    if as_json and as_csv:
+        raise OptionError("Received --json and --csv; expected one of them.")
+    part, paths = table(name), [path for text in (columns or "").split(",") if (path := text.strip())]
     picked([], part, paths)
     with kept_logs(None):
         rows = head(given.connection, name, count, given.tables)
-    chosen = picked(rows, part, paths) if columns else rows
+    chosen = picked(rows, part, paths) if paths else rows
     if as_json:
         print_json(chosen)
     elif as_csv:
-        print_csv(chosen, list(dict.fromkeys(paths)) if columns else [*part.columns, RESCUED_DATA])
+        print_csv(chosen, list(dict.fromkeys(paths)) if paths else [*part.columns, RESCUED_DATA])
+    elif not rows:
+        complain(f"{part.name} has no rows.", style="dim")
+    elif paths:
+        print_columns(chosen, list(dict.fromkeys(paths)))
     else:
         print_rows(chosen, part.primary_key)
 

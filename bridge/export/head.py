@@ -11,8 +11,8 @@ from bridge.export.selection import wanted_tables
 from bridge.reading import reader
 from bridge.reading.tasks import descriptors
 from bridge.rows.batches import clean_records
-from bridge.rows.schema import RESCUED_DATA
-from bridge.tables.catalog import Table, table
+from bridge.rows.schema import RESCUED_DATA, kind_of
+from bridge.tables.catalog import JsonSchema, Table, table
 from bridge.tables.options import Options
 
 
@@ -40,11 +40,30 @@ def picked(rows: Iterable[Mapping[str, Any]], part: Table, columns: Iterable[str
     """
     paths = [path for path in columns if path]
     for path in paths:
-        first = path.split(".")[0]
-        if first not in (*part.columns, RESCUED_DATA):
-            known = ", ".join((*part.columns, RESCUED_DATA))
-            raise OptionError(f"{part.name} has no column {quoted(first)}; expected one of {known}.")
+        _check_path(part, path)
     return [{path: _at(row, path.split(".")) for path in paths} for row in rows]
+
+
+def _check_path(part: Table, path: str) -> None:
+    first, *names = path.split(".")
+    columns: Mapping[str, JsonSchema] = {**part.columns, RESCUED_DATA: {"type": "string"}}
+    if first not in columns:
+        raise OptionError(f"{part.name} has no column {quoted(first)}; expected one of {', '.join(columns)}.")
+    schema, place = columns[first], first
+    for name in names:
+        kind = kind_of(schema)
+        # A map may have any key.
+        fields = (
+            schema["properties"]
+            if kind == "struct"
+            else {name: schema["additionalProperties"]}
+            if kind == "map"
+            else {}
+        )
+        if name not in fields:
+            known = f"expected one of {', '.join(fields)}" if fields else "it has no fields"
+            raise OptionError(f"{place} of {part.name} has no field {quoted(name)}; {known}.")
+        schema, place = fields[name], f"{place}.{name}"
 
 
 def _at(value: Any, path: list[str]) -> Any:

@@ -66,6 +66,9 @@ def test_head_takes_columns_and_fields(cloud: DeviceCloud) -> None:
     [titles, *rows] = csv.reader(io.StringIO(shown.stdout))
     assert titles == ["id", "settings.location.rules"]
     assert {int(row[0]) for row in rows} <= {record["id"] for record in cloud.ledger.records("products")}
+    # A column that is empty in all rows is shown if it is named.
+    emptied = run("head", "products", "--columns", "id,settings.location.nothing", **_account(cloud))
+    assert "settings.location.nothing" in emptied.stdout
     wrong = run("head", "products", "--columns", "name,nothing", **_account(cloud))
     assert wrong.returncode == 2
     assert "products has no column 'nothing'; expected one of id, " in wrong.stderr

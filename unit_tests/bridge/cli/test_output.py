@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.output import print_csv, print_json, print_rows
+from bridge.cli.output import print_columns, print_csv, print_json, print_rows
 
 # Colours by ESC and by its one-character form, a text direction, half of a surrogate pair, and a name that is harmless.
 NAMES = ["\x1b[31mred", "\x9b31mred", "\u202eright to left", "\ud83d", "tab\tline\nend\r", "Büro 😀"]
@@ -43,6 +43,16 @@ def test_csv_is_printed_unchanged_unless_to_a_terminal(
 def test_a_table_is_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(ROWS, ["id"])
     assert not HARMFUL & set(capsys.readouterr().out)
+
+
+def test_empty_columns_are_counted_and_shown_if_they_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": "a", "name": None, "notes": None}]
+    print_rows(rows, ["id"])
+    printed = capsys.readouterr()
+    assert "name" not in printed.out
+    assert printed.err == "2 columns are empty in this row.\n"
+    print_columns(rows, ["name"])
+    assert "name" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("columns", "hidden"), [("80", True), ("", False)])
