@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bridge.models.lake import Lake
 
 MEASURES = f"""
-SELECT *
+SELECT * REPLACE (100.0 * online / NULLIF(devices, 0) AS online_percent)
 FROM ({SUMMARY}) AS of_devices
 CROSS JOIN (
   SELECT

@@ -44,6 +44,14 @@ def test_conditions_can_ask_for_sims_and_for_the_last_sync(tmp_path: Path, condi
     lake.close()
 
 
+@pytest.mark.parametrize(("condition", "is_met"), [("online_percent < 67", True), ("online_percent > 66.7", False)])
+def test_a_share_is_compared_as_it_is_and_not_rounded(tmp_path: Path, condition: str, is_met: bool) -> None:
+    write_table(tmp_path, "devices", [{"id": str(number), "online": number < 2} for number in range(3)])
+    lake = open_lake(tmp_path)
+    assert conditions_met(lake, [condition]) == [condition] * is_met
+    lake.close()
+
+
 def test_the_help_and_the_recipes_list_every_number(tmp_path: Path) -> None:
     write_table(tmp_path, "user", [])
     lake = open_lake(tmp_path)
