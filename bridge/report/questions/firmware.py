@@ -27,8 +27,8 @@ QUESTION = Question(
     "and {newer} {newer:runs|run} newer firmware.",
     note="The release is the version that is released to the whole product: product_default in product_firmware. Where "
     "that is not known, it is the highest version that a device runs or is set to get, other than development and "
-    "locked devices. A device with a lower version is behind, by the release and the versions in between that "
-    "product_firmware lists or devices run.",
+    "locked devices. A device with a lower version is behind. Behind by 2 means that there are two newer versions up "
+    "to the release, which product_firmware lists or devices run.",
     sql=SUMMARY,
     needs=("product_devices",),
     without={"product_firmware": "a product's release, and the versions in between, are known from its devices alone."},

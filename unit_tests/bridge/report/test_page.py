@@ -71,7 +71,7 @@ def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str
     assert (
         "The release is the version that is released to the whole product: product_default in product_firmware." in text
     )
-    assert "A device with a lower version is behind, by the release and the versions in between" in text
+    assert "Behind by 2 means that there are two newer versions up to the release" in text
     standings = re.findall(r"^(newer than the release|the release|\d behind)$", text, re.MULTILINE)
     assert standings == ["newer than the release", "the release", *(f"{number} behind" for number in range(1, 9))]
 
@@ -79,7 +79,7 @@ def test_the_firmware_says_what_a_release_is_and_what_is_newer(page: Mapping[str
 def test_devices_that_are_silent_and_yet_online_are_counted_and_explained(page: Mapping[str, str]) -> None:
     assert "The API lists 2 as online, 1 of them although silent." in page["silence"]
     assert re.findall(r"^3 days\n(yes|no)\n2026-11-24 12:00$", page["silence"], re.MULTILINE).count("yes") == 1
-    meaning = "A silent device is online if the API's list still calls it online, although nothing was heard from it"
+    meaning = "Online is what the API's list says, which can be out of date for a silent device."
     assert meaning in page["silence"]
 
 
