@@ -65,6 +65,6 @@ class TokenRetriever(ParticleRetriever):
     def _unserved(self, scopes: list[str]) -> Iterator[tuple[str, str]]:
         for table, schema in manifest()["schemas"].items() if scopes else ():
             if not serves_api_users(schema):
-                yield table, "it belongs to an API user, and only a user's own token can read this table."
+                yield table, "the token belongs to an API user, and only a user's own token can read this table."
             elif schema.get("x-scope", scopes[0]) not in scopes:
-                yield table, f"it lacks the scope {schema['x-scope']}."
+                yield table, f"the token lacks the scope {schema['x-scope']}."

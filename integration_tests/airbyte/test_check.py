@@ -111,8 +111,8 @@ def test_the_tables_that_an_api_user_cannot_have_are_named(
 
     assert status == Status.SUCCEEDED
     for table in ("devices", "sims", "user", "oauth_clients"):
-        assert f"cannot read the table {table}: it belongs to an API user" in caplog.text
-    assert "cannot read the table product_sims: it lacks the scope sims:list" in caplog.text
+        assert f"cannot read the table {table}: the token belongs to an API user" in caplog.text
+    assert "cannot read the table product_sims: the token lacks the scope sims:list" in caplog.text
     assert "the table product_devices" not in caplog.text
     assert "the table products" not in caplog.text
 

@@ -182,7 +182,8 @@ def test_discover_offers_what_the_token_can_read_and_says_what_it_cannot(
 
     assert offered == [name for name, table in tables().items() if table.serves_api_users]
     assert (
-        "The stream devices is not offered, because the token cannot read it: it belongs to an API user" in caplog.text
+        "The stream devices is not offered, because the token cannot read it: the token belongs to an API user"
+        in caplog.text
     )
     some = [part.name for part in one_of_each_kind() if part.name in offered]
     result = sync(as_api_user(cloud, cloud.api_user_token), *some)
@@ -195,7 +196,7 @@ def test_discover_tells_of_the_scope_that_is_missing(cloud: DeviceCloud, caplog:
     token = cloud.issue_token(scopes={"products:list", "devices:list"}, api_user=True)
 
     assert "diagnostics" not in discovered(as_api_user(cloud, token))
-    assert "it lacks the scope devices.diagnostics:get" in caplog.text
+    assert "the token lacks the scope devices.diagnostics:get" in caplog.text
 
 
 def test_discover_offers_everything_where_the_api_cannot_be_asked(
