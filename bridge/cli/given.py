@@ -86,6 +86,11 @@ class Given:
         connection.update(overriding)
         for text in option or ():
             _add_option(text, connection, table_options)
+        if not credential_names() & {name.lower() for name in connection}:
+            raise OptionError(
+                "Received nothing to sign in with; expected the environment variable PARTICLE_ACCESS_TOKEN, or "
+                "PARTICLE_USERNAME and PARTICLE_PASSWORD."
+            )
         return cls(connection, table_options)
 
 
@@ -111,7 +116,9 @@ def _read_config(path: Path | None) -> tuple[dict[str, str], dict[str, dict[str,
     # A date that does not exist is a ValueError, endless brackets exhaust the stack.
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         # The parser's message quotes the line, which may contain a password.
-        raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}).") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}{where}).") from None
     named = document.pop("tables", None) or {} if isinstance(document, dict) else None
     if not isinstance(named, dict):
         raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
@@ -124,6 +131,8 @@ def _texts(values: Any, path: Path) -> dict[str, str]:
         raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
     given = {str(name): value for name, value in values.items() if value is not None}
     for name, value in given.items():
+        if isinstance(value, Mapping) and name in tables():
+            raise OptionError(f"{path}: {name} is a table; its options belong under tables.")
         if not isinstance(value, (str, bool, int, float, date)):
             raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
     return {name: value if isinstance(value, str) else _text(value) for name, value in given.items()}

@@ -101,8 +101,8 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
 ) -> None:
     """Read tables and save them as files or in a database.
 
-    A complete snapshot replaces the one of the last sync; diagnostics grow by the vitals since the last sync. Exits
-    with 1 if a table failed; the other tables are still written.
+    A complete snapshot replaces the one of the last sync. Tables that append (vitals, metrics, data usage by day) grow
+    by what is new since the last sync. Exits with 1 if a table failed; the other tables are still written.
     """
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     from rich.console import Console  # noqa: PLC0415  (so that the other commands start fast)

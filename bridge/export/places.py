@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,12 @@ class Place:
 
     @classmethod
     def of(cls, to: Path, file_format: str | None, tables: tuple[Table, ...]) -> Place:
-        """Return a place; the format defaults to duckdb for a file with that ending, otherwise to parquet."""
+        """Return a place; the format defaults to duckdb for a file with that ending, otherwise to parquet.
+
+        Raises OptionError for a format that does not exist, and for an address such as s3://bucket.
+        """
+        if re.match(r"\w[\w+.-]+:/", str(to)):
+            raise OptionError(f"Received {quoted(str(to))} to write to; expected a folder or file of this machine.")
         # Arrow takes a relative name with a colon for an address.
         to = to.expanduser().absolute()
         chosen = file_format or ("duckdb" if to.suffix in DATABASES else "parquet")

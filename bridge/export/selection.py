@@ -39,6 +39,9 @@ def wanted_tables(
     if not chosen:
         raise OptionError("No table is left to read: each one that was named is excluded, too.")
     given = {table(name): values for name, values in (table_options or {}).items()}
+    for part, own in given.items():
+        # Also of a table that is not read, so that a typing error is noticed at once.
+        _check_names(own, part.options, f"table {part.name}")
     return {part: _complete(part, connection, given.get(part, {})) for part in chosen}
 
 
@@ -83,7 +86,6 @@ def fingerprint(options: Options) -> str:
 def _complete(part: Table, connection: Given, own: Given) -> dict[str, str]:
     """Join the options of the connection and of a table; here, unlike in Spark, nobody else adds options."""
     _check_names(connection, connection_options(), "the connection")
-    _check_names(own, part.options, f"table {part.name}")
     return {**connection, **dict.fromkeys(part.required_options, EVERYTHING), **own}
 
 
@@ -91,5 +93,6 @@ def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> N
     names = {option.name: option.is_documented for option in known}
     for name in given:
         if name not in names:
-            expected = ", ".join(name for name, is_documented in names.items() if is_documented)
-            raise OptionError(f"There is no option {name!r} of {place}; expected one of: {expected or 'none'}.")
+            documented = ", ".join(name for name, is_documented in names.items() if is_documented)
+            expected = f"expected one of: {documented}" if documented else "it has no options"
+            raise OptionError(f"There is no option {name!r} of {place}; {expected}.")

@@ -45,7 +45,10 @@ def test_schema_shows_the_columns_of_a_table() -> None:
     ("arguments", "message"),
     [
         (("schema", "device"), "There is no table 'device'; expected one of devices, products,"),
-        (("sync", "--to", "out"), "Received nothing to sign in with; expected access_token, or username and password."),
+        (
+            ("sync", "--to", "out"),
+            "Received nothing to sign in with; expected the environment variable PARTICLE_ACCESS_TOKEN, or ",
+        ),
         (("sync", "--to", "out", "--access-token", "x", "--table", "device"), "There is no table 'device'"),
         (
             ("sync", "--to", "out", "--access-token", "x", "--option", "diagnostics.start=1"),
@@ -56,7 +59,24 @@ def test_schema_shows_the_columns_of_a_table() -> None:
             "There is no option 'num_worker' of the connection; expected one of: access_token, ",
         ),
         (("sync", "--to", "out", "--access-token", "x", "--option", "num_workers=1"), "an integer from 2 to 32."),
-        (("sync", "--to", "out", "--option", "a-secret"), "An --option has no value"),
+        (
+            ("sync", "user", "--to", "out", "--access-token", "x", "--option", "sims.icid=1"),
+            "There is no option 'icid' of table sims; it has no options.",
+        ),
+        (
+            ("sync", "user", "--to", "s3://out/fleet", "--access-token", "x"),
+            "expected a folder or file of this machine",
+        ),
+        (("sync", "--to", "out", "--access-token", "x", "--option", "a-secret"), "An --option has no value"),
+        (("head", "devices", "--json", "--csv", "--access-token", "x"), "Received --json and --csv"),
+        (
+            ("head", "products", "--columns", "id,settings.known_application.opt", "--access-token", "x"),
+            "settings.known_application of products has no field 'opt'; expected one of opt_in.",
+        ),
+        (
+            ("head", "products", "--columns", "id.x", "--access-token", "x"),
+            "id of products has no field 'x'; it has no",
+        ),
         (("sync", "user", "--all-tables", "--to", "out", "--access-token", "x"), "and that all tables are wanted"),
         (("plan", "user", "--all-tables", "--access-token", "x"), "and that all tables are wanted"),
     ],
@@ -87,6 +107,23 @@ def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text
     assert result.returncode == 2
     assert result.stderr.startswith(f"Error: {path}")
     assert "a-secret" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("devices: {}\nsims: [", "cannot be read as YAML or JSON (ParserError in line 2)."),
+        ("product_devices:\n  product_id_or_slug: a", "product_devices is a table; its options belong under tables."),
+    ],
+)
+def test_config_file_with_a_common_mistake_is_an_error_that_says_what_it_is(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    result = run("plan", "user", "--access-token", "x", "--config", str(path))
+    assert result.returncode == 2
+    assert result.stderr == f"Error: {path}{' ' if message.startswith('cannot') else ': '}{message}\n"
 
 
 # ---- whole syncs ----

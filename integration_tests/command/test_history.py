@@ -103,6 +103,16 @@ def test_other_devices_are_not_mixed_in(cloud: DeviceCloud, tmp_path: Path) -> N
         sync(tmp_path, connection, ["diagnostics"], {"diagnostics": {"device_id": one}})
 
 
+def test_vitals_of_another_api_are_not_mixed_in(cloud: DeviceCloud, tmp_path: Path) -> None:
+    _run(cloud, tmp_path, "parquet")
+    with DeviceCloud() as other:
+        connection = {"access_token": other.token, "base_url": other.url}
+        with pytest.raises(ConfigurationError) as raised:
+            sync(tmp_path, connection, ["diagnostics"])
+    was, reads = f"was read from {cloud.url}", f"and this sync reads from {other.url}. Write to another place."
+    assert str(raised.value) == f"{tmp_path / 'diagnostics'} {was}, {reads}"
+
+
 def test_a_clock_that_was_ahead_is_an_error(cloud: DeviceCloud, tmp_path: Path) -> None:
     cloud.switches = Switches(clock_skew=DAY)
     _run(cloud, tmp_path, "parquet")

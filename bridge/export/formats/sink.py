@@ -59,6 +59,11 @@ class Mark:
                 )
             case "windows", "snapshot" | "days":
                 raise ConfigurationError(f"{place} keeps all rows since the first sync. Write to another place.")
+        if mark.keeps == "windows" and self.selection.get("base_url") != mark.selection.get("base_url"):
+            raise ConfigurationError(
+                f"{place} was read from {self.selection.get('base_url')}, and this sync reads from "
+                f"{mark.selection.get('base_url')}. Write to another place."
+            )
         if mark.keeps == "windows" and self.selection != mark.selection:
             raise ConfigurationError(
                 f"{place} contains rows of {_shown(self.selection)}, but this sync reads {_shown(mark.selection)}: "
