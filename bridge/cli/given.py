@@ -77,6 +77,20 @@ class Given:
 
     @classmethod
     def of(cls, config: Path | None, option: Iterable[str] | None, **typed: str | None) -> "Given":
+        """Return the options of a file, overridden by typed ones, with which a command can sign in.
+
+        Raises ConfigurationError or OptionError, the latter also where there is nothing to sign in with.
+        """
+        given = cls.read(config, option, **typed)
+        if not credential_names() & {name.lower() for name in given.connection}:
+            raise OptionError(
+                "Received nothing to sign in with; expected the environment variable PARTICLE_ACCESS_TOKEN, or "
+                "PARTICLE_USERNAME and PARTICLE_PASSWORD."
+            )
+        return given
+
+    @classmethod
+    def read(cls, config: Path | None, option: Iterable[str] | None, **typed: str | None) -> "Given":
         """Return the options of a file, overridden by typed ones; raises ConfigurationError or OptionError."""
         connection, table_options = _read_config(config)
         overriding = {name: value for name, value in typed.items() if value is not None}
@@ -86,11 +100,6 @@ class Given:
         connection.update(overriding)
         for text in option or ():
             _add_option(text, connection, table_options)
-        if not credential_names() & {name.lower() for name in connection}:
-            raise OptionError(
-                "Received nothing to sign in with; expected the environment variable PARTICLE_ACCESS_TOKEN, or "
-                "PARTICLE_USERNAME and PARTICLE_PASSWORD."
-            )
         return cls(connection, table_options)
 
 

@@ -124,7 +124,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_config_file_yields_texts_or_a_named_error(text: str, path: Path) -> None:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        read = Given.of(path, ())
+        read = Given.read(path, ())
     except ParticleError:
         return
     for values in (read.connection, *read.tables.values()):
@@ -134,7 +134,7 @@ def test_any_config_file_yields_texts_or_a_named_error(text: str, path: Path) ->
 @given(text=st.text())
 def test_any_option_of_the_command_line_is_a_name_and_a_value_or_a_named_error(text: str) -> None:
     try:
-        typed = Given.of(None, [text])
+        typed = Given.read(None, [text])
     except ParticleError:
         return
     [(name, value)] = typed.connection.items() or [
@@ -146,6 +146,6 @@ def test_any_option_of_the_command_line_is_a_name_and_a_value_or_a_named_error(t
 def test_a_date_of_a_config_file_is_written_as_the_api_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("a: 2026-01-31\nb: 2026-01-31T12:00:00\nc:\ntables:\n  devices:\n")
-    read = Given.of(path, ())
+    read = Given.read(path, ())
     assert read.connection == {"a": "2026-01-31", "b": "2026-01-31T12:00:00"}
     assert read.tables == {"devices": {}}
