@@ -67,9 +67,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
         shown.append(name)
     print_columns(rows, shown)
     if rest := columns[len(shown) :]:
-        complain(f"{len(rest)} more columns, shown with --columns: {', '.join(rest)}", style="dim")
+        columns_left = "more column" if len(rest) == 1 else "more columns"
+        complain(f"{len(rest)} {columns_left}, shown with --columns: {', '.join(rest)}", style="dim")
     if empty := len(rows[0]) - len(filled):
-        complain(f"{empty} columns are empty in {'this row' if len(rows) == 1 else 'these rows'}.", style="dim")
+        are_empty = "column is empty" if empty == 1 else "columns are empty"
+        complain(f"{empty} {are_empty} in {'this row' if len(rows) == 1 else 'these rows'}.", style="dim")
 
 
 def print_columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
