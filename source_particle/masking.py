@@ -11,7 +11,7 @@ import re
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from html.entities import html5
 from typing import Any
 
@@ -25,8 +25,8 @@ SHORTEST_ENCODED = 8
 # Options about secrets that are not secrets.
 NO_SECRETS = ("username", "auth_type", "token_cache_file", "token_lifetime")
 
-SECRETS: list[tuple[str, re.Pattern[str]]] = []
-"""Every known secret and its spellings, longest first, so that none leaves part of another one visible."""
+SECRETS: list[str] = []
+"""Every known secret, longest first, so that none leaves part of another one visible."""
 
 _QUOTED = 2**DEEPEST_QUOTE
 _PERCENT = "%(?:25){0,3}"
@@ -42,15 +42,15 @@ _PARTS = re.compile(r"""(\\*)('+|"+|[^\\]|\Z)""")
 
 def keep_secret(secrets: Iterable[str]) -> None:
     """Mask these values from now on, wherever `masked` is applied."""
-    for secret in set(filter(None, secrets)) - {known for known, _ in SECRETS}:
+    for secret in set(filter(None, secrets)).difference(SECRETS):
         # Not sorted in place: another thread would see an empty list meanwhile.
-        insort(SECRETS, (secret, spellings(secret)), key=lambda known: -len(known[0]))
+        insort(SECRETS, secret, key=lambda known: -len(known))
 
 
 def masked(text: str) -> str:
     """Return a text without any known secret."""
-    for _, pattern in SECRETS:
-        text = pattern.sub(REDACTED, text)
+    for secret in SECRETS:
+        text = spellings(secret).sub(REDACTED, text)
     return text
 
 
@@ -63,6 +63,8 @@ def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
             yield from _texts(value)
 
 
+# Compiling takes longer than all else here, and a run that has nothing to say needs none.
+@lru_cache(maxsize=256)
 def spellings(secret: str) -> re.Pattern[str]:
     """Return an expression for a secret as Python, JSON, URLs, HTML, SQL, hexadecimal digits and base64 write it."""
     raw = secret.encode("utf-8", "surrogatepass")

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
 from airbyte_cdk.models import AirbyteCatalog, AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
 from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -16,13 +18,15 @@ from source_particle.config import cleaned
 from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.settings import Settings
 
-# The CDK parses its schema of manifests again for each source, which takes longer than the rest of building it.
-# Before 7.39 the function was private.
+# For each source, the CDK parses its schema of manifests, which takes longer than the rest of building it. A manifest
+# that is not validated needs none. Before 7.39 the function was private.
 _CDK = vars(concurrent_declarative_source)
 _PARSE = next(
     name for name in ("get_declarative_component_schema", "_get_declarative_component_schema") if name in _CDK
 )
-_CDK[_PARSE] = cache(_CDK[_PARSE])
+_parsed_schema = _CDK[_PARSE]
+_needs_no_schema = ContextVar("needs_no_schema", default=False)
+_CDK[_PARSE] = lambda: {} if _needs_no_schema.get() else _parsed_schema()
 
 LOGGER = logging.getLogger("airbyte.source_particle")
 ONE_CURSOR = (
@@ -42,15 +46,23 @@ class _ManifestSource(ConcurrentDeclarativeSource):
         catalog: ConfiguredAirbyteCatalog | None = None,
         state: list[AirbyteStateMessage] | None = None,
     ) -> None:
-        super().__init__(
-            catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
-            config=config,
-            state=state or [],
-            source_config=dict(declared),
-        )
+        before = _needs_no_schema.set(True)
+        try:
+            super().__init__(
+                catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
+                config=config,
+                state=state or [],
+                source_config=dict(declared),
+            )
+        finally:
+            _needs_no_schema.reset(before)
 
     def _validate_source(self) -> None:
         """Do nothing: the manifest comes with this package, and a test validates it."""
+
+    def _pre_process_manifest(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return the manifest as it is: `_processed` did this once for all sources."""
+        return manifest
 
 
 class SourceParticle(_ManifestSource):
@@ -69,7 +81,7 @@ class SourceParticle(_ManifestSource):
     ) -> None:
         wanted = tables or [configured.stream.name for configured in (catalog.streams if catalog else ())]
         config = cleaned(config or {})
-        whole = _resolved(frozenset(wanted))
+        whole = _processed(frozenset(wanted))
         is_planned = bool(Settings.of(config).plan.start)
         super().__init__(_each_stream(_without_cursor, whole) if is_planned else whole, config, catalog, state)
 
@@ -88,7 +100,7 @@ class SourceParticle(_ManifestSource):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """Return the streams that the token can read; the log tells which others there are and why they are missing."""
-        described = _each_stream(_described, _resolved(frozenset()))
+        described = _each_stream(_described, _processed(frozenset()))
         catalog = _ManifestSource(described, config).discover(logger, config)
         unserved = _unserved(config)
         for name, reason in unserved.items():
@@ -123,15 +135,16 @@ def _unserved(config: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 @cache
-def _resolved(wanted: frozenset[str]) -> Mapping[str, Any]:
-    """Return the manifest with the streams to read, or with all without `wanted`, and with its references resolved.
+def _processed(wanted: frozenset[str]) -> Mapping[str, Any]:
+    """Return the manifest with the streams to read, or with all without `wanted`, as the CDK builds streams from it.
 
-    Building streams is most of the cost of a source. What the references name is left out: the CDK would copy it for
-    each source again.
+    References are resolved, and parameters handed down. Building streams is most of the cost of a source, so what no
+    stream needs is left out.
     """
     streams = [stream for stream in manifest()["streams"] if not wanted or wanted & _names(stream)]
     resolved = ManifestReferenceResolver().preprocess_manifest({**manifest(), "streams": streams})
-    return {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
+    used = {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
+    return ManifestComponentTransformer().propagate_types_and_parameters("", used, {})
 
 
 def _names(stream: Mapping[str, Any]) -> set[str | None]:

@@ -1,16 +1,18 @@
 """Private parts of the CDK that the source uses: if they change, a test says what to check."""
 
+import copy
 import inspect
+from unittest.mock import Mock
 
 import pytest
 import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative import concurrent_declarative_source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 from airbyte_cdk.sources.declarative.requesters.http_requester import HttpRequester
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from jsonschema import ValidationError
 
 from source_particle.budget import budget_of
 from source_particle.requester import ParticleRequester
@@ -51,13 +53,36 @@ def test_the_manifest_is_validated_by_the_method_that_we_leave_out() -> None:
     assert (ours.__module__, theirs) == (SourceParticle.__module__, ConcurrentDeclarativeSource)
 
 
-def test_the_schema_of_manifests_is_parsed_once() -> None:
-    parse = vars(concurrent_declarative_source)["get_declarative_component_schema"]
+MINIMAL = {"type": "DeclarativeSource", "version": "7.0.0", "check": {"type": "CheckStream", "stream_names": []}}
+
+
+def test_the_schema_of_manifests_is_parsed_for_other_sources_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = Mock(return_value={})
+    monkeypatch.setattr("source_particle.source._parsed_schema", parse)
     SourceParticle(config())
-    before = parse.cache_info()
+    parse.assert_not_called()
+    ConcurrentDeclarativeSource(source_config={**MINIMAL, "streams": []})
+    assert parse.called, "Fix: the CDK gets its schema in another way now"
+
+
+def test_manifests_of_other_sources_are_validated_still() -> None:
     SourceParticle(config())
-    assert parse.cache_info().hits == before.hits + 1, "Fix: the CDK gets its schema in another way now"
-    assert parse.cache_info().misses == before.misses
+    with pytest.raises(ValidationError):
+        ConcurrentDeclarativeSource(source_config={**MINIMAL, "streams": [{"type": "no such thing"}]})
+
+
+def test_the_manifest_is_processed_as_the_cdk_does_it_for_each_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = SourceParticle(config(), tables=["devices", "diagnostics"]).resolved_manifest
+    monkeypatch.delattr("source_particle.source._ManifestSource._pre_process_manifest")
+    assert SourceParticle(config(), tables=["devices", "diagnostics"]).resolved_manifest == once
+
+
+def test_no_source_changes_what_all_share() -> None:
+    source = SourceParticle(config())
+    before = copy.deepcopy(dict(source.resolved_manifest))
+    source.streams(config())
+    assert before == source.resolved_manifest
+    assert before["streams"] == SourceParticle(config()).resolved_manifest["streams"]
 
 
 def test_what_ends_retries_has_its_last_cause_as_context() -> None:
