@@ -80,14 +80,15 @@ class _Threads:
     def _next(self) -> list[Job]:
         with self._lock:
             self._idle += 1
-        try:
-            return [self._jobs.get(timeout=LINGER)]
-        except queue.Empty:
-            with self._lock:
-                if self._jobs.empty():
-                    self._idle -= 1
-                    return []
-            return [self._jobs.get()]
+        while True:
+            try:
+                return [self._jobs.get(timeout=LINGER)]
+            except queue.Empty:
+                with self._lock:
+                    if self._jobs.empty():
+                        self._idle -= 1
+                        return []
+                # A job came at the last moment. Another thread may be faster to take it.
 
 
 def _do(name: str, work: Callable[[], None]) -> None:
