@@ -30,7 +30,7 @@ demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a
 	@$(BIN)/python -m examples.demo
 
 unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: a minute
-	$(BIN)/python -m pytest -q -n 2 unit_tests
+	$(BIN)/python -m pytest -q -n 3 unit_tests
 
 test: java chromium $(INSTALLED) ## Run the tests, in random order: 10 to 13 minutes
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup

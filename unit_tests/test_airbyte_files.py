@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft7Validator, FormatChecker
 
 from bridge.tables.catalog import table
+from source_particle import manifest
 from unit_tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "airbyte" / "particle.md"
@@ -99,15 +100,14 @@ def _unannounced(data: Json) -> list[str]:
 
 def test_metadata_names_what_is_there() -> None:
     data = _metadata()["data"]
-    manifest = yaml.safe_load((ROOT / "manifest.yaml").read_text("utf-8"))
-    assert set(data["suggestedStreams"]["streams"]) <= {stream.get("name") for stream in manifest["streams"]}
+    assert set(data["suggestedStreams"]["streams"]) <= {stream.get("name") for stream in manifest()["streams"]}
     assert not [name for name in data["suggestedStreams"]["streams"] if table(name).on_request]
     assert data["definitionId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, data["githubIssueLabel"]))
     # A manifest at the root is a manifest-only connector, which runs on the image of that name.
     assert "language:manifest-only" in data["tags"]
     assert all(re.fullmatch(r"[\w-]+:[\w-]+", tag) for tag in data["tags"])
     assert data["dockerRepository"] == f"airbyte/{data['githubIssueLabel']}"
-    default = manifest["spec"]["connection_specification"]["properties"]["base_url"]["default"]
+    default = manifest()["spec"]["connection_specification"]["properties"]["base_url"]["default"]
     assert data["allowedHosts"]["hosts"] == [default.removeprefix("https://"), "${base_url}"]
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bridge import ParticleLakeflowConnect
 from bridge.tables.catalog import connection_options, tables
 from docs.lakeflow.layout import MERGE, SIMULATOR, SOURCE, TESTS, files, left_to_a_person, main
+from docs.submission_rules import parsed_text
 from source_particle import manifest
 
 ADDRESS = re.compile(r"\{\{ config\['base_url'\] \}\}(/[^\"]*)")
@@ -97,7 +97,7 @@ def test_the_readme_has_the_sections_of_the_frameworks_template_and_names_every_
         "## References",
     ):
         assert f"\n{heading}\n" in f"\n{text}", heading
-    spec = yaml.safe_load(files()[SOURCE / "connector_spec.yaml"])
+    spec = parsed_text(files()[SOURCE / "connector_spec.yaml"])
     assert f"\n`{spec['external_options_allowlist']}`\n" in text  # E5
     assert [
         option.name for option in connection_options() if option.is_documented and f"| `{option.name}` |" not in text
@@ -128,7 +128,7 @@ def test_the_api_document_has_the_sections_of_the_frameworks_template() -> None:
 
 
 def test_a_way_to_sign_in_says_when_to_choose_it() -> None:
-    ways = yaml.safe_load(files()[SOURCE / "connector_spec.yaml"])["connection"]["auth_methods"]
+    ways = parsed_text(files()[SOURCE / "connector_spec.yaml"])["connection"]["auth_methods"]
     assert [way["name"] for way in ways if "For " not in way["description"]] == []
 
 
@@ -136,7 +136,7 @@ def test_a_way_to_sign_in_says_when_to_choose_it() -> None:
 
 
 def _endpoints() -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = yaml.safe_load(files()[SIMULATOR / "endpoints.yaml"])["endpoints"]
+    listed: list[dict[str, Any]] = parsed_text(files()[SIMULATOR / "endpoints.yaml"])["endpoints"]
     return listed
 
 

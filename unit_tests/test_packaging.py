@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from source_particle import manifest
 from unit_tests.support.paths import ROOT, project_files
 
 FORBIDDEN = {
@@ -53,7 +54,7 @@ def test_a_version_of_its_own_is_found(path: str) -> None:
 
 def test_the_cdk_is_the_same_in_manifest_image_and_constraints() -> None:
     files = _files()
-    version = yaml.safe_load(files["manifest.yaml"])["version"]
+    version = manifest()["version"]
     base = f"{BASE_IMAGE}:{version}"
     # Without a digest, which nobody here knows: see docs/submitting.md.
     assert _metadata()["connectorBuildOptions"]["baseImage"] == "docker" + f".io/{base}"

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from docs import submission
 from docs.submission import lay_out
-from docs.submission_rules import CONNECTOR, PAGE, RULES, problems
+from docs.submission_rules import CONNECTOR, PAGE, RULES, parsed_text, problems
 from unit_tests.support.paths import ROOT
 
 Change = Callable[[str], str]
@@ -69,7 +68,7 @@ def test_a_violation_is_found(laid_out: Path, name: str) -> None:
 
 
 def test_what_the_form_hides_is_explained(laid_out: Path) -> None:
-    options = yaml.safe_load((laid_out / MANIFEST).read_text("utf-8"))["spec"]["connection_specification"]["properties"]
+    options = parsed_text((laid_out / MANIFEST).read_text("utf-8"))["spec"]["connection_specification"]["properties"]
     fields = {name: field for group in options.values() for name, field in group.get("properties", {}).items()}
     hidden = {name for name, field in {**options, **fields}.items() if field.get("airbyte_hidden")}
     explained = (ROOT / "docs" / "submitting.md").read_text("utf-8")

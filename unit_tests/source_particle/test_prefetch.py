@@ -18,6 +18,11 @@ def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "SLOW", -math.inf)
 
 
+@pytest.fixture(autouse=True)
+def _threads_that_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_particle.threads.LINGER", 0.01)
+
+
 class Server:
     """A list of a hundred records that counts how often each page was asked for."""
 

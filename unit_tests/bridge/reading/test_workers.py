@@ -11,6 +11,11 @@ import pytest
 from bridge.reading.workers import ITEMS_WAITING, overlapped
 
 
+@pytest.fixture(autouse=True)
+def _threads_that_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_particle.threads.LINGER", 0.01)
+
+
 def _threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
 
