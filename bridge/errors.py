@@ -34,8 +34,12 @@ class UnknownTableError(ConfigurationError):
 
     @classmethod
     def of(cls, name: str, known: Iterable[str]) -> "UnknownTableError":
-        """Return the error for a name, with the names of all tables."""
-        return cls(f"There is no table {quoted(name)}; expected one of {', '.join(known)}.")
+        """Return the error for a name, with the names of all tables, and the one that was probably meant."""
+        from difflib import get_close_matches  # noqa: PLC0415  (so that the commands start fast)
+
+        names = list(known)
+        meant = "".join(f" Did you mean {match}?" for match in get_close_matches(name.lower(), names, n=1))
+        return cls(f"There is no table {quoted(name)}; expected one of {', '.join(names)}.{meant}")
 
 
 class SignInError(ParticleError):

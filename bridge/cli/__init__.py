@@ -1,10 +1,12 @@
 """Console script `particle-bridge`: shows the tables of a fleet, and saves them as files or in a database."""
 
+import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
-from bridge.cli.exits import exit_code
+from bridge.cli import exits
 from bridge.errors import ParticleError
 from source_particle.garbage import no_collections
 
@@ -18,12 +20,26 @@ def main() -> None:
         from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
 
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except ParticleError as error:
-        from bridge.cli.output import complain  # noqa: PLC0415
+        _fail(str(error), exits.exit_code(error))
+    except OSError as error:
+        # The error of a file names it; what else is written is standard output.
+        if error.filename is not None:
+            raise
+        # Python writes what is left of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"standard output cannot be written: {error.strerror}.", exits.CORRECT)
 
-        complain(f"Error: {error}")
-        sys.exit(exit_code(error))
+
+def _fail(problem: str, code: int) -> NoReturn:
+    from bridge.cli.output import complain  # noqa: PLC0415
+
+    complain(f"Error: {problem}")
+    sys.exit(code)
 
 
 def _end(received: int, _frame: FrameType | None) -> None:

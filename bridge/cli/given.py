@@ -1,15 +1,14 @@
 """The user's options: from the command line, environment variables and a file."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bridge.errors import ConfigurationError, OptionError
+from bridge.cli.config_file import read_options
+from bridge.errors import OptionError
 from bridge.tables.catalog import connection_options, credential_names, tables
 
 SEEN_BY_OTHERS = "Prefer the environment variable: other users of this machine can see the command line."
@@ -92,7 +91,7 @@ class Given:
     @classmethod
     def read(cls, config: Path | None, option: Iterable[str] | None, **typed: str | None) -> "Given":
         """Return the options of a file, overridden by typed ones; raises ConfigurationError or OptionError."""
-        connection, table_options = _read_config(config)
+        connection, table_options = read_options(config) if config else ({}, {})
         overriding = {name: value for name, value in typed.items() if value is not None}
         if overriding.keys() & credential_names():
             # Credentials on the command line replace all credentials in the file.
@@ -113,40 +112,3 @@ def _add_option(text: str, connection: dict[str, str], table_options: dict[str, 
         table_options.setdefault(part, {})[own] = value
     else:
         connection[name] = value
-
-
-def _read_config(path: Path | None) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    if path is None:
-        return {}, {}
-    import yaml  # noqa: PLC0415  (most runs read no file)
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
-    # A date that does not exist is a ValueError, endless brackets exhaust the stack.
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        # The parser's message quotes the line, which may contain a password.
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}{where}).") from None
-    named = document.pop("tables", None) or {} if isinstance(document, dict) else None
-    if not isinstance(named, dict):
-        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
-    return _texts(document, path), {name: _texts(values or {}, path) for name, values in named.items()}
-
-
-def _texts(values: Any, path: Path) -> dict[str, str]:
-    """Return YAML values as the texts that options are; null means unset."""
-    if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
-    given = {str(name): value for name, value in values.items() if value is not None}
-    for name, value in given.items():
-        if isinstance(value, Mapping) and name in tables():
-            raise OptionError(f"{path}: {name} is a table; its options belong under tables.")
-        if not isinstance(value, (str, bool, int, float, date)):
-            raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
-    return {name: value if isinstance(value, str) else _text(value) for name, value in given.items()}
-
-
-def _text(value: Any) -> str:
-    # YAML reads true, 12857 and 2026-01-31 as typed values; dates are written as the API writes them.
-    return value.isoformat() if isinstance(value, date) else json.dumps(value)

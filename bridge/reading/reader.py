@@ -120,10 +120,11 @@ def token_facts(config: Config) -> TokenFacts:
 
 def _about_token(config: Config, **plan: bool) -> Mapping[str, Any]:
     asking = {**config, "plan": {**config.get("plan", {}), **plan}}
-    with _as_guest("signing in", config):
+    with _as_guest("options", config):
         from source_particle.source import SourceParticle  # noqa: PLC0415  (imports the CDK)
 
         [stream] = SourceParticle(config=asking, tables=["access_token"]).streams(asking)
+    with _as_guest("signing in", config):
         [record] = [record.data for partition in stream.generate_partitions() for record in partition.read()]
         return record
 

@@ -1,8 +1,11 @@
 """The console script `particle-bridge`, as a person or a scheduler runs it."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -16,6 +19,8 @@ from bridge.tables.catalog import chosen_tables, table, tables
 from integration_tests.command.running import run, run_after
 from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
+
+FULL = Path("/dev/full")
 
 # ---- without a network ----
 
@@ -99,6 +104,25 @@ def test_help_shows_the_names_of_the_variables_and_never_their_values() -> None:
     assert secret not in shown.stdout + shown.stderr
 
 
+@pytest.mark.skipif(not FULL.exists(), reason=f"this system has no {FULL}")
+@pytest.mark.parametrize("buffering", ["", "1"])
+@pytest.mark.parametrize("arguments", [("tables",), ("schema", "devices", "--json")])
+def test_output_that_cannot_be_written_is_an_error_of_one_line(arguments: tuple[str, ...], buffering: str) -> None:
+    command = [sys.executable, "-m", "bridge.cli", *arguments]
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": buffering},
+        )
+    assert done.stderr == "Error: standard output cannot be written: No space left on device.\n"
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize("text", ["password: [a-secret", "password: {a: a-secret}", "- a-secret", "tables: [a-secret]"])
 def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
@@ -113,6 +137,7 @@ def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text
     ("text", "message"),
     [
         ("devices: {}\nsims: [", "cannot be read as YAML or JSON (ParserError in line 2)."),
+        ("tables:\n  devices: {}\n  devices: {}", "cannot be read as YAML or JSON (NameGivenTwiceError in line 3)."),
         ("product_devices:\n  product_id_or_slug: a", "product_devices is a table; its options belong under tables."),
     ],
 )
@@ -231,6 +256,13 @@ def test_where_nothing_answers_that_is_said_once(command: str, account: dict[str
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (4, "", 1)
     assert result.stderr.startswith("Error: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_option_that_is_wrong_is_no_trouble_with_signing_in(cloud: DeviceCloud, tmp_path: Path) -> None:
+    arguments = ("sync", "diagnostics", "--to", str(tmp_path / "out"), "--option", "diagnostics.start_date=2099-01-01")
+    result = run(*arguments, PARTICLE_ACCESS_TOKEN=cloud.token, PARTICLE_BASE_URL=cloud.url)
+    assert result.stderr.startswith("Error: options: start_date '2099-01-01' is in the future.")
+    assert result.returncode == 2
 
 
 def test_an_api_that_goes_away_is_said_once(cloud: DeviceCloud, tmp_path: Path) -> None:

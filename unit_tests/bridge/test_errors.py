@@ -33,7 +33,10 @@ def test_every_failure_of_airbyte_has_an_error(failure_type: FailureType) -> Non
 
 def test_unknown_table_error_names_the_known_ones() -> None:
     assert str(UnknownTableError.of("device", ["devices", "sims"])) == (
-        "There is no table 'device'; expected one of devices, sims."
+        "There is no table 'device'; expected one of devices, sims. Did you mean devices?"
+    )
+    assert str(UnknownTableError.of("nothing", ["devices", "sims"])) == (
+        "There is no table 'nothing'; expected one of devices, sims."
     )
 
 

@@ -1,0 +1,66 @@
+"""The file of options, in YAML or JSON, that `--config` names."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bridge.errors import ConfigurationError, OptionError
+from bridge.tables.catalog import tables
+
+Options = dict[str, str]
+
+
+class NameGivenTwiceError(yaml.MarkedYAMLError):
+    """A file gives a name twice; of the two values, YAML would take the last one."""
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for name, _value in node.value:
+            if str(name.value) in seen:
+                raise NameGivenTwiceError(problem_mark=name.start_mark)
+            seen.add(str(name.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_options(path: Path) -> tuple[Options, dict[str, Options]]:
+    """Return the options of the connection, and those of each table; raises ConfigurationError or OptionError."""
+    document = _parsed(path)
+    named = document.pop("tables", None) or {} if isinstance(document, dict) else None
+    if not isinstance(named, dict):
+        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
+    return _texts(document, path), {name: _texts(values or {}, path) for name, values in named.items()}
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader) or {}  # noqa: S506  (it is a safe one)
+    # A date that does not exist is a ValueError, endless brackets exhaust the stack.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # The parser's message quotes the line, which may contain a password.
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(f"{path} cannot be read as YAML or JSON ({type(error).__name__}{where}).") from None
+
+
+def _texts(values: Any, path: Path) -> dict[str, str]:
+    """Return YAML values as the texts that options are; null means unset."""
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
+    given = {str(name): value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, Mapping) and name in tables():
+            raise OptionError(f"{path}: {name} is a table; its options belong under tables.")
+        if not isinstance(value, (str, bool, int, float, date)):
+            raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
+    return {name: value if isinstance(value, str) else _text(value) for name, value in given.items()}
+
+
+def _text(value: Any) -> str:
+    # YAML reads true, 12857 and 2026-01-31 as typed values; dates are written as the API writes them.
+    return value.isoformat() if isinstance(value, date) else json.dumps(value)
