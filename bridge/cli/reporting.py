@@ -10,9 +10,9 @@ from bridge.cli.output import complain
 
 # Written out, so that the other commands start fast; a test compares it with the query.
 MEASURES = (
-    "devices, products, online, online_percent, silent, silent_online, never_heard, behind, newer, with_battery, "
-    "battery_low, battery_low_old, with_signal, signal_weak, signal_weak_old, sims_at_limit, sims_stopped, "
-    "hours_since_sync"
+    "devices, products, without_product, online, online_percent, silent, silent_online, never_heard, behind, newer, "
+    "with_battery, battery_low, battery_low_old, with_signal, signal_weak, signal_weak_old, sims_at_limit, "
+    "sims_stopped, hours_since_sync"
 )
 
 Source = Annotated[

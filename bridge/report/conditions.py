@@ -25,7 +25,7 @@ CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_sinc
 
 _DEVICES, _VITALS = ("product_devices", "devices"), ("diagnostics",)
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("devices", "products", "online", "online_percent"), _DEVICES),
+    **dict.fromkeys(("devices", "products", "without_product", "online", "online_percent"), _DEVICES),
     **dict.fromkeys(("silent", "silent_online", "never_heard"), _DEVICES),
     **dict.fromkeys(("behind", "newer"), ("product_devices",)),
     **dict.fromkeys(("with_battery", "battery_low", "battery_low_old"), _VITALS),

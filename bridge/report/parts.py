@@ -71,6 +71,7 @@ SUMMARY = """\
 SELECT
   COUNT(*) AS devices,
   COUNT(DISTINCT product) AS products,
+  COUNT(*) - COUNT(product) AS without_product,
   COUNT(CASE WHEN is_online THEN 1 END) AS online,
   CAST(ROUND(100 * AVG(CASE WHEN is_online THEN 1 ELSE 0 END)) AS INTEGER) AS online_percent,
   COUNT(CASE WHEN is_silent THEN 1 END) AS silent,

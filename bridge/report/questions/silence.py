@@ -17,7 +17,7 @@ QUESTION = Question(
         "diagnostics": "a report of vitals does not count as contact, so more devices may be listed as silent.",
     },
     tiles=(
-        Tile("Devices", "{devices}", "in {products:# product|# products}"),
+        Tile("Devices", "{devices}", "in {products:# product|# products}{without_product:|, # in none|, # in none}"),
         Tile("Online", "{online}", "{online_percent} % of the fleet"),
         Tile("Silent", "{silent}", "for a day or longer", "silent"),
     ),
