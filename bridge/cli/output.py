@@ -4,26 +4,33 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LONGEST_CELL = 40
 CELL_BORDER = 3
 ANY_WIDTH = 10_000
 
 
+def _console(**options: Any) -> "Console":
+    from rich.console import Console  # noqa: PLC0415  (not every command prints by it)
+
+    return Console(**options)
+
+
 def complain(text: str, style: str = "red") -> None:
     """Print a message to standard error, unwrapped, and in colour if possible."""
-    Console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
+    _console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """Print a line of text without wrapping it."""
-    Console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
+    _console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -35,7 +42,7 @@ def print_json(value: Any) -> None:
 
 def line_width() -> int:
     """Return how many characters a line of standard output holds; a file or a pipe holds any line."""
-    console = Console()
+    console = _console()
     return console.width if console.is_terminal or os.environ.get("COLUMNS") else ANY_WIDTH
 
 
@@ -49,7 +56,7 @@ def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     grid.columns[0].no_wrap = True
     for row in rows:
         grid.add_row(*(Text(visible(value)) for value in row))
-    Console(width=line_width()).print(grid)
+    _console(width=line_width()).print(grid)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
@@ -94,7 +101,7 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
 
 def print_tree(table: Table) -> None:
     """Print the columns of a table, one line per column and field; lines are cut to the width of a terminal."""
-    console = Console()
+    console = _console()
     properties = {**table.columns, RESCUED_DATA: {"type": "string", "description": RESCUED_DATA_COMMENT}}
     lines = list(_branches(properties, ""))
     names, types = (max(len(line[part]) for line in lines) for part in (0, 1))

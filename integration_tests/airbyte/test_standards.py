@@ -1,10 +1,10 @@
 """The CDK's standard tests, in-process against a Device Cloud, for all configurations of acceptance-test-config.yml."""
 
+import copy
 import tempfile
 from pathlib import Path
 
 import pytest
-import yaml
 from airbyte_cdk.models import Status
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput
@@ -18,7 +18,7 @@ from airbyte_cdk.test.standard_tests._job_runner import IConnector, run_test_job
 from integration_tests.airbyte import acceptance
 from integration_tests.airbyte.acceptance import configurations
 from integration_tests.device_cloud import DeviceCloud, Fleet
-from source_particle import MANIFEST_PATH
+from source_particle import manifest
 from source_particle.source import SourceParticle
 from unit_tests.support.paths import ROOT
 
@@ -107,14 +107,14 @@ def test_a_refused_password_is_sent_once(cloud: DeviceCloud) -> None:
 
 
 def test_a_catalog_with_a_key_that_is_no_column_fails(cloud: DeviceCloud) -> None:
-    manifest = yaml.safe_load(MANIFEST_PATH.read_text(encoding="utf-8"))
-    manifest["streams"][0]["primary_key"] = "no_such_column"
+    broken = copy.deepcopy(dict(manifest()))
+    broken["streams"][0]["primary_key"] = "no_such_column"
 
     class Broken(TestStandards):
         @classmethod
         def create_connector(cls, scenario: ConnectorTestScenario | None) -> IConnector:
             config = scenario.config_dict if scenario else {}
-            return ConcurrentDeclarativeSource(catalog=None, config=config, state=None, source_config=manifest)
+            return ConcurrentDeclarativeSource(catalog=None, config=config, state=None, source_config=broken)
 
     with pytest.raises(DiscoveredCatalogWarning, match="no_such_column"):
         Broken().test_discover(_scenario("config", cloud))
