@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airbyte_cdk.utils import airbyte_secrets_utils
 from hypothesis import settings
 
 from bridge.reading import reader
@@ -57,7 +56,8 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     Servers of tests share ports one after the other, and a budget belongs to an address.
     """
-    monkeypatch.setattr(airbyte_secrets_utils, "__SECRETS_FROM_CONFIG", [])
+    # By its name: to import the CDK before our own package takes longer, in each process of the tests.
+    monkeypatch.setattr("airbyte_cdk.utils.airbyte_secrets_utils.__SECRETS_FROM_CONFIG", [])
     monkeypatch.setattr(masking, "SECRETS", [])
     forget_accounts()
     forget_budgets()
