@@ -12,6 +12,7 @@ from bridge.tables.catalog import Table, tables
 NAMES = (
     "vitals_flat",
     "latest_vitals",
+    "product_names",
     "firmware_releases",
     "fleet",
     "firmware_rollout",

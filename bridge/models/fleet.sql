@@ -50,7 +50,7 @@ SELECT
   device.id AS device_id,
   COALESCE(device.name, device.id) AS device_name,
   device.product,
-  COALESCE(product.name, device.product, 'no product') AS product_name,
+  COALESCE(named.product_name, device.product, 'no product') AS product_name,
   device.serial_number,
   device.platform_id,
   device.groups,
@@ -93,6 +93,6 @@ SELECT
 FROM devices_once AS device
 JOIN silence ON silence.id = device.id
 LEFT JOIN latest_vitals AS vitals ON vitals.device_id = device.id
-LEFT JOIN products AS product ON CAST(product.id AS STRING) = device.product OR product.slug = device.product
+LEFT JOIN product_names AS named ON named.product_id = device.product OR named.slug = device.product
 LEFT JOIN firmware_releases AS release ON release.product = device.product
 WHERE device.position = 1

@@ -37,13 +37,13 @@ joined AS (
   SELECT
     sim.iccid,
     sim.product,
-    COALESCE(product.name, sim.product, 'no product') AS product_name,
+    COALESCE(named.product_name, sim.product, 'no product') AS product_name,
     sim.status,
     COALESCE(sim.status = 'inactive_data_limit_reached', FALSE) AS is_stopped,
     sim.carrier,
     sim.last_device_id AS device_id,
     COALESCE(device.device_name, sim.last_device_name) AS device_name,
-    COALESCE(sim.mb_limit, product.mb_limit) AS mb_limit,
+    COALESCE(sim.mb_limit, named.mb_limit) AS mb_limit,
     period.period_start,
     period.days_counted,
     period.days_in_period,
@@ -52,7 +52,7 @@ joined AS (
   FROM sims_once AS sim
   LEFT JOIN periods AS period ON period.iccid = sim.iccid
   LEFT JOIN fleet AS device ON device.device_id = sim.last_device_id
-  LEFT JOIN products AS product ON CAST(product.id AS STRING) = sim.product OR product.slug = sim.product
+  LEFT JOIN product_names AS named ON named.product_id = sim.product OR named.slug = sim.product
   WHERE sim.position = 1
 )
 SELECT

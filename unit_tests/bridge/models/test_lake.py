@@ -80,6 +80,23 @@ def test_a_device_in_several_lists_is_one_row(opened: Opener) -> None:
     assert rows == [("a1", "7", "Pumps"), ("b2", "7", "Pumps"), ("c3", None, "no product")]
 
 
+def test_two_products_of_one_name_can_be_told_apart(opened: Opener) -> None:
+    lake = opened(
+        product_devices=[
+            member("a", product_id_or_slug="7"),
+            member("b", product_id_or_slug="pumps-2"),
+            member("c", product_id_or_slug="9"),
+        ],
+        products=[
+            {"id": 7, "slug": "pumps", "name": "Pumps"},
+            {"id": 8, "slug": "pumps-2", "name": "Pumps"},
+            {"id": 9, "slug": "fans", "name": "Fans"},
+        ],
+    )
+    rows = ask(lake, "SELECT device_id, product_name FROM fleet ORDER BY device_id")
+    assert rows == [("a", "Pumps (7)"), ("b", "Pumps (8)"), ("c", "Fans")]
+
+
 def test_a_product_has_its_name_whichever_way_it_was_asked_for(opened: Opener) -> None:
     lake = opened(
         product_devices=[{**member("a1"), "product_id_or_slug": "pumps"}],
