@@ -67,7 +67,7 @@ class _Threads:
         if not _has_room():
             raise NoThreadError
         try:
-            threading.Thread(target=self._work, args=[[job]], daemon=True).start()
+            threading.Thread(target=self._work, args=[[job]], name=job[0], daemon=True).start()
         except (RuntimeError, MemoryError) as error:
             raise NoThreadError from error
 

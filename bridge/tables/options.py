@@ -165,6 +165,8 @@ def _read(text: str, json_type: str) -> Any:
         return text
     if json_type == "boolean":
         return {"true": True, "false": False}.get(text.lower())
+    # What surrounds a number is taken away here, because `float` takes less for white space.
+    number = text.strip()
     if json_type == "integer":
-        return int(float(text)) if re.fullmatch(r"-?[0-9]{1,15}(\.0+)?", text.strip()) else None
-    return float(text) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text.strip()) else None
+        return int(float(number)) if re.fullmatch(r"-?[0-9]{1,15}(\.0+)?", number) else None
+    return float(number) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", number) else None

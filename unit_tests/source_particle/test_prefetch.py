@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from source_particle import prefetch
+from source_particle import prefetch, threads
 from source_particle.cancellation import is_wanted
 from source_particle.paging import Page, PagedList, Window
 from source_particle.prefetch import pages_ahead
@@ -20,7 +20,9 @@ def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _threads_that_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_particle.threads.LINGER", 0.01)
+    monkeypatch.setattr(threads, "LINGER", 0.01)
+    # None of another test, which has another name until it begins.
+    monkeypatch.setattr(threads, "_THREADS", type(vars(threads)["_THREADS"])())
 
 
 class Server:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from bridge.reading.workers import ITEMS_WAITING, overlapped
+from source_particle import threads
 
 
 @pytest.fixture(autouse=True)
 def _threads_that_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_particle.threads.LINGER", 0.01)
+    monkeypatch.setattr(threads, "LINGER", 0.01)
+    # None of another test, which has another name until it begins.
+    monkeypatch.setattr(threads, "_THREADS", type(vars(threads)["_THREADS"])())
 
 
 def _threads() -> list[threading.Thread]:

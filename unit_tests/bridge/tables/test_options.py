@@ -144,6 +144,8 @@ def test_a_cleared_option_is_unset(unset: Any) -> None:
 
 def test_8_0_is_8() -> None:
     assert parse("product_devices", per_page="50.0").config()["product_devices"]["per_page"] == 50
+    for space in (" ", "\n", "\x1f", "\xa0"):
+        assert parse("product_devices", per_page=f"50{space}").config()["product_devices"]["per_page"] == 50
 
 
 @pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\u200b", "\ufeff"])
