@@ -32,7 +32,10 @@ def main() -> None:
             raise
         # Python writes what is left of it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _fail(f"standard output cannot be written: {error.strerror}.", exits.CORRECT)
+        # Whoever reads it, such as `head`, has seen enough. While a command runs, typer ends it in this way.
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        _fail(f"standard output cannot be written: {error.strerror}.", exits.USAGE)
 
 
 def _fail(problem: str, code: int) -> NoReturn:

@@ -3,10 +3,10 @@
 from bridge.errors import ConfigurationError, ParticleError, SignInError, TemporaryError
 
 SOME_FAILED = 1
-CORRECT = 2
+USAGE = 2
 UNEXPECTED = 5
 CONDITION_MET = 6
-_OF_ERRORS: dict[type[ParticleError], int] = {ConfigurationError: CORRECT, SignInError: 3, TemporaryError: 4}
+_OF_ERRORS: dict[type[ParticleError], int] = {ConfigurationError: USAGE, SignInError: 3, TemporaryError: 4}
 
 
 def exit_code(error: ParticleError) -> int:

@@ -123,6 +123,16 @@ def test_output_that_cannot_be_written_is_an_error_of_one_line(arguments: tuple[
     assert done.returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [("tables",), ("schema", "devices", "--json")])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "bridge.cli", *arguments]
+    done = subprocess.run(command, check=False, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 @pytest.mark.parametrize("text", ["password: [a-secret", "password: {a: a-secret}", "- a-secret", "tables: [a-secret]"])
 def test_config_file_that_makes_no_sense_is_an_error_that_does_not_quote_it(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
