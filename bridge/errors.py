@@ -14,7 +14,7 @@ anything that the API sent. All of them survive pickling, because Spark carries 
 
 from collections.abc import Iterable
 
-from source_particle.redaction import LONGEST_QUOTE
+from source_particle.redaction import LONGEST_QUOTE, scrubbed
 
 
 class ParticleError(Exception):
@@ -72,5 +72,5 @@ def shortened(text: str, length: int = LONGEST_QUOTE) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a foreign value in quotes, cut to a length that cannot flood a log."""
-    return shortened(repr(value))
+    """Return a foreign value in quotes, without what looks like a secret, cut to a length that cannot flood a log."""
+    return shortened(scrubbed(repr(value)))

@@ -1,12 +1,12 @@
 """Console script `particle-bridge`: shows the tables of a fleet, and saves them as files or in a database."""
 
-import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
 from bridge.cli import exits
+from bridge.cli.streams import discard, prepare_streams
 from bridge.errors import ParticleError
 from source_particle.garbage import no_collections
 
@@ -16,6 +16,7 @@ def main() -> None:
     # By default a terminated process does not clean up, and an interrupted one prints pages of tracebacks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
+    prepare_streams()
     with no_collections():
         from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
 
@@ -30,8 +31,7 @@ def main() -> None:
         # The error of a file names it; what else is written is standard output.
         if error.filename is not None:
             raise
-        # Python writes what is left of it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         # Whoever reads it, such as `head`, has seen enough. While a command runs, typer ends it in this way.
         if isinstance(error, BrokenPipeError):
             sys.exit(1)

@@ -1,8 +1,6 @@
 """The file of options, in YAML or JSON, that `--config` names."""
 
-import json
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,8 @@ class NameGivenTwiceError(yaml.MarkedYAMLError):
 
 
 class _Loader(yaml.SafeLoader):
+    """Leaves each value as it was typed: YAML takes 0123 for 83, and a password of digits would lose its zeros."""
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for name, _value in node.value:
@@ -28,19 +28,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _as_typed(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+for _type in ("bool", "int", "float", "timestamp", "value"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_type}", _as_typed)
+
+
 def read_options(path: Path) -> tuple[Options, dict[str, Options]]:
     """Return the options of the connection, and those of each table; raises ConfigurationError or OptionError."""
     document = _parsed(path)
     named = document.pop("tables", None) or {} if isinstance(document, dict) else None
     if not isinstance(named, dict):
         raise ConfigurationError(f"{path} must contain names and values, and those of each table under tables.")
-    return _texts(document, path), {name: _texts(values or {}, path) for name, values in named.items()}
+    return _texts(document, path), {str(name): _texts(values or {}, path) for name, values in named.items()}
 
 
 def _parsed(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader) or {}  # noqa: S506  (it is a safe one)
-    # A date that does not exist is a ValueError, endless brackets exhaust the stack.
+    # Endless brackets exhaust the stack.
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         # The parser's message quotes the line, which may contain a password.
         mark = getattr(error, "problem_mark", None)
@@ -56,11 +64,6 @@ def _texts(values: Any, path: Path) -> dict[str, str]:
     for name, value in given.items():
         if isinstance(value, Mapping) and name in tables():
             raise OptionError(f"{path}: {name} is a table; its options belong under tables.")
-        if not isinstance(value, (str, bool, int, float, date)):
+        if not isinstance(value, str):
             raise OptionError(f"{path}: the option {name} must have one value; several are separated by commas.")
-    return {name: value if isinstance(value, str) else _text(value) for name, value in given.items()}
-
-
-def _text(value: Any) -> str:
-    # YAML reads true, 12857 and 2026-01-31 as typed values; dates are written as the API writes them.
-    return value.isoformat() if isinstance(value, date) else json.dumps(value)
+    return given

@@ -2,10 +2,12 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from bridge.cli.output import complain
 from bridge.errors import ConfigurationError
 
 LOGGER = logging.getLogger("bridge")
@@ -36,14 +38,23 @@ def kept_logs(file: Path | None) -> Iterator[list[str]]:
 @contextmanager
 def _written(file: Path) -> Iterator[logging.Handler]:
     try:
-        handler = logging.FileHandler(file.expanduser(), encoding="utf-8")
+        handler = _LogFile(file.expanduser(), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Choose another --log-file.") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     try:
         yield handler
     finally:
-        handler.close()
+        # What could not be written is written once more, and that was said.
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name in `logging`)
+        """Say what is wrong, and write no more."""
+        LOGGER.removeHandler(self)
+        complain(f"{self.baseFilename} ends here: {sys.exc_info()[1]}", style="yellow")
 
 
 class _Notes(logging.Handler):

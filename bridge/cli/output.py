@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.streams import is_unicode
 from bridge.rows.schema import RESCUED_DATA, RESCUED_DATA_COMMENT, kind_of, type_name
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -35,7 +36,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; characters that a terminal might obey are escaped, which leaves the data the same."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode(sys.stdout))
     lines = (line if line.isprintable() else _escaped(line) for line in text.split("\n"))
     sys.stdout.write("\n".join(lines) + "\n")
 

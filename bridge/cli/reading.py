@@ -50,7 +50,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
 
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     with kept_logs(None):
-        found = check(given.connection)
+        found = check(given.connection, given.tables)
     if as_json:
         print_json(asdict(found))
         return

@@ -39,11 +39,13 @@ class Check:
     unserved: dict[str, str] = field(default_factory=dict)
 
 
-def check(connection: Mapping[str, str]) -> Check:
+def check(connection: Mapping[str, str], table_options: Mapping[str, Mapping[str, str]] | None = None) -> Check:
     """Return what is known about the account or token of a connection, with at most 15 requests.
 
     Raises ConfigurationError, SignInError where the API refuses, TemporaryError where it does not answer.
     """
+    # Options of tables change nothing here, but a typing error in them is noticed.
+    wanted_tables(connection, (), table_options)
     wanted = wanted_tables(connection)
     first = Options.parse(wanted[table("user")], table("user"))
     access = signed_in(first)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.errors import ConfigurationError, OptionError
+from bridge.errors import ConfigurationError, OptionError, quoted
 from bridge.reading import reader
 from bridge.tables.catalog import (
     Option,
@@ -95,4 +95,4 @@ def _check_names(given: Iterable[str], known: Iterable[Option], place: str) -> N
         if name not in names:
             documented = ", ".join(name for name, is_documented in names.items() if is_documented)
             expected = f"expected one of: {documented}" if documented else "it has no options"
-            raise OptionError(f"There is no option {name!r} of {place}; {expected}.")
+            raise OptionError(f"There is no option {quoted(name)} of {place}; {expected}.")

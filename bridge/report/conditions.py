@@ -52,9 +52,12 @@ def _is_met(lake: Lake, condition: str) -> bool:
     # A line of its own, so that a comment at its end cannot take what follows with it.
     query = f"SELECT value, TYPEOF(value) FROM (SELECT (\n{condition}\n) AS value FROM ({MEASURES}))"  # noqa: S608  (the user's own query of own files)
     try:
-        [(is_met, kind)] = lake.connection.execute(query).fetchall()
+        found = lake.connection.execute(query).fetchall()
     except duckdb.Error as error:
         raise _not_understood(lake, condition, str(error).split("\n")[0]) from None
+    if len(found) != 1:
+        raise _not_understood(lake, condition, "It is several values.")
+    [(is_met, kind)] = found
     if kind != "BOOLEAN":
         raise _not_understood(lake, condition, "It is neither true nor false.")
     _check_known(lake, condition)

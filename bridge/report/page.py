@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -32,6 +33,7 @@ Row = dict[str, Any]
 # What the report imports, and the packages that have it.
 NEEDED = {"duckdb": "duckdb", "jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
 ROWS_SHOWN, MOST_ROWS = 8, 200
+DOCTYPE = b"<!doctype html>"
 
 
 @dataclass(frozen=True)
@@ -63,28 +65,57 @@ class _Table:
 def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]:
     """Write the report of a lake (a folder or a DuckDB database) to an HTML file.
 
-    Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A file that
-    is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be evaluated, and
-    ConfigurationError where there is no lake, the file cannot be written, or the extra `report` is not installed.
+    Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A report
+    that is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be
+    evaluated, and ConfigurationError where there is no lake, the file cannot be written or is something else than a
+    report, or the extra `report` is not installed.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         packages = " ".join(NEEDED[name] for name in missing)
         raise ConfigurationError(f"{' and '.join(missing)} not found, which the report needs: pip install {packages}.")
+    with _writing(to):
+        _check_target(to)
     opened = open_lake(lake)
     try:
         met = conditions_met(opened, fail_if)
         text = page_of(opened)
     finally:
         opened.close()
+    with _writing(to):
+        _write(text, to)
+    return met
+
+
+@contextmanager
+def _writing(to: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{to} cannot be written: {error.strerror}. Choose another file.") from None
+
+
+def _check_target(to: Path) -> None:
+    """Raise ConfigurationError where something that is no report would be replaced, such as the data itself."""
+    if not to.is_file():
+        return
+    with to.open("rb") as file:
+        beginning = file.read(len(DOCTYPE))
+    if beginning and beginning.lower() != DOCTYPE:
+        raise ConfigurationError(f"{to} is there and is no report. Choose another file.")
+
+
+def _write(text: str, to: Path) -> None:
+    # A device, a pipe or a link is written into; to replace it would remove it from the machine.
+    if to.is_symlink() or (to.exists() and not to.is_file()):
+        to.write_text(text, encoding="utf-8")
+        return
     aside = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         aside.write_text(text, encoding="utf-8")
         aside.replace(to)
-    except OSError as error:
-        raise ConfigurationError(f"{to} cannot be written: {error.strerror}. Choose another file.") from None
     finally:
-        aside.unlink(missing_ok=True)
-    return met
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def page_of(lake: Lake) -> str:

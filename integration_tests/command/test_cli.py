@@ -21,6 +21,7 @@ from integration_tests.device_cloud import DeviceCloud, Fault
 from unit_tests.support.paths import ROOT
 
 FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason=f"this system has no {FULL}")
 
 # ---- without a network ----
 
@@ -55,6 +56,10 @@ def test_schema_shows_the_columns_of_a_table() -> None:
             "Received nothing to sign in with; expected the environment variable PARTICLE_ACCESS_TOKEN, or ",
         ),
         (("sync", "--to", "out", "--access-token", "x", "--table", "device"), "There is no table 'device'"),
+        (("check", "--access-token", "x", "--option", "nothing.a=1"), "There is no table 'nothing'"),
+        (("check", "--access-token", "x", "--option", "products.a=1"), "There is no option 'a' of table products; "),
+        (("schema", "ab12" * 10), "There is no table '****'; expected one of "),
+        (("check", "--access-token", "x", "--option", f"{'ab12' * 10}=1"), "There is no option '****' of the "),
         (
             ("sync", "--to", "out", "--access-token", "x", "--option", "diagnostics.start=1"),
             "There is no option 'start' of table diagnostics; expected one of: device_id, product_id_or_slug, ",
@@ -104,7 +109,7 @@ def test_help_shows_the_names_of_the_variables_and_never_their_values() -> None:
     assert secret not in shown.stdout + shown.stderr
 
 
-@pytest.mark.skipif(not FULL.exists(), reason=f"this system has no {FULL}")
+@needs_full
 @pytest.mark.parametrize("buffering", ["", "1"])
 @pytest.mark.parametrize("arguments", [("tables",), ("schema", "devices", "--json")])
 def test_output_that_cannot_be_written_is_an_error_of_one_line(arguments: tuple[str, ...], buffering: str) -> None:
@@ -266,6 +271,38 @@ def test_where_nothing_answers_that_is_said_once(command: str, account: dict[str
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (4, "", 1)
     assert result.stderr.startswith("Error: ")
     assert not (tmp_path / "out").exists()
+
+
+@needs_full
+def test_a_sync_goes_on_though_its_progress_can_be_written_nowhere(cloud: DeviceCloud, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bridge.cli",
+        "sync",
+        "devices",
+        "products",
+        "user",
+        "--to",
+        str(tmp_path),
+        "--json",
+    ]
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            command, check=False, stdout=subprocess.PIPE, stderr=full, cwd=ROOT, env={**os.environ, **account}
+        )
+    assert done.returncode == 0
+    assert [part["error"] for part in json.loads(done.stdout)["tables"]] == [None, None, None]
+
+
+@needs_full
+def test_a_log_that_cannot_be_written_is_said_once_and_ends(cloud: DeviceCloud, tmp_path: Path) -> None:
+    arguments = ("sync", "devices", "products", "--to", str(tmp_path), "--log-file", str(FULL))
+    result = run(*arguments, PARTICLE_ACCESS_TOKEN=cloud.token, PARTICLE_BASE_URL=cloud.url)
+    assert result.returncode == 0
+    assert result.stderr.count(f"{FULL} ends here: ") == 1
+    assert "Traceback" not in result.stderr
 
 
 def test_an_option_that_is_wrong_is_no_trouble_with_signing_in(cloud: DeviceCloud, tmp_path: Path) -> None:

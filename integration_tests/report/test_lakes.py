@@ -1,7 +1,9 @@
 """Reports of lakes of every size, and of lakes that lack something."""
 
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from html import unescape
 from pathlib import Path
@@ -145,6 +147,44 @@ def test_an_older_report_stays_until_the_new_one_is_complete(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "report.html"]
 
 
+@pytest.mark.parametrize("kind", ["a link", "a pipe"])
+def test_what_is_no_file_is_written_into(tmp_path: Path, kind: str) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    to, target = tmp_path / "to", tmp_path / "target"
+    if kind == "a link":
+        to.symlink_to(target)
+        write_report(tmp_path / "lake", to)
+        assert to.is_symlink()
+    else:
+        os.mkfifo(to)
+        with ThreadPoolExecutor() as pool:
+            reading = pool.submit(to.read_text, encoding="utf-8")
+            write_report(tmp_path / "lake", to)
+        target.write_text(reading.result(), encoding="utf-8")
+        assert to.is_fifo()
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_only_a_report_is_replaced(tmp_path: Path) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    data = tmp_path / "lake" / "user" / "part-0.parquet"
+    before = data.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"part-0\.parquet is there and is no report"):
+        write_report(tmp_path / "lake", data)
+    assert data.read_bytes() == before
+    (tmp_path / "empty").touch()
+    for _ in range(2):
+        write_report(tmp_path / "lake", tmp_path / "empty")
+
+
+@pytest.mark.parametrize("to", ["", "file/report.html"])
+def test_a_path_that_can_be_no_file_is_named(tmp_path: Path, to: str) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write_report(tmp_path / "lake", tmp_path / to)
+
+
 def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     write_table(tmp_path / "lake", "user", [])
     with pytest.raises(ConfigurationError, match="cannot be written: No such file or directory"):
@@ -185,6 +225,7 @@ def test_a_condition_that_is_met_is_named_and_sets_the_exit_code(
         ("silent > 3) FROM fleet; DROP TABLE fleet --", "syntax error"),
         ("devices", "It is neither true nor false."),
         ("NULL", "It is neither true nor false."),
+        ("UNNEST([TRUE, FALSE])", "It is several values."),
     ],
 )
 def test_a_condition_that_cannot_be_evaluated_is_an_error_that_names_the_numbers(
