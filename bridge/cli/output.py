@@ -44,7 +44,8 @@ def print_json(value: Any) -> None:
 def line_width() -> int:
     """Return how many characters a line of standard output holds; a file or a pipe holds any line."""
     console = _console()
-    return console.width if console.is_terminal or os.environ.get("COLUMNS") else ANY_WIDTH
+    # A shell without a terminal may set COLUMNS to 0.
+    return (console.width if console.is_terminal or os.environ.get("COLUMNS") else 0) or ANY_WIDTH
 
 
 def print_grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

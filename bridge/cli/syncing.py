@@ -49,7 +49,19 @@ class Engine(str, Enum):
     SPARK = "spark"
 
 
-To = Annotated[Path, typer.Option(help="A folder, in which each table gets a folder of files, or a .duckdb file.")]
+def _named(text: str) -> Path:
+    # The path of an empty text is that of the current folder.
+    if not text:
+        raise typer.BadParameter("It is empty; name a folder or a .duckdb file.")
+    return Path(text)
+
+
+To = Annotated[
+    Path,
+    typer.Option(
+        parser=_named, metavar="PATH", help="A folder, in which each table gets a folder of files, or a .duckdb file."
+    ),
+]
 GivenFormat = Annotated[
     Format | None, typer.Option("--format", help="By default duckdb for a .duckdb or .db file, otherwise parquet.")
 ]
@@ -134,9 +146,9 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         kept = ", ".join(result.table for result in progress.results if not result.error) or "none"
         complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
         raise
+    _report(results, notes, as_json=as_json, quiet=quiet)
     if Place.of(to, file_format.value if file_format else None, ()).format == "duckdb":
         create_views(to.expanduser())
-    _report(results, notes, as_json=as_json, quiet=quiet)
     if any(result.error for result in results):
         sys.exit(SOME_FAILED)
 

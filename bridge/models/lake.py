@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import glob
-import os
+import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigurationError
-from bridge.export.formats.duckdb import sql_type_of
+from bridge.export.formats.duckdb import MARKS, SYNCED_AT, sql_type_of
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -21,7 +20,7 @@ from bridge.tables.catalog import tables
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MARK = "_particle_sync.json"
+MARK, QUOTE = "_particle_sync.json", '"'
 SCHEMA = "particle"
 """Where the views of a database are."""
 # What a sync also writes, by the ending of its files.
@@ -73,8 +72,10 @@ def open_lake(path: str | Path) -> Lake:
         if not synced:
             raise ConfigurationError(_nothing_to_read(path))
         create_models(connection, synced, as_tables=True)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, duckdb.Error):
+            raise ConfigurationError(f"{path} cannot be read: {_first_line(error)}") from None
         raise
     return Lake(path, connection, synced)
 
@@ -117,27 +118,30 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
 def create_views(database: Path) -> None:
     """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one.
 
-    Raises ConfigurationError for a schema of that name that somebody else made.
+    Raises ConfigurationError for a schema of that name that somebody else made, and where the file cannot be written.
     """
     import duckdb  # noqa: PLC0415
 
-    moment = _modified(database)
-    with duckdb.connect(str(database)) as connection:
-        _check_schema(connection, database)
-        [[name]] = connection.execute("SELECT current_database()").fetchall()
-        synced = dict.fromkeys(_tables_of(connection, name), moment)
-        if not synced:
-            return
-        connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
-        connection.execute(f"SET search_path = '{SCHEMA},main'")
-        for table in synced:
-            if _keeps_days(connection, name, table):
-                connection.execute(f"CREATE VIEW {SCHEMA}.{table} AS {_last_day('main', table)}")
-        create_models(connection, synced)
-        connection.execute("COMMIT")
-    # To create views is no sync: a report of the file counts to the same moment as they do. Only its owner can say so.
-    with suppress(OSError):
-        os.utime(database, (moment.timestamp(), moment.timestamp()))
+    try:
+        with duckdb.connect(str(database)) as connection:
+            _check_schema(connection, database)
+            _create_views(connection, database)
+    except duckdb.Error as error:
+        raise ConfigurationError(f"{database} got no views: {_first_line(error)}") from None
+
+
+def _create_views(connection: DuckDBPyConnection, database: Path) -> None:
+    [[name]] = connection.execute("SELECT current_database()").fetchall()
+    synced = _synced_in(connection, name, database)
+    if not synced:
+        return
+    connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
+    connection.execute(f"SET search_path = '{SCHEMA},main'")
+    for table in synced:
+        if _keeps_days(connection, name, table):
+            connection.execute(f"CREATE VIEW {SCHEMA}.{table} AS {_last_day('main', table)}")
+    create_models(connection, synced)
+    connection.execute("COMMIT")
 
 
 def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
@@ -195,21 +199,36 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, date
     try:
         connection.execute(f"ATTACH {_quoted(str(path))} AS lake (READ_ONLY)")
     except duckdb.Error as error:
-        problem = str(error).splitlines()[0]
-        raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {problem}") from None
-    names = _tables_of(connection, "lake")
-    for name in names:
+        raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {_first_line(error)}") from None
+    synced = _synced_in(connection, "lake", path)
+    for name in synced:
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
         query = _last_day("lake.main", name) if _keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
-    return dict.fromkeys(names, _modified(path))
+    return synced
+
+
+def _synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
+    """Return the tables of a database, and when each was synced; without a mark, when the file was last written."""
+    written = _modified(path)
+    found = dict.fromkeys(_tables_of(connection, database), written)
+    if found and MARKS in _all_tables_of(connection, database):
+        marks = f'SELECT table_name, mark FROM "{database.replace(QUOTE, 2 * QUOTE)}".main.{MARKS}'  # noqa: S608  (quoted)
+        for name, mark in connection.execute(marks).fetchall():
+            if name in found and (synced_at := json.loads(mark).get(SYNCED_AT)):
+                found[name] = datetime.fromisoformat(synced_at)
+    return found
 
 
 def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
+    return [name for name in _all_tables_of(connection, database) if _NAME.fullmatch(name)]
+
+
+def _all_tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'", [database]
     ).fetchall()
-    return sorted(name for (name,) in rows if _NAME.fullmatch(name))
+    return sorted(name for (name,) in rows)
 
 
 def _last_day(schema: str, name: str) -> str:
@@ -224,6 +243,10 @@ def _keeps_days(connection: DuckDBPyConnection, database: str, name: str) -> boo
         [database, name],
     )
     return found.fetchone() is not None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _modified(path: Path) -> datetime:

@@ -12,6 +12,7 @@ from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.folder import LOCK
 from bridge.export.places import FORMATS
 from bridge.export.sync import sync
+from bridge.models.lake import open_lake
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import chosen_tables, table
 from integration_tests.command.lakes import counted, interrupted_sync, rows_of, target, truth_of
@@ -122,6 +123,21 @@ def test_duckdb_has_the_types_the_keys_and_the_comments(cloud: DeviceCloud, tmp_
     assert keys == [(["id"],)]
     assert described[0][0].endswith("Key: device_id, updated_at.")
     assert charges[0][0] > 0
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "duckdb"])
+def test_a_sync_that_fails_is_no_last_sync(file_format: str, cloud: DeviceCloud, tmp_path: Path) -> None:
+    to = target(tmp_path, file_format)
+    nothing = {"product_devices": {"product_id_or_slug": "99999"}}
+    assert not any(result.error for result in sync(to, connection_to(cloud), ["products"], file_format=file_format))
+    lake = open_lake(to)
+    lake.close()
+    [result] = sync(to, connection_to(cloud), ["product_devices"], nothing, file_format=file_format)
+    assert result.error
+    again = open_lake(to)
+    again.close()
+    assert again.synced == lake.synced
+    assert again.synced.keys() == {"products"}
 
 
 def test_delta_and_parquet_carry_the_comments(cloud: DeviceCloud, tmp_path: Path) -> None:

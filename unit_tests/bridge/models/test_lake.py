@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from bridge.errors import ConfigurationError
+from bridge.export.formats.duckdb import MARKS, SYNCED_AT
 from bridge.models.lake import Lake, create_views, open_lake
 from bridge.report.parts import SUMMARY
 from bridge.report.questions import QUESTIONS
@@ -336,6 +337,38 @@ def _write_database(path: Path, **records: Records) -> None:
         write_table(path.parent, name, rows)
         with duckdb.connect(str(path)) as connection:
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM '{path.parent}/{name}/part-0.parquet'")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
+            mark = json.dumps({SYNCED_AT: NOW.isoformat()})
+            connection.execute(f"INSERT INTO {MARKS} VALUES (?, ?)", [name, mark])
+
+
+def test_a_database_counts_to_its_last_sync_whenever_its_file_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "my-fleet.duckdb"
+    _write_database(path, products=[{"id": 7}])
+    create_views(path)
+    lake = open_lake(path)
+    assert lake.synced == {"products": NOW}
+    lake.close()
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT moment FROM particle.as_of").fetchall() == [(NOW.replace(tzinfo=None),)]
+        connection.execute(f"DROP TABLE {MARKS}")
+    os.utime(path, (NOW.timestamp() + 60, NOW.timestamp() + 60))
+    lake = open_lake(path)
+    assert lake.as_of == NOW + timedelta(minutes=1)
+    lake.close()
+
+
+def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
+    write_table(tmp_path / "lake", "products", [{"id": 7}])
+    (tmp_path / "lake" / "products" / "part-0.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(ConfigurationError, match=r"lake cannot be read: .*part-0\.parquet"):
+        open_lake(tmp_path / "lake")
+
+
+def test_a_database_that_cannot_be_written_gets_no_views_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "fleet.duckdb").write_bytes(b"no database, and longer than the header of one" * 1000)
+    with pytest.raises(ConfigurationError, match=r"fleet\.duckdb got no views: "):
+        create_views(tmp_path / "fleet.duckdb")
 
 
 def test_the_recipes_count_as_the_report_does(tmp_path: Path) -> None:
@@ -358,7 +391,6 @@ def test_the_recipes_count_as_the_report_does(tmp_path: Path) -> None:
             vitals("gone", ago(days=2), **charges[0]),
         ],
     )
-    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
     create_views(path)
     lake = open_lake(path)
     [(silent, low)] = ask(lake, f"SELECT silent, battery_low FROM ({SUMMARY})")
