@@ -16,6 +16,9 @@ def main() -> None:
     # By default a terminated process does not clean up, and an interrupted one prints pages of tracebacks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
+    # A terminal that is closed; Windows has no signal for it, and `nohup` lets it be ignored.
+    if hangup := getattr(signal, "SIGHUP", None):
+        signal.signal(hangup, signal.SIG_IGN if signal.getsignal(hangup) == signal.SIG_IGN else _end)
     prepare_streams()
     with no_collections():
         from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)

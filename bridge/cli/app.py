@@ -16,7 +16,7 @@ WIDE = 140
 EXIT_CODES = """
 Exit codes: 0 success · 1 some tables failed, the others were written · 2 correct the command line or the
 configuration · 3 the API refused the account or the token · 4 try again later: the API, the network or another sync ·
-5 please report the message · 6 a condition of report --fail-if is met · 130 and 143 interrupted.
+5 please report the message · 6 a condition of report --fail-if is met · 129, 130 and 143 interrupted.
 """
 
 app = typer.Typer(

@@ -152,8 +152,7 @@ def show_plan(  # noqa: PLR0913, PLR0917  (one parameter is one option of the co
     chosen = [*(names or ()), *(more_names or ())]
     with kept_logs(None):
         found = list(costs(given.connection, chosen, given.tables, partitions, exclude or (), all_tables=all_tables))
-    limit = int(given.connection.get("requests_per_5_minutes", 10_000))
-    everything = total(found, limit)
+    everything = total(found, given.connection)
     if as_json:
         print_json({"tables": [asdict(cost) for cost in found], "total": asdict(everything)})
         return

@@ -123,8 +123,11 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     from bridge.cli.progress import Progress  # noqa: PLC0415
     from bridge.export.places import Place  # noqa: PLC0415
     from bridge.export.sync import sync  # noqa: PLC0415
-    from bridge.models.lake import create_views  # noqa: PLC0415
+    from bridge.models.lake import check_views, create_views  # noqa: PLC0415
 
+    is_database = Place.of(to, file_format.value if file_format else None, ()).format == "duckdb"
+    if is_database:
+        check_views(to.expanduser())
     progress = Progress(Console(stderr=True, quiet=quiet))
     try:
         with kept_logs(log_file) as notes, progress.shown():
@@ -147,7 +150,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
         raise
     _report(results, notes, as_json=as_json, quiet=quiet)
-    if Place.of(to, file_format.value if file_format else None, ()).format == "duckdb":
+    if is_database:
         create_views(to.expanduser())
     if any(result.error for result in results):
         sys.exit(SOME_FAILED)

@@ -63,9 +63,11 @@ def costs(  # noqa: PLR0913  (as `sync` has them)
             yield _refused(part, str(error))
 
 
-def total(found: Iterable[Cost], limit: int) -> Cost:
+def total(found: Iterable[Cost], connection: Mapping[str, str]) -> Cost:
     """Return the cost of reading one table after the other."""
     found = list(found)
+    part, options = next(iter(wanted_tables(connection).items()))
+    limit = Options.parse(options, part).config()["requests_per_5_minutes"]
     requests = sum(cost.requests for cost in found)
     return Cost(
         "total",

@@ -6,6 +6,7 @@ import glob
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,6 +34,14 @@ PLACES = ("product_locations", "location_history")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
+_CONTENTS = """\
+SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = $schema
+UNION ALL
+SELECT function_name, 'MACRO' FROM duckdb_functions() WHERE schema_name = $schema
+UNION ALL
+SELECT type_name, 'TYPE' FROM duckdb_types() WHERE schema_name = $schema
+UNION ALL
+SELECT sequence_name, 'SEQUENCE' FROM duckdb_sequences() WHERE schema_name = $schema"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,17 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
         connection.execute(f"CREATE {'TABLE' if as_tables else 'VIEW'} {name} AS\n{query}")
 
 
+def check_views(database: Path) -> None:
+    """Raise ConfigurationError for a database whose views `create_views` would refuse to replace; changes nothing."""
+    import duckdb  # noqa: PLC0415
+
+    if not database.is_file():
+        return
+    # What cannot be opened now, the sync itself will name.
+    with suppress(duckdb.Error), duckdb.connect(str(database), read_only=True) as connection:
+        _check_schema(connection, database)
+
+
 def create_views(database: Path) -> None:
     """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one.
 
@@ -145,9 +165,9 @@ def _create_views(connection: DuckDBPyConnection, database: Path) -> None:
 
 
 def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
-    found = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [SCHEMA])
-    ours = {"as_of", "loaded_tables", "last_places", *models(), *tables()}
-    if others := sorted({name for (name,) in found.fetchall()} - ours):
+    found = connection.execute(_CONTENTS, {"schema": SCHEMA}).fetchall()
+    views = {(name, "VIEW") for name in ("as_of", "loaded_tables", "last_places", *models(), *tables())}
+    if others := sorted(name for name, kind in set(found) - views - {("explode", "MACRO")}):
         raise ConfigurationError(
             f"{database} has a schema {SCHEMA} with {others[0]}, which this tool did not write. Rename the schema, or "
             "choose another file."

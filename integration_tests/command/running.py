@@ -22,7 +22,7 @@ ALWAYS = {"COLUMNS": "200", "SPARK_LOCAL_IP": "127.0.0.1"}
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command with no variables of its own but these, in this process, which has imported it before."""
     printed, complaints = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     forget_accounts()
     forget_budgets()
     with pytest.MonkeyPatch.context() as patched, redirect_stdout(printed), redirect_stderr(complaints):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
@@ -271,6 +272,22 @@ def test_where_nothing_answers_that_is_said_once(command: str, account: dict[str
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (4, "", 1)
     assert result.stderr.startswith("Error: ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("limit", ["100.0", "", " 100 "])
+def test_a_limit_is_read_as_all_options_are(cloud: DeviceCloud, limit: str) -> None:
+    arguments = ("plan", "products", "--json", "--option", f"requests_per_5_minutes={limit}")
+    result = run(*arguments, PARTICLE_ACCESS_TOKEN=cloud.token, PARTICLE_BASE_URL=cloud.url)
+    assert json.loads(result.stdout)["total"]["minutes_at_least"] == 0
+
+
+def test_a_schema_of_somebody_else_is_refused_before_anything_is_read(cloud: DeviceCloud, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    with duckdb.connect(str(path)) as database:
+        database.execute("CREATE SCHEMA particle; CREATE TABLE particle.other AS SELECT 42")
+    result = run("sync", "products", "--to", str(path), PARTICLE_ACCESS_TOKEN=cloud.token, PARTICLE_BASE_URL=cloud.url)
+    assert (result.returncode, cloud.ledger.count()) == (2, 0)
+    assert "has a schema particle with other" in result.stderr
 
 
 @needs_full

@@ -23,7 +23,7 @@ from unit_tests.support.paths import ROOT
 # What the first sync reads in this order; a table is large enough for several requests.
 NAMES = ["user", "products", "product_devices", "devices"]
 DEVICES = "GET /v1/products/:p/devices"
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Run:

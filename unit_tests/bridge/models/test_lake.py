@@ -13,7 +13,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.export.formats.duckdb import MARKS, SYNCED_AT
-from bridge.models.lake import Lake, create_views, open_lake
+from bridge.models.lake import Lake, check_views, create_views, open_lake
 from bridge.report.parts import SUMMARY
 from bridge.report.questions import QUESTIONS
 from bridge.tables.catalog import chosen_tables
@@ -447,3 +447,27 @@ def test_a_database_can_have_the_models_as_views_of_a_schema_of_their_own(tmp_pa
             assert connection.execute("SELECT device_id FROM particle.fleet").fetchall() == [(device,)]
             assert connection.execute("SELECT COUNT(*) FROM particle.sim_usage").fetchall() == [(0,)]
             assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("product_devices",)]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["TABLE particle.fleet AS SELECT 42", "VIEW particle.other AS SELECT 42", "MACRO particle.twice(a) AS 2 * a"],
+)
+def test_what_somebody_else_made_in_the_schema_of_the_views_stays(tmp_path: Path, foreign: str) -> None:
+    path = tmp_path / "fleet.duckdb"
+    _write_database(path, products=[{"id": 7}])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE SCHEMA particle; CREATE {foreign}")
+    for refuse in (check_views, create_views):
+        with pytest.raises(ConfigurationError, match=r"has a schema particle with \w+, which this tool did not write"):
+            refuse(path)
+    with duckdb.connect(str(path)) as connection, pytest.raises(duckdb.Error, match="already exists"):
+        connection.execute(f"CREATE {foreign}")
+
+
+def test_own_views_and_what_is_no_database_yet_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    check_views(path)
+    _write_database(path, products=[{"id": 7}], product_locations=[{"device_id": "a"}])
+    create_views(path)
+    check_views(path)
