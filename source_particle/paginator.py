@@ -14,6 +14,9 @@ from source_particle.errors import Refused
 from source_particle.paging import Order, Page, Window
 from source_particle.requester import ParticleRequester
 
+# What an API says of parameters that it does not know; any other refusal is about something else.
+PARAMETERS_REFUSED = (requests.codes.bad_request, requests.codes.unprocessable_entity)
+
 
 @dataclass
 class SortedPages(PaginationStrategy):
@@ -84,7 +87,7 @@ class ListPages:
         except Refused as refusal:
             if refusal.may_skip and refusal.status == requests.codes.not_found and window.number > 1:
                 return None
-            if not refusal.may_skip and not self.is_order_documented and window.order != Order.ANY:
+            if refusal.status in PARAMETERS_REFUSED and not self.is_order_documented and window.order != Order.ANY:
                 # An endpoint may refuse parameters that it does not document.
                 return self.fetch(window._replace(order=Order.ANY))
             raise

@@ -232,6 +232,14 @@ def test_sims_are_read_once_where_the_api_sorts_them(order: Any, requests: int) 
         assert len(served) == requests
 
 
+@pytest.mark.parametrize(("status", "is_read"), [(400, True), (422, True), (409, False), (418, False)])
+def test_only_refused_parameters_are_left_out(cloud: DeviceCloud, status: int, is_read: bool) -> None:
+    cloud.faults.add(Fault("GET /v1/products/:p/sims", query={"sortAttr": "iccid"}, times=None, status=status))
+    result = sync(with_token(cloud), "product_sims")
+    assert bool(result.errors) is not is_read
+    assert not is_read or not cloud.ledger.compare("product_sims", {}, result.records["product_sims"])
+
+
 @pytest.mark.parametrize("table", ["devices", "sims", "oauth_clients", "products", "diagnostics"])
 def test_a_record_that_one_reply_holds_twice_arrives_once(cloud: DeviceCloud, table: str) -> None:
     def twice(body: bytes) -> bytes:
