@@ -64,7 +64,7 @@ def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 # Compiling takes longer than all else here, and a run that has nothing to say needs none.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def spellings(secret: str) -> re.Pattern[str]:
     """Return an expression for a secret as Python, JSON, URLs, HTML, SQL, hexadecimal digits and base64 write it."""
     raw = secret.encode("utf-8", "surrogatepass")

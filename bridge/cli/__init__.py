@@ -3,10 +3,9 @@
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
 
 from bridge.cli import exits
-from bridge.cli.streams import discard, prepare_streams
+from bridge.cli.streams import OutputError, discard, prepare_streams
 from bridge.errors import ParticleError
 from source_particle.garbage import no_collections
 
@@ -23,29 +22,43 @@ def main() -> None:
     with no_collections():
         from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
 
+    code: int | str | None
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
+        app()
+        code = 0
+    except SystemExit as end:
+        code = end.code
     except ParticleError as error:
-        _fail(str(error), exits.exit_code(error))
-    except OSError as error:
-        # The error of a file names it; what else is written is standard output.
-        if error.filename is not None:
-            raise
+        code = _failed(str(error), exits.exit_code(error))
+    except OutputError as error:
+        code = _unwritable(error)
+    unwritten = _flushed()
+    sys.exit(code or unwritten)
+
+
+def _flushed() -> int:
+    """Write what is left of the output, and return the exit code if that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
         discard(sys.stdout)
-        # Whoever reads it, such as `head`, has seen enough. While a command runs, typer ends it in this way.
-        if isinstance(error, BrokenPipeError):
-            sys.exit(1)
-        _fail(f"standard output cannot be written: {error.strerror}.", exits.USAGE)
+        # As typer does where a command notices it earlier.
+        return 1
+    except OutputError as error:
+        return _unwritable(error)
+    return 0
 
 
-def _fail(problem: str, code: int) -> NoReturn:
+def _unwritable(error: OutputError) -> int:
+    discard(sys.stdout)
+    return _failed(f"standard output cannot be written: {error}.", exits.USAGE)
+
+
+def _failed(problem: str, code: int) -> int:
     from bridge.cli.output import complain  # noqa: PLC0415
 
     complain(f"Error: {problem}")
-    sys.exit(code)
+    return code
 
 
 def _end(received: int, _frame: FrameType | None) -> None:

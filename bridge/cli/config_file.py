@@ -21,7 +21,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for name, _value in node.value:
+        for name in (name for name, _value in node.value if name.tag != "tag:yaml.org,2002:merge"):
             if str(name.value) in seen:
                 raise NameGivenTwiceError(problem_mark=name.start_mark)
             seen.add(str(name.value))
@@ -32,7 +32,14 @@ def _as_typed(loader: _Loader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 
-for _type in ("bool", "int", "float", "timestamp", "value"):
+def _as_moment(loader: _Loader, node: yaml.ScalarNode) -> str:
+    typed = _as_typed(loader, node)
+    # The API wants a T between date and time.
+    return str(loader.construct_yaml_timestamp(node).isoformat()) if " " in typed else typed
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_moment)
+for _type in ("bool", "int", "float", "value"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_type}", _as_typed)
 
 

@@ -38,23 +38,31 @@ def kept_logs(file: Path | None) -> Iterator[list[str]]:
 @contextmanager
 def _written(file: Path) -> Iterator[logging.Handler]:
     try:
-        handler = _LogFile(file.expanduser(), encoding="utf-8")
+        handler = _LogFile(file.expanduser(), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Choose another --log-file.") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     try:
         yield handler
     finally:
-        # What could not be written is written once more, and that was said.
+        # Closing tries to write the rest again; the user knows already.
         with suppress(OSError):
             handler.close()
 
 
 class _LogFile(logging.FileHandler):
+    is_written = True
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name in `logging`)
-        """Say what is wrong, and write no more."""
+        """Say once that the file cannot be written, and write no more."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
         LOGGER.removeHandler(self)
-        complain(f"{self.baseFilename} ends here: {sys.exc_info()[1]}", style="yellow")
+        if self.is_written:
+            complain(f"{self.baseFilename} is no longer written: {error.strerror}.", style="yellow")
+        self.is_written = False
 
 
 class _Notes(logging.Handler):

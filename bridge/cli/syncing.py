@@ -27,6 +27,7 @@ from bridge.cli.given import (
     Username,
 )
 from bridge.cli.output import complain, print_grid, print_json
+from bridge.errors import ParticleError
 
 if TYPE_CHECKING:
     from bridge.export.sync import TableResult
@@ -150,9 +151,15 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
         raise
     _report(results, notes, as_json=as_json, quiet=quiet)
-    if is_database:
-        create_views(to.expanduser())
-    if any(result.error for result in results):
+    failed = any(result.error for result in results)
+    try:
+        if is_database:
+            create_views(to.expanduser())
+    except ParticleError as error:
+        if not failed:
+            raise
+        complain(f"Error: {error}")
+    if failed:
         sys.exit(SOME_FAILED)
 
 

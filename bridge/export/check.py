@@ -44,7 +44,7 @@ def check(connection: Mapping[str, str], table_options: Mapping[str, Mapping[str
 
     Raises ConfigurationError, SignInError where the API refuses, TemporaryError where it does not answer.
     """
-    # Options of tables change nothing here, but a typing error in them is noticed.
+    # Options of tables change nothing here, but a typing error in them is reported.
     wanted_tables(connection, (), table_options)
     wanted = wanted_tables(connection)
     first = Options.parse(wanted[table("user")], table("user"))

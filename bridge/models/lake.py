@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.formats.duckdb import MARKS, SYNCED_AT, sql_type_of
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
@@ -126,11 +127,11 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
 
 def check_views(database: Path) -> None:
     """Raise ConfigurationError for a database whose views `create_views` would refuse to replace; changes nothing."""
+    # What is missing, or cannot be opened now, the sync itself will name.
+    if not database.is_file() or find_spec("duckdb") is None:
+        return
     import duckdb  # noqa: PLC0415
 
-    if not database.is_file():
-        return
-    # What cannot be opened now, the sync itself will name.
     with suppress(duckdb.Error), duckdb.connect(str(database), read_only=True) as connection:
         _check_schema(connection, database)
 
@@ -138,7 +139,8 @@ def check_views(database: Path) -> None:
 def create_views(database: Path) -> None:
     """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one.
 
-    Raises ConfigurationError for a schema of that name that somebody else made, and where the file cannot be written.
+    Raises ConfigurationError for a schema of that name that somebody else made and where the file cannot be written,
+    TemporaryError while another program has it open.
     """
     import duckdb  # noqa: PLC0415
 
@@ -147,7 +149,8 @@ def create_views(database: Path) -> None:
             _check_schema(connection, database)
             _create_views(connection, database)
     except duckdb.Error as error:
-        raise ConfigurationError(f"{database} got no views: {_first_line(error)}") from None
+        kind = TemporaryError if "lock" in str(error) else ConfigurationError
+        raise kind(f"The views of {database} cannot be written: {_first_line(error)}") from None
 
 
 def _create_views(connection: DuckDBPyConnection, database: Path) -> None:
@@ -229,15 +232,18 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, date
 
 
 def _synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
-    """Return the tables of a database, and when each was synced; without a mark, when the file was last written."""
-    written = _modified(path)
-    found = dict.fromkeys(_tables_of(connection, database), written)
+    """Return the tables of a database, and when each was synced.
+
+    A table without a mark counts as old as the oldest one with a mark: to write the file is no sync.
+    """
+    found: dict[str, datetime | None] = dict.fromkeys(_tables_of(connection, database))
     if found and MARKS in _all_tables_of(connection, database):
         marks = f'SELECT table_name, mark FROM "{database.replace(QUOTE, 2 * QUOTE)}".main.{MARKS}'  # noqa: S608  (quoted)
         for name, mark in connection.execute(marks).fetchall():
             if name in found and (synced_at := json.loads(mark).get(SYNCED_AT)):
                 found[name] = datetime.fromisoformat(synced_at)
-    return found
+    oldest = min(filter(None, found.values()), default=None) or _modified(path)
+    return {name: moment or oldest for name, moment in found.items()}
 
 
 def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:

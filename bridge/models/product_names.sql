@@ -3,7 +3,7 @@ SELECT
   CAST(id AS STRING) AS product_id,
   slug,
   CASE
-    WHEN COUNT(*) OVER (PARTITION BY name) > 1 THEN CONCAT(name, ' (', CAST(id AS STRING), ')')
+    WHEN name IS NOT NULL AND COUNT(*) OVER (PARTITION BY name) > 1 THEN CONCAT(name, ' (', CAST(id AS STRING), ')')
     ELSE name
   END AS product_name,
   mb_limit

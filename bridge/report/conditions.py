@@ -56,7 +56,7 @@ def _is_met(lake: Lake, condition: str) -> bool:
     except duckdb.Error as error:
         raise _not_understood(lake, condition, str(error).split("\n")[0]) from None
     if len(found) != 1:
-        raise _not_understood(lake, condition, "It is several values.")
+        raise _not_understood(lake, condition, "It has several values.")
     [(is_met, kind)] = found
     if kind != "BOOLEAN":
         raise _not_understood(lake, condition, "It is neither true nor false.")

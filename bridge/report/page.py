@@ -101,14 +101,15 @@ def _check_target(to: Path) -> None:
     with to.open("rb") as file:
         beginning = file.read(len(DOCTYPE))
     if beginning and beginning.lower() != DOCTYPE:
-        raise ConfigurationError(f"{to} is there and is no report. Choose another file.")
+        raise ConfigurationError(f"{to} exists and is not a report. Choose another file.")
 
 
 def _write(text: str, to: Path) -> None:
-    # A device, a pipe or a link is written into; to replace it would remove it from the machine.
-    if to.is_symlink() or (to.exists() and not to.is_file()):
+    # Replacing a device or a pipe would remove it, and replacing a link would leave its target behind.
+    if to.exists() and not to.is_file():
         to.write_text(text, encoding="utf-8")
         return
+    to = to.resolve()
     aside = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         aside.write_text(text, encoding="utf-8")

@@ -318,7 +318,7 @@ def test_a_log_that_cannot_be_written_is_said_once_and_ends(cloud: DeviceCloud, 
     arguments = ("sync", "devices", "products", "--to", str(tmp_path), "--log-file", str(FULL))
     result = run(*arguments, PARTICLE_ACCESS_TOKEN=cloud.token, PARTICLE_BASE_URL=cloud.url)
     assert result.returncode == 0
-    assert result.stderr.count(f"{FULL} ends here: ") == 1
+    assert result.stderr.count(f"{FULL} is no longer written: No space left on device.") == 1
     assert "Traceback" not in result.stderr
 
 

@@ -87,15 +87,18 @@ def test_two_products_of_one_name_can_be_told_apart(opened: Opener) -> None:
             member("a", product_id_or_slug="7"),
             member("b", product_id_or_slug="pumps-2"),
             member("c", product_id_or_slug="9"),
+            member("d", product_id_or_slug="10"),
         ],
         products=[
             {"id": 7, "slug": "pumps", "name": "Pumps"},
             {"id": 8, "slug": "pumps-2", "name": "Pumps"},
             {"id": 9, "slug": "fans", "name": "Fans"},
+            {"id": 10, "slug": "unnamed-1"},
+            {"id": 11, "slug": "unnamed-2"},
         ],
     )
     rows = ask(lake, "SELECT device_id, product_name FROM fleet ORDER BY device_id")
-    assert rows == [("a", "Pumps (7)"), ("b", "Pumps (8)"), ("c", "Fans")]
+    assert rows == [("a", "Pumps (7)"), ("b", "Pumps (8)"), ("c", "Fans"), ("d", "10")]
 
 
 def test_a_product_has_its_name_whichever_way_it_was_asked_for(opened: Opener) -> None:
@@ -345,9 +348,11 @@ def _write_database(path: Path, **records: Records) -> None:
 def test_a_database_counts_to_its_last_sync_whenever_its_file_was_written(tmp_path: Path) -> None:
     path = tmp_path / "my-fleet.duckdb"
     _write_database(path, products=[{"id": 7}])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE my_notes AS SELECT 42")
     create_views(path)
     lake = open_lake(path)
-    assert lake.synced == {"products": NOW}
+    assert lake.synced == {"products": NOW, "my_notes": NOW}
     lake.close()
     with duckdb.connect(str(path)) as connection:
         assert connection.execute("SELECT moment FROM particle.as_of").fetchall() == [(NOW.replace(tzinfo=None),)]
@@ -367,7 +372,7 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_written_gets_no_views_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "fleet.duckdb").write_bytes(b"no database, and longer than the header of one" * 1000)
-    with pytest.raises(ConfigurationError, match=r"fleet\.duckdb got no views: "):
+    with pytest.raises(ConfigurationError, match=r"The views of .*fleet\.duckdb cannot be written: "):
         create_views(tmp_path / "fleet.duckdb")
 
 
