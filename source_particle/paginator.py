@@ -14,7 +14,7 @@ from source_particle.errors import Refused
 from source_particle.paging import Order, Page, Window
 from source_particle.requester import ParticleRequester
 
-# What an API says of parameters that it does not know; any other refusal is about something else.
+# How an API refuses parameters that it does not know; any other status is about something else.
 PARAMETERS_REFUSED = (requests.codes.bad_request, requests.codes.unprocessable_entity)
 
 

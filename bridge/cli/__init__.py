@@ -15,7 +15,7 @@ def main() -> None:
     # By default a terminated process does not clean up, and an interrupted one prints pages of tracebacks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
-    # A terminal that is closed; Windows has no signal for it, and `nohup` lets it be ignored.
+    # Sent when the terminal is closed. Windows does not have it, and under `nohup` it stays ignored.
     if hangup := getattr(signal, "SIGHUP", None):
         signal.signal(hangup, signal.SIG_IGN if signal.getsignal(hangup) == signal.SIG_IGN else _end)
     prepare_streams()
@@ -42,7 +42,7 @@ def _flushed() -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)
-        # As typer does where a command notices it earlier.
+        # As typer does when the pipe closes while a command runs.
         return 1
     except OutputError as error:
         return _unwritable(error)

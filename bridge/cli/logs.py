@@ -51,6 +51,8 @@ def _written(file: Path) -> Iterator[logging.Handler]:
 
 
 class _LogFile(logging.FileHandler):
+    """A file of log messages; if it cannot be written, the work goes on without it."""
+
     is_written = True
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name in `logging`)

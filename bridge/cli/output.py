@@ -19,7 +19,7 @@ ANY_WIDTH = 10_000
 
 
 def _console(**options: Any) -> "Console":
-    from rich.console import Console  # noqa: PLC0415  (not every command prints by it)
+    from rich.console import Console  # noqa: PLC0415  (slow to import, and not every command needs it)
 
     return Console(**options)
 

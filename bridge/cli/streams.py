@@ -57,7 +57,7 @@ class _Output(_Stream):
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
-        # Whoever reads it, such as `head`, has seen enough: typer and rich end quietly.
+        # The reader, such as `head`, has seen enough: typer and rich end the command quietly.
         except BrokenPipeError:
             raise
         except OSError as error:

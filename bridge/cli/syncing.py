@@ -50,7 +50,7 @@ class Engine(str, Enum):
     SPARK = "spark"
 
 
-def _named(text: str) -> Path:
+def _path_given(text: str) -> Path:
     # The path of an empty text is that of the current folder.
     if not text:
         raise typer.BadParameter("It is empty; name a folder or a .duckdb file.")
@@ -60,7 +60,9 @@ def _named(text: str) -> Path:
 To = Annotated[
     Path,
     typer.Option(
-        parser=_named, metavar="PATH", help="A folder, in which each table gets a folder of files, or a .duckdb file."
+        parser=_path_given,
+        metavar="PATH",
+        help="A folder, in which each table gets a folder of files, or a .duckdb file.",
     ),
 ]
 GivenFormat = Annotated[

@@ -22,7 +22,7 @@ from bridge.tables.catalog import tables
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MARK, QUOTE = "_particle_sync.json", '"'
+MARK = "_particle_sync.json"
 SCHEMA = "particle"
 """Where the views of a database are."""
 # What a sync also writes, by the ending of its files.
@@ -238,7 +238,7 @@ def _synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dic
     """
     found: dict[str, datetime | None] = dict.fromkeys(_tables_of(connection, database))
     if found and MARKS in _all_tables_of(connection, database):
-        marks = f'SELECT table_name, mark FROM "{database.replace(QUOTE, 2 * QUOTE)}".main.{MARKS}'  # noqa: S608  (quoted)
+        marks = f"SELECT table_name, mark FROM {_identifier(database)}.main.{MARKS}"  # noqa: S608  (quoted)
         for name, mark in connection.execute(marks).fetchall():
             if name in found and (synced_at := json.loads(mark).get(SYNCED_AT)):
                 found[name] = datetime.fromisoformat(synced_at)
@@ -269,6 +269,10 @@ def _keeps_days(connection: DuckDBPyConnection, database: str, name: str) -> boo
         [database, name],
     )
     return found.fetchone() is not None
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _first_line(error: Exception) -> str:

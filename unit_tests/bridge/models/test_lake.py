@@ -346,7 +346,7 @@ def _write_database(path: Path, **records: Records) -> None:
 
 
 def test_a_database_counts_to_its_last_sync_whenever_its_file_was_written(tmp_path: Path) -> None:
-    path = tmp_path / "my-fleet.duckdb"
+    path = tmp_path / 'my "fleet".duckdb'
     _write_database(path, products=[{"id": 7}])
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE my_notes AS SELECT 42")
