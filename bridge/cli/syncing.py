@@ -126,7 +126,7 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     from bridge.cli.progress import Progress  # noqa: PLC0415
     from bridge.export.places import Place  # noqa: PLC0415
     from bridge.export.sync import sync  # noqa: PLC0415
-    from bridge.models.lake import check_views, create_views  # noqa: PLC0415
+    from bridge.models.views import check_views, create_views  # noqa: PLC0415
 
     is_database = Place.of(to, file_format.value if file_format else None, ()).format == "duckdb"
     if is_database:

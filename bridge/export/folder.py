@@ -28,11 +28,10 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import Mark, sync_to_continue
+from bridge.export.formats.sink import MARK, Mark, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
 LOCK = ".particle-sync"
-MARK = "_particle_sync.json"
 ASIDE, OLD = ".aside", ".old"
 _TABLE = f"({'|'.join(tables())})"
 _OURS = re.compile(rf"{re.escape(LOCK)}\.{_TABLE}\.[0-9a-f]{{32}}({ASIDE}|{OLD})")
@@ -196,7 +195,7 @@ def write_mark(folder: Path, mark: Mark, files: Iterable[Path] = ()) -> None:
     """Write a table's mark in one step, with the sizes of the files that were written."""
     new = folder / f"{MARK}.new"
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
-    new.write_text(json.dumps({**mark.as_json(), "files": sizes}), encoding="utf-8")
+    new.write_text(json.dumps({**mark.to_write(), "files": sizes}), encoding="utf-8")
     flush(new)
     new.replace(folder / MARK)
     flush(folder)

@@ -6,15 +6,14 @@ import glob
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.duckdb import MARKS, SYNCED_AT, sql_type_of
+from bridge.errors import ConfigurationError
+from bridge.export.formats.duckdb import MARKS, sql_type_of
+from bridge.export.formats.sink import MARK, SYNCED_AT
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -22,9 +21,6 @@ from bridge.tables.catalog import tables
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MARK = "_particle_sync.json"
-SCHEMA = "particle"
-"""Where the views of a database are."""
 # What a sync also writes, by the ending of its files.
 UNREADABLE = {".csv": "CSV", ".jsonl": "JSON Lines"}
 ADVICE = (
@@ -35,14 +31,6 @@ PLACES = ("product_locations", "location_history")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
-_CONTENTS = """\
-SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = $schema
-UNION ALL
-SELECT function_name, 'MACRO' FROM duckdb_functions() WHERE schema_name = $schema
-UNION ALL
-SELECT type_name, 'TYPE' FROM duckdb_types() WHERE schema_name = $schema
-UNION ALL
-SELECT sequence_name, 'SEQUENCE' FROM duckdb_sequences() WHERE schema_name = $schema"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +73,7 @@ def open_lake(path: str | Path) -> Lake:
     except BaseException as error:
         connection.close()
         if isinstance(error, duckdb.Error):
-            raise ConfigurationError(f"{path} cannot be read: {_first_line(error)}") from None
+            raise ConfigurationError(f"{path} cannot be read: {first_line(error)}") from None
         raise
     return Lake(path, connection, synced)
 
@@ -125,58 +113,6 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
         connection.execute(f"CREATE {'TABLE' if as_tables else 'VIEW'} {name} AS\n{query}")
 
 
-def check_views(database: Path) -> None:
-    """Raise ConfigurationError for a database whose views `create_views` would refuse to replace; changes nothing."""
-    # What is missing, or cannot be opened now, the sync itself will name.
-    if not database.is_file() or find_spec("duckdb") is None:
-        return
-    import duckdb  # noqa: PLC0415
-
-    with suppress(duckdb.Error), duckdb.connect(str(database), read_only=True) as connection:
-        _check_schema(connection, database)
-
-
-def create_views(database: Path) -> None:
-    """Create the models as views of a DuckDB database, in a schema of their own that replaces an older one.
-
-    Raises ConfigurationError for a schema of that name that somebody else made and where the file cannot be written,
-    TemporaryError while another program has it open.
-    """
-    import duckdb  # noqa: PLC0415
-
-    try:
-        with duckdb.connect(str(database)) as connection:
-            _check_schema(connection, database)
-            _create_views(connection, database)
-    except duckdb.Error as error:
-        kind = TemporaryError if "lock" in str(error) else ConfigurationError
-        raise kind(f"The views of {database} cannot be written: {_first_line(error)}") from None
-
-
-def _create_views(connection: DuckDBPyConnection, database: Path) -> None:
-    [[name]] = connection.execute("SELECT current_database()").fetchall()
-    synced = _synced_in(connection, name, database)
-    if not synced:
-        return
-    connection.execute(f"BEGIN; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
-    connection.execute(f"SET search_path = '{SCHEMA},main'")
-    for table in synced:
-        if _keeps_days(connection, name, table):
-            connection.execute(f"CREATE VIEW {SCHEMA}.{table} AS {_last_day('main', table)}")
-    create_models(connection, synced)
-    connection.execute("COMMIT")
-
-
-def _check_schema(connection: DuckDBPyConnection, database: Path) -> None:
-    found = connection.execute(_CONTENTS, {"schema": SCHEMA}).fetchall()
-    views = {(name, "VIEW") for name in ("as_of", "loaded_tables", "last_places", *models(), *tables())}
-    if others := sorted(name for name, kind in set(found) - views - {("explode", "MACRO")}):
-        raise ConfigurationError(
-            f"{database} has a schema {SCHEMA} with {others[0]}, which this tool did not write. Rename the schema, or "
-            "choose another file."
-        )
-
-
 def _last_places_query(synced: Mapping[str, datetime]) -> str:
     """Return the query of `last_places`, where each device was last seen, from the tables of places that are there."""
     sources = [
@@ -199,9 +135,16 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> dict[str, dateti
                 f"CREATE VIEW {folder.name} AS SELECT * FROM "  # noqa: S608  (quoted)
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
             )
-            mark = folder / MARK
-            synced[folder.name] = _modified(mark if mark.exists() else max(files, key=_modified))
+            synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
     return synced
+
+
+def _marked_at(mark: Path) -> datetime | None:
+    """Return when a sync wrote a table, which an early version told by the time of its mark alone; None without one."""
+    if not mark.exists():
+        return None
+    synced_at = json.loads(mark.read_text(encoding="utf-8")).get(SYNCED_AT)
+    return datetime.fromisoformat(synced_at) if synced_at else _modified(mark)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -222,16 +165,16 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, date
     try:
         connection.execute(f"ATTACH {_quoted(str(path))} AS lake (READ_ONLY)")
     except duckdb.Error as error:
-        raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {_first_line(error)}") from None
-    synced = _synced_in(connection, "lake", path)
+        raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {first_line(error)}") from None
+    synced = synced_in(connection, "lake", path)
     for name in synced:
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
-        query = _last_day("lake.main", name) if _keeps_days(connection, "lake", name) else every
+        query = last_day("lake.main", name) if keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
     return synced
 
 
-def _synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
+def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
     """Return the tables of a database, and when each was synced.
 
     A table without a mark counts as old as the oldest one with a mark: to write the file is no sync.
@@ -257,12 +200,14 @@ def _all_tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
     return sorted(name for (name,) in rows)
 
 
-def _last_day(schema: str, name: str) -> str:
+def last_day(schema: str, name: str) -> str:
+    """Return the query of the last snapshot of a table that keeps one of each day."""
     newest = f"SELECT MAX(snapshot_date) FROM {schema}.{name}"  # noqa: S608  (a checked name)
     return f"SELECT * FROM {schema}.{name} WHERE snapshot_date = ({newest})"  # noqa: S608
 
 
-def _keeps_days(connection: DuckDBPyConnection, database: str, name: str) -> bool:
+def keeps_days(connection: DuckDBPyConnection, database: str, name: str) -> bool:
+    """Return whether a table of a database keeps the snapshot of each day."""
     found = connection.execute(
         "SELECT 1 FROM duckdb_columns() WHERE database_name = ? AND schema_name = 'main' AND table_name = ? "
         "AND column_name = 'snapshot_date'",
@@ -275,7 +220,8 @@ def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what DuckDB says, without the lines that quote the statement."""
     return str(error).splitlines()[0]
 
 

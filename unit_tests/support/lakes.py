@@ -1,6 +1,6 @@
 """A lake as a sync writes it, from records as the API sends them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,14 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from bridge.models.lake import Lake
 from bridge.rows.batches import record_batches
 from bridge.rows.schema import arrow_schema
 from bridge.tables.catalog import table
 
 Records = list[dict[str, Any]]
+Opener = Callable[..., Lake]
+"""Writes tables, each named with its records, and opens them as a lake."""
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 
 
@@ -38,3 +41,8 @@ def member(device: str, **more: Any) -> dict[str, Any]:
 def vitals(device_id: str, updated_at: str, **device: Any) -> dict[str, Any]:
     """Return a report of a device."""
     return {"device_id": device_id, "updated_at": updated_at, "payload": {"device": device}}
+
+
+def ask(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    return lake.connection.execute(sql).fetchall()

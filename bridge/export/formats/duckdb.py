@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MARKS = "_particle_sync"
-"""The table with the mark of each table, which tells when it was written, and, under an empty name, the last sync."""
-SYNCED_AT = "synced_at"
+"""The table with the mark of each table and, under an empty name, the last sync."""
 
 _SCALARS = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
 
@@ -70,8 +68,7 @@ class DuckDbSink:
             if mark.keeps == "days":
                 _run(self.database, f'DELETE FROM "{rows.table.name}" WHERE {SNAPSHOT_DATE} = ?', mark.day)
             self._insert(rows, mark)
-            now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-            _write_note(self.database, rows.table.name, {**mark.as_json(), SYNCED_AT: now})
+            _write_note(self.database, rows.table.name, mark.to_write())
 
     def _insert(self, rows: Rows, mark: Mark) -> None:
         day = f", DATE '{mark.day}' AS {SNAPSHOT_DATE}" if mark.keeps == "days" else ""

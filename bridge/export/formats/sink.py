@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
 
@@ -17,6 +18,10 @@ Keeping = Literal["snapshot", "days", "windows"]
 """What a table keeps: the latest snapshot, the snapshot of each day, or all windows of an append table."""
 
 SNAPSHOT_DATE = "snapshot_date"
+MARK = "_particle_sync.json"
+"""The file of a mark, in the folder of its table."""
+SYNCED_AT = "synced_at"
+"""Where a written mark says when that was: a copied file has a new time of its own."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ class Mark:
         """Return the mark of a table whose rows are not written yet."""
         return replace(self, sync="", start="", until="", day="")
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the mark as a JSON object."""
-        return asdict(self)
+    def to_write(self) -> dict[str, Any]:
+        """Return the mark as a JSON object that also says when it is written."""
+        return {**asdict(self), SYNCED_AT: datetime.now(timezone.utc).isoformat(timespec="milliseconds")}
 
     @classmethod
     def of_json(cls, content: dict[str, Any]) -> Mark | None:

@@ -1,280 +1,19 @@
-"""What the models say of small fleets, and what a lake may be."""
+"""What a lake may be, and when it was synced."""
 
 import json
 import os
-import re
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+import shutil
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.export.formats.duckdb import MARKS, SYNCED_AT
-from bridge.models.lake import Lake, check_views, create_views, open_lake
-from bridge.report.parts import SUMMARY
-from bridge.report.questions import QUESTIONS
-from bridge.tables.catalog import chosen_tables
-from unit_tests.support.lakes import NOW, Records, ago, member, vitals, write_table
-from unit_tests.support.paths import ROOT
-
-Opener = Callable[..., Lake]
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opener]:
-    """Return what writes tables as of NOW and opens them."""
-    lakes: list[Lake] = []
-
-    def open_with(**records: Records) -> Lake:
-        for name, rows in records.items():
-            write_table(tmp_path / "lake", name, rows)
-            os.utime(tmp_path / "lake" / name / "part-0.parquet", (NOW.timestamp(), NOW.timestamp()))
-        lakes.append(open_lake(tmp_path / "lake"))
-        return lakes[-1]
-
-    yield open_with
-    for lake in lakes:
-        lake.close()
-
-
-def ask(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query."""
-    return lake.connection.execute(sql).fetchall()
-
-
-@pytest.mark.parametrize(
-    ("device", "reported", "hours", "contact"),
-    [
-        ({"last_heard": ago(minutes=59)}, None, 0, "1 under an hour"),
-        ({"last_heard": ago(hours=1)}, None, 1, "2 1 to 24 hours"),
-        ({"last_heard": ago(hours=23, minutes=59)}, None, 23, "2 1 to 24 hours"),
-        ({"last_heard": ago(hours=24)}, None, 24, "3 1 to 7 days"),
-        ({"last_heard": ago(days=7)}, None, 168, "4 7 to 30 days"),
-        ({"last_heard": ago(days=30)}, None, 720, "5 over 30 days"),
-        ({"last_heard": None, "last_handshake_at": ago(hours=5)}, None, 5, "2 1 to 24 hours"),
-        ({"last_heard": ago(days=9)}, ago(hours=2), 2, "2 1 to 24 hours"),
-        ({"last_heard": ago(hours=-1)}, None, 0, "1 under an hour"),
-        ({"last_heard": "yesterday"}, None, None, "6 never heard"),
-        ({}, None, None, "6 never heard"),
-    ],
-)
-def test_silence_is_counted_from_the_last_sign_of_life(
-    opened: Opener, device: dict[str, Any], reported: str | None, hours: int | None, contact: str
-) -> None:
-    reports = [vitals("a1", reported)] if reported else []
-    lake = opened(product_devices=[member("a1", **device)], diagnostics=reports)
-    assert ask(lake, "SELECT silent_hours, last_contact, is_silent FROM fleet") == [
-        (hours, contact, hours is not None and hours >= 24)
-    ]
-
-
-def test_a_device_in_several_lists_is_one_row(opened: Opener) -> None:
-    lake = opened(
-        product_devices=[member("a1"), {**member("a1"), "product_id_or_slug": "8"}, member("b2")],
-        devices=[{"id": "a1", "product_id": 7, "platform_id": 13}, {"id": "c3", "product_id": 13, "platform_id": 13}],
-        products=[{"id": 7, "slug": "pumps", "name": "Pumps"}],
-    )
-    rows = ask(lake, "SELECT device_id, product, product_name FROM fleet ORDER BY device_id")
-    assert rows == [("a1", "7", "Pumps"), ("b2", "7", "Pumps"), ("c3", None, "no product")]
-
-
-def test_two_products_of_one_name_can_be_told_apart(opened: Opener) -> None:
-    lake = opened(
-        product_devices=[
-            member("a", product_id_or_slug="7"),
-            member("b", product_id_or_slug="pumps-2"),
-            member("c", product_id_or_slug="9"),
-            member("d", product_id_or_slug="10"),
-        ],
-        products=[
-            {"id": 7, "slug": "pumps", "name": "Pumps"},
-            {"id": 8, "slug": "pumps-2", "name": "Pumps"},
-            {"id": 9, "slug": "fans", "name": "Fans"},
-            {"id": 10, "slug": "unnamed-1"},
-            {"id": 11, "slug": "unnamed-2"},
-        ],
-    )
-    rows = ask(lake, "SELECT device_id, product_name FROM fleet ORDER BY device_id")
-    assert rows == [("a", "Pumps (7)"), ("b", "Pumps (8)"), ("c", "Fans"), ("d", "10")]
-
-
-def test_a_product_has_its_name_whichever_way_it_was_asked_for(opened: Opener) -> None:
-    lake = opened(
-        product_devices=[{**member("a1"), "product_id_or_slug": "pumps"}],
-        products=[{"id": 7, "slug": "pumps", "name": "Pumps"}],
-    )
-    assert ask(lake, "SELECT product, product_name FROM fleet") == [("pumps", "Pumps")]
-
-
-def test_versions_are_counted_from_the_release(opened: Opener) -> None:
-    running = {"a": 12, "b": 12, "c": 11, "d": 9, "e": None}
-    fleet = [member(name, firmware_version=version) for name, version in running.items()]
-    trial = member("f", firmware_version=14, development=True)
-    locked = member("g", firmware_version=9, desired_firmware_version=9)
-    lake = opened(product_devices=[*fleet, trial, locked])
-    rows = ask(
-        lake,
-        "SELECT firmware_version, release_version, versions_behind, is_newer, devices, locked_devices "
-        "FROM firmware_rollout ORDER BY 1 DESC NULLS LAST",
-    )
-    assert rows == [
-        (14, 12, 0, True, 1, 0),
-        (12, 12, 0, False, 2, 0),
-        (11, 12, 1, False, 1, 0),
-        (9, 12, 2, False, 2, 1),
-        (None, 12, None, False, 1, 0),
-    ]
-    assert ask(lake, "SELECT COUNT(*) FROM fleet WHERE is_behind") == [(3,)]
-    assert ask(lake, "SELECT device_id FROM fleet WHERE is_newer") == [("f",)]
-
-
-def test_a_release_that_is_on_its_way_is_the_release(opened: Opener) -> None:
-    lake = opened(product_devices=[member("a", firmware_version=3, targeted_firmware_release_version=4)])
-    assert ask(lake, "SELECT release_version, is_behind FROM fleet") == [(4, True)]
-    assert ask(lake, "SELECT versions_behind FROM firmware_rollout") == [(1,)]
-
-
-def test_what_is_released_to_the_product_is_the_release_whatever_its_devices_run(opened: Opener) -> None:
-    versions = {3: False, 4: True, 5: False}
-    firmware = [
-        {"product_id_or_slug": "7", "version": version, "product_default": is_default}
-        for version, is_default in versions.items()
-    ]
-    other = [{"product_id_or_slug": "8", "version": 9, "product_default": None}]
-    on_trial, in_time, late = (
-        member(name, firmware_version=version) for name, version in (("a", 5), ("b", 4), ("c", 3))
-    )
-    elsewhere = {**member("d", firmware_version=2), "product_id_or_slug": "8"}
-    lake = opened(product_firmware=[*firmware, *other], product_devices=[on_trial, in_time, late, elsewhere])
-    rows = ask(lake, "SELECT device_id, release_version, is_behind, is_newer FROM fleet ORDER BY device_id")
-    assert rows == [("a", 4, False, True), ("b", 4, False, False), ("c", 4, True, False), ("d", 2, False, False)]
-
-
-def test_versions_in_between_count_even_if_no_device_runs_them(opened: Opener) -> None:
-    listed = [
-        {"product_id_or_slug": product, "version": version, "product_default": version == 6}
-        for product, version in (("7", 3), ("7", 4), ("7", 6), ("7", 7), ("8", 5))
-    ]
-    running = [member(name, firmware_version=version) for name, version in (("a", 3), ("b", 5), ("c", 6), ("d", 7))]
-    lake = opened(product_firmware=listed, product_devices=running)
-    rows = ask(lake, "SELECT firmware_version, versions_behind FROM firmware_rollout ORDER BY 1")
-    # 4, 5 and 6; 6; the release; newer.
-    assert rows == [(3, 3), (5, 1), (6, 0), (7, 0)]
-
-
-def test_a_product_of_development_devices_alone_has_no_release_to_be_behind(opened: Opener) -> None:
-    lake = opened(product_devices=[member("a", firmware_version=3, development=True)])
-    assert ask(lake, "SELECT release_version, versions_behind, is_newer FROM firmware_rollout") == [(None, None, False)]
-
-
-def test_restarts_and_disconnects_are_what_each_report_adds(opened: Opener) -> None:
-    def report(hours: int, uptime: int, disconnects: int) -> dict[str, Any]:
-        cloud = {"connection": {"disconnects": disconnects}}
-        return vitals("a", ago(hours=hours), system={"uptime": uptime}, cloud=cloud)
-
-    # Started 100 h ago with 5 disconnects so far; 2 more; a restart and 1; nothing.
-    lake = opened(diagnostics=[report(9, 90 * 3600, 5), report(8, 91 * 3600, 7), report(7, 60, 1), report(6, 3660, 1)])
-    assert ask(lake, "SELECT reports, restarts, disconnects FROM connectivity") == [(4, 1, 3)]
-
-
-def test_the_last_vitals_are_those_of_the_latest_report(opened: Opener) -> None:
-    def charge(percent: Any) -> dict[str, Any]:
-        return {"power": {"battery": {"charge": percent}}}
-
-    lake = opened(
-        product_devices=[member("a"), member("b")],
-        diagnostics=[
-            vitals("a", ago(days=2), **charge(80)),
-            vitals("a", ago(days=1), **charge(19.5)),
-            vitals("b", ago(days=1), **charge({"err": -210})),
-        ],
-    )
-    rows = ask(lake, "SELECT device_id, battery_percent, is_battery_low FROM fleet ORDER BY device_id")
-    assert rows == [("a", 19.5, True), ("b", None, False)]
-
-
-@pytest.mark.parametrize(
-    ("age", "hours", "is_old"),
-    [({"hours": 167, "minutes": 59}, 167, False), ({"days": 7}, 168, True), ({"hours": -1}, 0, False)],
-)
-def test_vitals_are_old_after_a_week_even_if_the_device_was_heard_since(
-    opened: Opener, age: dict[str, int], hours: int, is_old: bool
-) -> None:
-    lake = opened(product_devices=[member("a", last_heard=ago(hours=1))], diagnostics=[vitals("a", ago(**age))])
-    assert ask(lake, "SELECT vitals_hours, is_vitals_old, is_silent FROM fleet") == [(hours, is_old, False)]
-
-
-def test_usage_is_held_against_the_limit_and_forecast_for_the_whole_period(opened: Opener) -> None:
-    days = [{"date": f"2026-11-{day:02}", "mbs_used": 0.5} for day in range(1, 11)]
-    lake = opened(
-        product_sims=[{"product_id_or_slug": "7", "iccid": "1", "mb_limit": 10}, {"iccid": "2"}],
-        sim_data_usage=[{"iccid": "1", "usage_by_day": days}, {"iccid": "2", "usage_by_day": []}],
-    )
-    rows = ask(lake, "SELECT mb_used, percent_of_limit, mb_forecast, forecast_percent_of_limit FROM sim_usage")
-    assert sorted(rows, key=str) == [(5.0, 50.0, 15.0, 150.0), (None, None, None, None)]
-
-
-def test_a_limit_is_used_up_although_the_sum_of_the_days_is_a_little_below_it(opened: Opener) -> None:
-    days = [{"date": f"2026-11-{day:02}", "mbs_used": 0.1} for day in range(1, 11)]
-    assert sum([0.1] * 10) < 1
-    lake = opened(
-        product_sims=[{"product_id_or_slug": "7", "iccid": "1", "mb_limit": 1}],
-        sim_data_usage=[{"iccid": "1", "usage_by_day": days}],
-    )
-    assert ask(lake, "SELECT mb_used, percent_of_limit FROM sim_usage") == [(1.0, 100.0)]
-
-
-def test_a_sim_that_was_stopped_has_reached_its_limit_whatever_the_days_add_up_to(opened: Opener) -> None:
-    stopped = {"product_id_or_slug": "7", "status": "inactive_data_limit_reached"}
-    active = {"product_id_or_slug": "7", "status": "active", "mb_limit": 10}
-    used = {"2": 1.0, "3": 9.9, "4": 10.0}
-    lake = opened(
-        product_sims=[{**stopped, "iccid": "1"}, {**stopped, "iccid": "2", "mb_limit": 10}]
-        + [{**active, "iccid": iccid} for iccid in ("3", "4")],
-        sims=[{"iccid": "5"}],
-        sim_data_usage=[
-            {"iccid": iccid, "usage_by_day": [{"date": "2026-11-01", "mbs_used": used[iccid]}]} for iccid in used
-        ],
-    )
-    rows = ask(lake, "SELECT iccid, is_stopped, is_at_limit FROM sim_usage ORDER BY iccid")
-    assert rows == [
-        ("1", True, True),
-        ("2", True, True),
-        ("3", False, False),
-        ("4", False, True),
-        ("5", False, False),
-    ]
-
-
-def test_the_limit_of_the_product_holds_where_a_sim_has_none(opened: Opener) -> None:
-    lake = opened(
-        product_sims=[
-            {"product_id_or_slug": "7", "iccid": "1"},
-            {"product_id_or_slug": "7", "iccid": "2", "mb_limit": 3},
-        ],
-        products=[{"id": 7, "mb_limit": 25}],
-    )
-    assert ask(lake, "SELECT iccid, mb_limit FROM sim_usage ORDER BY iccid") == [("1", 25.0), ("2", 3.0)]
-
-
-def test_freshness_names_every_table_and_which_are_there(opened: Opener) -> None:
-    lake = opened(diagnostics=[vitals("a", "2026-11-26T10:00:00.000Z")], user=[])
-    rows = ask(lake, "SELECT table_name, is_loaded, row_count, newest_at, hours_since_sync FROM freshness")
-    there = {row[0]: row[2:] for row in rows if row[1]}
-    assert {row[0] for row in rows} == {part.name for part in chosen_tables()}
-    assert there == {"diagnostics": (1, datetime(2026, 11, 26, 10), 0), "user": (0, None, 0)}  # noqa: DTZ001
-
-
-@pytest.mark.parametrize("table", ["product_locations", "location_history"])
-def test_places_are_the_last_of_each_device(table: str, opened: Opener) -> None:
-    places = ((8.1, 50.2, "2026-01-01T00:00:00.000Z"), (8.2, 50.3, "2026-01-02T00:00:00.000Z"))
-    columns = ("longitude", "latitude", "timestamp")
-    lake = opened(**{table: [{"device_id": "a", **dict(zip(columns, place, strict=True))} for place in places]})
-    [(device, longitude, latitude)] = ask(lake, "SELECT device_id, longitude, latitude FROM last_places")
-    assert (device, float(longitude), float(latitude)) == ("a", 8.2, 50.3)
+from bridge.export.folder import write_mark
+from bridge.export.formats.sink import MARK, SYNCED_AT, Mark
+from bridge.models.lake import open_lake
+from unit_tests.support.lakes import NOW, Opener, ago, ask, member, write_table
 
 
 def test_only_the_last_day_of_a_history_of_snapshots_counts(tmp_path: Path, opened: Opener) -> None:
@@ -300,10 +39,25 @@ def test_a_duckdb_database_is_a_lake_too(tmp_path: Path) -> None:
 
 def test_the_mark_of_a_sync_tells_when_it_was(tmp_path: Path, opened: Opener) -> None:
     write_table(tmp_path / "lake", "user", [])
-    mark = tmp_path / "lake" / "user" / "_particle_sync.json"
+    mark = tmp_path / "lake" / "user" / MARK
     mark.write_text(json.dumps({"sync": "1", "options": "2"}))
     os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
     assert opened().as_of == NOW
+    mark.write_text(json.dumps({"sync": "1", SYNCED_AT: ago(days=1)}))
+    assert opened().as_of == NOW - timedelta(days=1)
+
+
+def test_a_copy_of_a_lake_is_as_old_as_the_lake(tmp_path: Path) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    write_mark(tmp_path / "lake" / "user", Mark("snapshot", "1"))
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy", copy_function=shutil.copyfile)
+    os.utime(tmp_path / "copy" / "user" / MARK, (NOW.timestamp(), NOW.timestamp()))
+    moments = []
+    for name in ("lake", "copy"):
+        lake = open_lake(tmp_path / name)
+        moments.append(lake.as_of)
+        lake.close()
+    assert moments[0] == moments[1]
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "text.duckdb"])
@@ -335,144 +89,8 @@ def test_a_delta_table_is_named_with_what_to_do(tmp_path: Path) -> None:
         open_lake(tmp_path)
 
 
-def _write_database(path: Path, **records: Records) -> None:
-    for name, rows in records.items():
-        write_table(path.parent, name, rows)
-        with duckdb.connect(str(path)) as connection:
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM '{path.parent}/{name}/part-0.parquet'")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
-            mark = json.dumps({SYNCED_AT: NOW.isoformat()})
-            connection.execute(f"INSERT INTO {MARKS} VALUES (?, ?)", [name, mark])
-
-
-def test_a_database_counts_to_its_last_sync_whenever_its_file_was_written(tmp_path: Path) -> None:
-    path = tmp_path / 'my "fleet".duckdb'
-    _write_database(path, products=[{"id": 7}])
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("CREATE TABLE my_notes AS SELECT 42")
-    create_views(path)
-    lake = open_lake(path)
-    assert lake.synced == {"products": NOW, "my_notes": NOW}
-    lake.close()
-    with duckdb.connect(str(path)) as connection:
-        assert connection.execute("SELECT moment FROM particle.as_of").fetchall() == [(NOW.replace(tzinfo=None),)]
-        connection.execute(f"DROP TABLE {MARKS}")
-    os.utime(path, (NOW.timestamp() + 60, NOW.timestamp() + 60))
-    lake = open_lake(path)
-    assert lake.as_of == NOW + timedelta(minutes=1)
-    lake.close()
-
-
 def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
     write_table(tmp_path / "lake", "products", [{"id": 7}])
     (tmp_path / "lake" / "products" / "part-0.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(ConfigurationError, match=r"lake cannot be read: .*part-0\.parquet"):
         open_lake(tmp_path / "lake")
-
-
-def test_a_database_that_cannot_be_written_gets_no_views_and_that_is_said(tmp_path: Path) -> None:
-    (tmp_path / "fleet.duckdb").write_bytes(b"no database, and longer than the header of one" * 1000)
-    with pytest.raises(ConfigurationError, match=r"The views of .*fleet\.duckdb cannot be written: "):
-        create_views(tmp_path / "fleet.duckdb")
-
-
-def test_the_recipes_count_as_the_report_does(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.duckdb"
-    charges: list[dict[str, Any]] = [{"power": {"battery": {"charge": 5}}}, {}]
-    _write_database(
-        path,
-        # Heard long ago by one sign, and lately by another; and on both sides of the limit to the second.
-        product_devices=[
-            member("a", last_heard=ago(days=9)),
-            member("b", last_heard=ago(days=9), last_handshake_at=ago(hours=1)),
-            *(member(f"c{second}", last_heard=ago(days=1, seconds=second - 5)) for second in range(10)),
-        ],
-        devices=[{"id": "d", "product_id": 13, "platform_id": 13, "last_heard": ago(days=2)}],
-        diagnostics=[
-            vitals("a", ago(days=9), **charges[0]),
-            # The last report has no battery; and a device that no list has.
-            vitals("b", ago(days=3), **charges[0]),
-            vitals("b", ago(days=2), **charges[1]),
-            vitals("gone", ago(days=2), **charges[0]),
-        ],
-    )
-    create_views(path)
-    lake = open_lake(path)
-    [(silent, low)] = ask(lake, f"SELECT silent, battery_low FROM ({SUMMARY})")
-    lake.close()
-    text = (ROOT / "docs" / "recipes.md").read_text("utf-8")
-    counted = {}
-    with duckdb.connect(str(path), read_only=True) as connection:
-        for query in re.findall(r'connect\("fleet\.duckdb", read_only=True\)\.sql\("""(.+?)"""\)', text, re.DOTALL):
-            for word in re.findall(r"WHERE (\w+)\n", query):
-                counted[word] = len(connection.execute(query).fetchall())
-    assert counted == {"is_silent": silent, "is_battery_low": low} == {"is_silent": 7, "is_battery_low": 1}
-
-
-def test_views_of_a_database_show_the_last_day_of_a_history_as_the_report_does(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.duckdb"
-    _write_database(path, product_devices=[member("a"), member("b")])
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("ALTER TABLE product_devices ADD COLUMN snapshot_date DATE DEFAULT '2026-11-26'")
-        connection.execute("INSERT INTO product_devices BY NAME SELECT 'a' AS id, DATE '2026-11-27' AS snapshot_date")
-    create_views(path)
-    # The name of a database is that of its file.
-    renamed = path.rename(tmp_path / "copy.duckdb")
-    with duckdb.connect(str(renamed), read_only=True) as connection:
-        assert connection.execute("SELECT device_id FROM particle.fleet").fetchall() == [("a",)]
-    lake = open_lake(renamed)
-    assert ask(lake, "SELECT device_id FROM fleet") == [("a",)]
-    lake.close()
-
-
-def test_the_queries_of_the_report_run_in_a_database_after_use_particle(tmp_path: Path) -> None:
-    place = {"device_id": "a", "longitude": 8.1, "latitude": 50.2, "timestamp": ago(days=1)}
-    path = tmp_path / "fleet.duckdb"
-    _write_database(path, product_devices=[member("a", last_heard=ago(days=3))], product_locations=[place])
-    # Views of an earlier sync do not stand in the way.
-    create_views(path)
-    create_views(path)
-    with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute("USE particle")
-        for question in QUESTIONS:
-            for sql in (question.sql, *(part.sql for part in question.parts)):
-                connection.execute(sql)
-        assert connection.execute("SELECT device_id FROM last_places").fetchall() == [("a",)]
-
-
-def test_a_database_can_have_the_models_as_views_of_a_schema_of_their_own(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.duckdb"
-    for device in ("a", "b"):
-        with duckdb.connect(str(path)) as connection:
-            write_table(tmp_path, "product_devices", [member(device)])
-            rows = f"SELECT * FROM '{tmp_path}/product_devices/part-0.parquet'"
-            connection.execute(f"CREATE OR REPLACE TABLE product_devices AS {rows}")
-        create_views(path)
-        with duckdb.connect(str(path), read_only=True) as connection:
-            assert connection.execute("SELECT device_id FROM particle.fleet").fetchall() == [(device,)]
-            assert connection.execute("SELECT COUNT(*) FROM particle.sim_usage").fetchall() == [(0,)]
-            assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("product_devices",)]
-
-
-@pytest.mark.parametrize(
-    "foreign",
-    ["TABLE particle.fleet AS SELECT 42", "VIEW particle.other AS SELECT 42", "MACRO particle.twice(a) AS 2 * a"],
-)
-def test_what_somebody_else_made_in_the_schema_of_the_views_stays(tmp_path: Path, foreign: str) -> None:
-    path = tmp_path / "fleet.duckdb"
-    _write_database(path, products=[{"id": 7}])
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"CREATE SCHEMA particle; CREATE {foreign}")
-    for refuse in (check_views, create_views):
-        with pytest.raises(ConfigurationError, match=r"has a schema particle with \w+, which this tool did not write"):
-            refuse(path)
-    with duckdb.connect(str(path)) as connection, pytest.raises(duckdb.Error, match="already exists"):
-        connection.execute(f"CREATE {foreign}")
-
-
-def test_own_views_and_what_is_no_database_yet_may_be_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.duckdb"
-    check_views(path)
-    _write_database(path, products=[{"id": 7}], product_locations=[{"device_id": "a"}])
-    create_views(path)
-    check_views(path)
