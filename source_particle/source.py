@@ -29,6 +29,8 @@ _needs_no_schema = ContextVar("needs_no_schema", default=False)
 _CDK[_PARSE] = lambda: {} if _needs_no_schema.get() else _parsed_schema()
 
 LOGGER = logging.getLogger("airbyte.source_particle")
+# The parts of the manifest that are there for the others to refer to.
+_REFERRED_TO = ("definitions", "schemas")
 ONE_CURSOR = (
     "%s: beyond 10,000 devices, an incremental sync keeps one cursor for all of them instead of one each, so one that "
     "joins later starts at that cursor and not with its whole past. To keep one each, split the fleet into several "
@@ -142,9 +144,37 @@ def _processed(wanted: frozenset[str]) -> Mapping[str, Any]:
     stream needs is left out.
     """
     streams = [stream for stream in manifest()["streams"] if not wanted or wanted & _names(stream)]
-    resolved = ManifestReferenceResolver().preprocess_manifest({**manifest(), "streams": streams})
-    used = {name: part for name, part in resolved.items() if name not in ("definitions", "schemas")}
+    return {**_all_but_streams(), **_as_built({"type": manifest()["type"], "streams": streams})}
+
+
+@cache
+def _all_but_streams() -> Mapping[str, Any]:
+    return _as_built({name: part for name, part in manifest().items() if name not in (*_REFERRED_TO, "streams")})
+
+
+def _as_built(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    # The CDK resolves all that it is given, so that it gets only the definitions that the part needs.
+    resolved = ManifestReferenceResolver().preprocess_manifest({**part, **_referred_to_by(part)})
+    used = {name: resolved[name] for name in part}
     return ManifestComponentTransformer().propagate_types_and_parameters("", used, {})
+
+
+def _referred_to_by(part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the definitions and schemas that a part of the manifest refers to, and those that they refer to."""
+    found: dict[str, dict[str, Any]] = {group: {} for group in _REFERRED_TO}
+    todo: list[Any] = [part]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            todo.extend(value.values())
+        elif isinstance(value, list):
+            todo.extend(value)
+        elif isinstance(value, str) and value.startswith("#/"):
+            _, group, name, *_ = value.split("/")
+            if name not in found[group]:
+                found[group][name] = manifest()[group][name]
+                todo.append(found[group][name])
+    return found
 
 
 def _names(stream: Mapping[str, Any]) -> set[str | None]:

@@ -14,6 +14,7 @@ from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import ValidationError
 
+from source_particle import manifest
 from source_particle.budget import budget_of
 from source_particle.requester import ParticleRequester
 from source_particle.retrievers import ParticleRetriever
@@ -71,10 +72,13 @@ def test_manifests_of_other_sources_are_validated_still() -> None:
         ConcurrentDeclarativeSource(source_config={**MINIMAL, "streams": [{"type": "no such thing"}]})
 
 
-def test_the_manifest_is_processed_as_the_cdk_does_it_for_each_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    once = SourceParticle(config(), tables=["devices", "diagnostics"]).resolved_manifest
-    monkeypatch.delattr("source_particle.source._ManifestSource._pre_process_manifest")
-    assert SourceParticle(config(), tables=["devices", "diagnostics"]).resolved_manifest == once
+def test_the_manifest_is_processed_as_the_cdk_does_it() -> None:
+    whole = ConcurrentDeclarativeSource(source_config=dict(manifest())).resolved_manifest
+    assert SourceParticle(config()).resolved_manifest["streams"] == whole["streams"]
+    for stream in (one for one in whole["streams"] if "name" in one):
+        built = SourceParticle(config(), tables=[stream["name"]]).resolved_manifest
+        others = {name: part for name, part in whole.items() if name not in ("definitions", "schemas")}
+        assert dict(built) == {**others, "streams": [stream]}
 
 
 def test_no_source_changes_what_all_share() -> None:
