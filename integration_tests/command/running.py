@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,9 @@ from unit_tests.support.paths import ROOT
 
 # For the size of a terminal and the network; all other variables come from a test.
 ALWAYS = {"COLUMNS": "200", "SPARK_LOCAL_IP": "127.0.0.1"}
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason=f"this system has no {FULL}")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
