@@ -77,7 +77,7 @@ class Page(NamedTuple):
         """Return the maximum number of records in the list whose first page this is; None if the API does not count."""
         if self.total_records is None and self.total_pages is None:
             return None
-        return len(self.records) if self.total_pages == 1 else self.records_up_to(len(self.records))
+        return self.records_up_to(len(self.records))
 
 
 # Returns a page, or None if the API says that it does not exist.
