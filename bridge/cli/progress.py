@@ -33,6 +33,7 @@ class Progress(Observer):
         self._console = console
         self._status: Status | None = None
         self._options: Options | None = None
+        self._is_signed_in = False
         self._rows, self._began, self._sent_before = 0, time.monotonic(), 0
         self._planned: int | None = None
         self._ended = threading.Event()
@@ -55,13 +56,19 @@ class Progress(Observer):
             if self._status:
                 self._status.stop()
 
+    def on_sign_in(self, options: Options) -> None:
+        """Show what signing in waits for."""
+        # Imports the CDK, which the thread that shows the progress must not do at the same time.
+        reader.traffic(options.config())
+        self._options = options
+
     def on_start(self, options: Options) -> None:
         """Show the table that is read from now on."""
         # Nobody watches plain lines as they come: there, the lists need not be counted before they are read.
         self._planned = _planned(options) if self._status else None
         self._rows, self._began = 0, time.monotonic()
         self._sent_before, _ = reader.traffic(options.config())
-        self._options = options
+        self._options, self._is_signed_in = options, True
         LOGGER.info("%s: reading", options.table.name)
         self.refresh()
 
@@ -83,11 +90,11 @@ class Progress(Observer):
             self.refresh()
 
     def refresh(self) -> None:
-        """Show how far the table is that is read."""
+        """Show how far the table is that is read, or that the sync signs in."""
         if (options := self._options) is None:
             return
         seconds = time.monotonic() - self._began
-        text = ", ".join([f"{options.table.name}: {self._rows:,} rows", *self._details(options, seconds)])
+        text = ", ".join(self._details(options, seconds))
         if self._status:
             self._status.update(text)
         elif seconds > 1:
@@ -95,14 +102,20 @@ class Progress(Observer):
 
     def _details(self, options: Options, seconds: float) -> Iterator[str]:
         now, waits = reader.traffic(options.config())
-        sent = now - self._sent_before
+        if self._is_signed_in:
+            yield from self._reading(options.table.name, now - self._sent_before, seconds)
+        else:
+            yield "Signing in"
+        if waits >= 1:
+            yield f"waiting {waits:,.0f} s for the API's limit"
+
+    def _reading(self, table: str, sent: int, seconds: float) -> Iterator[str]:
+        yield f"{table}: {self._rows:,} rows"
         if self._rows and seconds > 1:
             yield f"{self._rows / seconds:,.0f} a second"
         yield f"{sent:,} requests" if self._planned is None else f"{sent:,} of about {self._planned:,} requests"
         if self._planned is not None and sent >= ENOUGH_TO_TELL and sent < self._planned:
             yield f"about {(self._planned - sent) * seconds / sent:,.0f} s left"
-        if waits >= 1:
-            yield f"waiting {waits:,.0f} s for the API's limit"
 
 
 def _planned(options: Options) -> int | None:

@@ -77,7 +77,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
 def _cost(found: Check) -> str:
     requests = f"about {found.requests:,} requests and one for each SIM"
     if found.sims is not None:
-        requests = f"about {found.requests:,} requests at most"
+        requests = f"about {found.requests:,} requests"
     minutes = "within what the API allows in 5 minutes"
     if found.minutes_at_least:
         minutes = f"{found.minutes_at_least} minutes at least"

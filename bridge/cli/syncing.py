@@ -149,8 +149,9 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
                 observer=progress,
             )
     except SystemExit:
-        kept = ", ".join(result.table for result in progress.results if not result.error) or "none"
-        complain(f"Interrupted. Finished tables: {kept}. To read only the others, run it again with --resume.")
+        kept = ", ".join(result.table for result in progress.results if not result.error)
+        others = f"Finished tables: {kept}. To read only the others, run it again with --resume."
+        complain(f"Interrupted. {others if kept else 'No table was finished.'}")
         raise
     _report(results, notes, as_json=as_json, quiet=quiet)
     failed = any(result.error for result in results)

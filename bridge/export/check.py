@@ -33,7 +33,7 @@ class Check:
     sims: int | None = None
     """Upper bound for the SIMs of products: of a list longer than a page the API reports the pages, not the length."""
     requests: int | None = None
-    """About how many requests it takes, at most, to read all tables that the token can read and are not on request."""
+    """About how many requests it takes to read all tables that the token can read and are not on request."""
     minutes_at_least: int | None = None
     served: list[str] = field(default_factory=list)
     unserved: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def check(connection: Mapping[str, str], table_options: Mapping[str, Mapping[str
     wanted_tables(connection, (), table_options)
     wanted = wanted_tables(connection)
     first = Options.parse(wanted[table("user")], table("user"))
-    access = signed_in(first)
+    access = signed_in(first, checking=True)
     asking = _Asking(access, {part.name: options for part, options in wanted.items()})
     found = Check(first.config()["base_url"], expires_at=access.facts.expires_at, scopes=list(access.facts.scopes))
     found.unserved = dict(access.facts.unserved)

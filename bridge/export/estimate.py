@@ -47,7 +47,7 @@ def costs(  # noqa: PLR0913  (as `sync` has them)
     named = list(names)
     wanted = wanted_tables(connection, named, table_options, exclude, all_tables=all_tables)
     checked = [Options.parse(options, part) for part, options in wanted.items()]
-    access = signed_in(checked[0])
+    access = signed_in(checked[0], checking=True)
     if named:
         check_named(access, wanted)
     for part, given in wanted.items():

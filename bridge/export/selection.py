@@ -58,15 +58,18 @@ class Access:
         return {**others, "access_token": self.token}
 
 
-def signed_in(options: Options) -> Access:
+def signed_in(options: Options, *, checking: bool = False) -> Access:
     """Sign in once for all tables and ask about the token; soon an error where nothing answers.
+
+    What fails for the moment is tried again as in a read, because other programs may have used up the API's limit; once
+    only with `checking`, for a person who waits.
 
     Raises SignInError where the API refuses, TemporaryError where it does not answer.
     """
     config = options.config()
-    token = options.credentials.get("access_token") or reader.sign_in({**config, "plan": {"checking": True}})
+    token = options.credentials.get("access_token") or reader.sign_in({**config, "plan": {"checking": checking}})
     signing_in = {"auth_type": "access_token", "access_token": token}
-    return Access(token, reader.token_facts({**config, "credentials": signing_in}))
+    return Access(token, reader.token_facts({**config, "credentials": signing_in}, checking=checking))
 
 
 def check_named(access: Access, tables: Iterable[Table]) -> None:

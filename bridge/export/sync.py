@@ -46,6 +46,9 @@ class TableResult:
 class Observer:
     """Receives the progress of a sync; does nothing itself."""
 
+    def on_sign_in(self, options: Options) -> None:
+        """Handle the start of signing in."""
+
     def on_start(self, options: Options) -> None:
         """Handle the start of a table."""
 
@@ -95,15 +98,18 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
         for part, options in wanted_tables(connection, named, table_options, exclude, all_tables=all_tables).items()
     }
     checked = {part: Options.parse(options, part) for part, options in wanted.items()}
+    watching = observer or Observer()
     place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))
     place.check()
     with _writer(engine, spark) as writer:
         # Before anything is written, check that the API answers and accepts the token.
-        access = signed_in(next(iter(checked.values())))
+        first = next(iter(checked.values()))
+        watching.on_sign_in(first)
+        access = signed_in(first)
         if named:
             check_named(access, checked)
         with place.held(resume=resume, writer=writer) as sink:
-            run = _Run(sink, wanted, access, resume, allow_data_loss, observer or Observer())
+            run = _Run(sink, wanted, access, resume, allow_data_loss, watching)
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
             results = [run.table(part, checked[part], mark) for part, mark in marks.items()]

@@ -104,12 +104,14 @@ class TokenFacts:
     """Why the token cannot read a table, by table."""
 
 
-def token_facts(config: Config) -> TokenFacts:
+def token_facts(config: Config, *, checking: bool = True) -> TokenFacts:
     """Return what the API says about the access token; sends one request, and fails soon if nothing answers.
+
+    With `checking`, a request that fails is tried again once, otherwise as often as in a read.
 
     Raises SignInError, TemporaryError and UnexpectedError.
     """
-    record = _about_token({**config, "longest_reply_seconds": SOON}, clock=True, checking=True)
+    record = _about_token({**config, "longest_reply_seconds": SOON}, clock=True, checking=checking)
     return TokenFacts(
         _moment_served(record, config),
         tuple(record.get("scopes") or ()),

@@ -104,6 +104,19 @@ def test_a_table_that_fails_keeps_its_old_files_and_the_others_go_on(cloud: Devi
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([LOCK, *names])
 
 
+def test_a_sync_that_begins_when_the_limit_is_used_up_waits_for_it(cloud: DeviceCloud, tmp_path: Path) -> None:
+    refused = Fault("GET /v1/access_tokens/current", times=3, status=429)
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    cloud.faults.add(refused)
+    # An interactive command would let its user wait for minutes.
+    assert run("check", "--option", "retry_wait_factor=0", **account).returncode == 4
+    cloud.faults.clear()
+    cloud.faults.add(refused)
+    to = tmp_path / "lake"
+    result = run("sync", "user", "--to", str(to), "--option", "retry_wait_factor=0", **account)
+    assert (result.returncode, pq.read_table(to / "user").num_rows) == (0, 1)
+
+
 # ---- failing fast ----
 
 

@@ -26,17 +26,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.device_cloud", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
-    parser.add_argument("--products", type=int, default=_DEFAULTS.products)
+    parser = argparse.ArgumentParser(
+        prog="python -m integration_tests.device_cloud",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 is any free one")
+    parser.add_argument("--products", type=int, default=_DEFAULTS.products, help="products, beside some odd small ones")
     parser.add_argument("--devices", type=int, default=_DEFAULTS.devices, help="devices per product")
     parser.add_argument("--sims", type=int, default=_DEFAULTS.sims, help="SIMs per cellular product")
     parser.add_argument("--days", type=int, default=_DEFAULTS.days, help="days of vitals")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another number makes up another fleet")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="delay of each reply")
     parser.add_argument(
-        "--rate-limit", type=_rate, default=Switches().rate_limit, metavar="N/SECONDS", help="default: 10000/300"
+        "--rate-limit", type=_rate, default="10000/300", metavar="N/SECONDS", help="requests that are let through"
     )
     return parser
 

@@ -37,6 +37,17 @@ def test_a_terminal_shows_rows_requests_and_the_time_left(monkeypatch: pytest.Mo
     )
 
 
+def test_signing_in_shows_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "traffic", lambda _config: (1, 14.2))
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    progress = Progress(console)
+    with progress.shown():
+        progress.on_sign_in(VITALS)
+        progress.refresh()
+    assert isinstance(console.file, io.StringIO)
+    assert "Signing in, waiting 14 s for the API's limit" in console.file.getvalue()
+
+
 def test_what_cannot_be_counted_is_left_to_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_table: object, _config: object) -> None:
         raise TemporaryError("no answer")
