@@ -1,5 +1,6 @@
 """The manifest for the Connector Builder reads its tables, run as the Builder runs what is pasted into it."""
 
+import copy
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bridge.tables import catalog
+from docs.submission_rules import parsed_text
 from integration_tests.airbyte.command import Command, catalog_file, differing, python_command
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 from integration_tests.device_cloud.documented import documented
@@ -27,7 +28,7 @@ SIZE = FleetSize(products=2, devices=25, sims=12, user_devices=5, user_sims=3, s
 
 
 def written() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+    document: dict[str, Any] = copy.deepcopy(parsed_text(FILE.read_text("utf-8")))
     return document
 
 
