@@ -28,7 +28,7 @@ ACTIONS: dict[int, tuple[ResponseAction | str, str]] = {
     401: (ResponseAction.REFRESH_TOKEN_THEN_RETRY, "access token was refused"),
     403: (ResponseAction.IGNORE, "Check the id or name"),
     404: (ResponseAction.IGNORE, "Check the product, device or SIM"),
-    429: (ResponseAction.RATE_LIMITED, "Set requests_per_5_minutes"),
+    429: (ResponseAction.RATE_LIMITED, "set requests_per_5_minutes"),
     **dict.fromkeys([408, 500, 502, 503, 504, 529], (ResponseAction.RETRY, "start the sync again later")),
     **dict.fromkeys(
         [400, 402, 405, 406, *range(409, 419), 422, 423, 424, 426, 428, 431, 451],
