@@ -35,7 +35,7 @@ unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and wit
 test: java chromium $(INSTALLED) ## Run the tests, in random order: 10 to 13 minutes
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
-test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: an hour or more
+test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: 45 minutes
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not image_tests" --hypothesis-profile=slow --whole-matrix
 
 check: $(INSTALLED) ## Lint, format, types, and whether generated files are up to date

@@ -30,6 +30,7 @@ TABLES = tuple(one_of_each_kind())
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PRODUCTS = "GET /v1/products"
 VITALS = "GET /v1/diagnostics/:id"
+PRODUCT_VITALS = "GET /v1/products/:p/diagnostics/:id"
 USAGE = "GET /v1/sims/:iccid/data_usage"
 DEVICES = "GET /v1/products/:p/devices"
 
@@ -108,7 +109,14 @@ class Point:
 
 
 RECORDS = [Point(1), Point(20)]
-ANSWERS = [Point(1, PRODUCTS), Point(2, DEVICES), Point(1, VITALS), Point(4, VITALS), Point(7, VITALS), Point(2, USAGE)]
+ANSWERS = [
+    Point(1, PRODUCTS),
+    Point(2, DEVICES),
+    Point(1, VITALS),
+    Point(4, VITALS),
+    Point(7, PRODUCT_VITALS),
+    Point(2, USAGE),
+]
 EVERYWHERE = [(number, point) for number in SIGNALS for point in (*RECORDS, *ANSWERS)]
 CHOSEN = {(signal.SIGKILL, Point(4, VITALS)), (signal.SIGTERM, Point(2, DEVICES)), (signal.SIGINT, Point(20))}
 

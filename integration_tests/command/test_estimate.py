@@ -53,7 +53,18 @@ def sent_by_a_read(cloud: DeviceCloud, part: Table, **options: str) -> int:
 @pytest.mark.parametrize("part", table_parameters())
 def test_the_requests_are_those_of_the_read(fleet: DeviceCloud, part: Table) -> None:
     found = cost_of(fleet, part)
-    lists = ("products", "devices", "sims", "customers", "locations", "orgs", "ledgers", "instances", "agreements")
+    lists = (
+        "products",
+        "devices",
+        "sims",
+        "customers",
+        "locations",
+        "orgs",
+        "ledgers",
+        "instances",
+        "agreements",
+        "functions",
+    )
     asked = {entry.route.removeprefix("GET ") for entry in fleet.ledger.requests()}
     assert not [path for path in asked - {TOKEN} if not path.endswith(lists)]
     # A task whose products are all refused asks for one of the others, to tell that from a missing scope.
