@@ -21,14 +21,14 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import MARK, Mark, sync_to_continue
+from bridge.export.formats.sink import MARK, Mark, json_object_in, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
 LOCK = ".particle-sync"
@@ -48,11 +48,13 @@ class Folder:
 
     def mark_of(self, table: str) -> Mark | None:
         """Return the mark of a table, None if there is no table."""
-        return Mark.of_json(_read(self.path / table / MARK))
+        return Mark.of_json(json_object_in(self.path / table / MARK))
 
     def complete(self) -> None:
         """Note that the sync has written all that it was to: nothing of it is left to resume."""
-        (self.path / LOCK).write_text(json.dumps({**_read(self.path / LOCK), "complete": True}), encoding="utf-8")
+        (self.path / LOCK).write_text(
+            json.dumps({**json_object_in(self.path / LOCK), "complete": True}), encoding="utf-8"
+        )
 
     def is_whole(self, table: str) -> bool:
         """Return whether there are files, all that the mark names, with the sizes that they were written with."""
@@ -63,7 +65,7 @@ class Folder:
         return damaged(self.path / table, self._sizes(table))
 
     def _sizes(self, table: str) -> dict[str, int]:
-        sizes = _read(self.path / table / MARK).get("files")
+        sizes = json_object_in(self.path / table / MARK).get("files")
         return sizes if isinstance(sizes, dict) else {}
 
     @contextmanager
@@ -152,7 +154,7 @@ def check_folder(path: Path, names: Iterable[str], file_format: str) -> None:
     lock = path / LOCK
     if os.path.lexists(lock) and not _is_our_lock(lock):
         raise ConfigurationError(f"{lock} was not written by this tool. Choose another folder, or move it away.")
-    written = _read(lock).get("format", file_format)
+    written = json_object_in(lock).get("format", file_format)
     if written != file_format:
         raise ConfigurationError(
             f"{path} contains tables in the format {written}. Choose another folder for {file_format}, or write "
@@ -175,7 +177,7 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
     """
     check_folder(path, names, file_format)
     with _locked(path) as lock:
-        held = Folder(path, sync_to_continue(_read(path / LOCK) if resume else {}))
+        held = Folder(path, sync_to_continue(json_object_in(path / LOCK) if resume else {}))
         lock.truncate(0)
         lock.write(json.dumps({"sync": held.sync_id, "format": file_format}))
         lock.flush()
@@ -188,7 +190,7 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
 
 def is_marked(path: Path) -> bool:
     """Return whether a folder, not a link to one, was written by a sync."""
-    return _is_folder(path) and not (path / MARK).is_symlink() and Mark.of_json(_read(path / MARK)) is not None
+    return _is_folder(path) and not (path / MARK).is_symlink() and Mark.of_json(json_object_in(path / MARK)) is not None
 
 
 def write_mark(folder: Path, mark: Mark, files: Iterable[Path] = ()) -> None:
@@ -255,11 +257,3 @@ def _is_our_lock(path: Path) -> bool:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return a small JSON object; a missing one, or one truncated by a crash, counts as empty."""
-    content = None
-    with suppress(OSError, ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-    return content if isinstance(content, dict) else {}

@@ -98,18 +98,18 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
         for part, options in wanted_tables(connection, named, table_options, exclude, all_tables=all_tables).items()
     }
     checked = {part: Options.parse(options, part) for part, options in wanted.items()}
-    watching = observer or Observer()
+    observer = observer or Observer()
     place = Place.of(to, "parquet" if engine == "spark" else file_format, tuple(wanted))
     place.check()
     with _writer(engine, spark) as writer:
         # Before anything is written, check that the API answers and accepts the token.
         first = next(iter(checked.values()))
-        watching.on_sign_in(first)
+        observer.on_sign_in(first)
         access = signed_in(first)
         if named:
             check_named(access, checked)
         with place.held(resume=resume, writer=writer) as sink:
-            run = _Run(sink, wanted, access, resume, allow_data_loss, watching)
+            run = _Run(sink, wanted, access, resume, allow_data_loss, observer)
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
             results = [run.table(part, checked[part], mark) for part, mark in marks.items()]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigurationError
 from bridge.export.formats.duckdb import MARKS, sql_type_of
-from bridge.export.formats.sink import MARK, SYNCED_AT
+from bridge.export.formats.sink import MARK, SYNCED_AT, json_object_in
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -143,7 +143,7 @@ def _marked_at(mark: Path) -> datetime | None:
     """Return when a sync wrote a table, which an early version told by the time of its mark alone; None without one."""
     if not mark.exists():
         return None
-    synced_at = json.loads(mark.read_text(encoding="utf-8")).get(SYNCED_AT)
+    synced_at = json_object_in(mark).get(SYNCED_AT)
     return datetime.fromisoformat(synced_at) if synced_at else _modified(mark)
 
 

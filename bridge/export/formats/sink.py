@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
 
@@ -130,6 +133,14 @@ class Sink(Protocol):
 
         A snapshot replaces the table, a day its own earlier snapshot, a window is added.
         """
+
+
+def json_object_in(path: Path) -> dict[str, Any]:
+    """Return a small JSON object; a missing one, or one truncated by a crash, counts as empty."""
+    content = None
+    with suppress(OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
 
 
 def sync_to_continue(last: Mapping[str, Any]) -> str:

@@ -43,8 +43,18 @@ def test_the_mark_of_a_sync_tells_when_it_was(tmp_path: Path, opened: Opener) ->
     mark.write_text(json.dumps({"sync": "1", "options": "2"}))
     os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
     assert opened().as_of == NOW
-    mark.write_text(json.dumps({"sync": "1", SYNCED_AT: ago(days=1)}))
-    assert opened().as_of == NOW - timedelta(days=1)
+    yesterday = NOW - timedelta(days=1)
+    mark.write_text(json.dumps({"sync": "1", SYNCED_AT: yesterday.isoformat()}))
+    assert opened().as_of == yesterday
+
+
+@pytest.mark.parametrize("left", ["", '{"sync": "1", "synced', "[]"])
+def test_a_mark_that_a_crash_has_truncated_tells_by_its_own_time(tmp_path: Path, opened: Opener, left: str) -> None:
+    write_table(tmp_path / "lake", "user", [])
+    mark = tmp_path / "lake" / "user" / MARK
+    mark.write_text(left)
+    os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
+    assert opened().as_of == NOW
 
 
 def test_a_copy_of_a_lake_is_as_old_as_the_lake(tmp_path: Path) -> None:
