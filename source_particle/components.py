@@ -38,9 +38,10 @@ from airbyte_cdk.sources.declarative.validators.validation_strategy import Valid
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.backoff import ParticleBackoff
 from source_particle.config import is_date, shown
 from source_particle.cursors import UsableCursors
-from source_particle.error_handler import ParticleBackoff, ParticleErrorHandler
+from source_particle.error_handler import ParticleErrorHandler
 from source_particle.extractors import ItemsExtractor, PointsExtractor
 from source_particle.histories import BucketsRetriever, HistoryRetriever, VersionsRetriever
 from source_particle.login import ParticleAuthenticator, sign_in

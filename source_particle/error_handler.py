@@ -1,33 +1,24 @@
-"""Decides what to do about a failed request: retry, wait, skip or fail."""
+"""Decides what to do about a failed request: retry, skip or fail. How long to wait is said in `backoff`."""
 
 import dataclasses
-import logging
-from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from typing import Any
+from dataclasses import dataclass, field
 
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.requesters.error_handlers.default_error_handler import DefaultErrorHandler
-from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import (
     SUCCESS_RESOLUTION,
     ErrorResolution,
     ResponseAction,
 )
-from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle.budget import budget_of
-from source_particle.cancellation import endings, pause
 from source_particle.errors import REFUSED_AFRESH, UNVERIFIED, MalformedBodyError, Refused, SignInRefusedError
 from source_particle.redaction import scrubbed
 from source_particle.replies import BodyShape, api_message, error_code, is_refusal, remember_page
 from source_particle.settings import Settings
 
-LOGGER = logging.getLogger("airbyte.source_particle")
 _RENEWED = "_particle_token_renewed"
 
 
@@ -151,58 +142,3 @@ def _refuse_a_second_time(response: requests.Response) -> None:
     if getattr(first.request, _RENEWED, False):
         raise SignInRefusedError(REFUSED_AFRESH.format(scrubbed(response.url)))
     setattr(first.request, _RENEWED, True)
-
-
-@dataclass
-class ParticleBackoff(BackoffStrategy):
-    """Waits before a retry: 1, 2, 4 … seconds, longer after a 429, and at least as long as the API asks.
-
-    As far as is known, a 429 has no Retry-After. It means that the limit of a five-minute window is used up, whatever a
-    proxy says: with `Retry-After: 0`, all retries would be used up at once.
-    """
-
-    config: Config = field(repr=False)
-    parameters: InitVar[Mapping[str, Any]]
-
-    FIRST_WAIT = 1.0
-    FIRST_WAIT_AFTER_429 = 15.0
-    LONGEST_WAIT = 300.0
-
-    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        settings = Settings.of(self.config)
-        self._factor, self._budget = settings.retry_wait_factor, budget_of(settings)
-
-    def backoff_time(
-        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
-    ) -> float:
-        """Return the seconds to wait, minus the one second that the CDK adds to every wait."""
-        response = response_or_exception if isinstance(response_or_exception, requests.Response) else None
-        limited = response is not None and response.status_code == requests.codes.too_many_requests
-        first = self.FIRST_WAIT_AFTER_429 if limited else self.FIRST_WAIT
-        asked = _retry_after(response) if response is not None else 0.0
-        wait = min(max(first * 2 ** (attempt_count - 1), asked), self.LONGEST_WAIT) * self._factor
-        if limited:
-            self._budget.refuse(wait)
-        if endings():
-            # The CDK's sleep would continue after the reader has gone.
-            if wait >= 1:
-                why = "The API answered 429: it had too many requests from this address. " if limited else ""
-                LOGGER.info("%sWaiting %.0f seconds before the next try.", why, wait)
-            pause(wait)
-            wait = 0.0
-        # Exactly 0 would count as "no opinion" and trigger the CDK's own waits.
-        return (max(wait, 0.01) - 1) or 0.01
-
-
-def _retry_after(response: requests.Response) -> float:
-    """Return how many seconds the API asks to wait; 0 if it does not say."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())

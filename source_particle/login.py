@@ -22,8 +22,8 @@ from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils import airbyte_secrets_utils
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle.backoff import pause_before_retry, seconds_before_retry
 from source_particle.budget import OneOriginSession, budget_of, budgeted_session
-from source_particle.cancellation import pause
 from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
 from source_particle.masking import keep_secret, masked, secrets_in
 from source_particle.replies import is_refusal
@@ -33,7 +33,9 @@ from source_particle.token_cache import read_private_json, write_private_json
 CONNECT_AND_READ_TIMEOUT = (6, 15)
 # A reply of a few hundred bytes, for which everything else waits.
 LONGEST_REPLY = 60.0
-LOGIN_RETRIES = 3
+# As many as a read has after a 429: the waits add up to more than the five minutes of the API's limit.
+LOGIN_RETRIES = 5
+UNREACHED = "Check whether this machine can reach the address, or try again later."
 # A token that is refused this soon after it was issued as a replacement is not replaced again.
 YOUNGEST_REPLACEABLE = 60.0
 # A token is renewed this long before it expires, so that none expires on its way to the server.
@@ -143,46 +145,51 @@ class Account:
             return self._ask_for_token_in(session)
 
     def _ask_for_token_in(self, session: requests.Session) -> dict[str, Any]:
-        for attempt in range(self.retries + 1):
-            if attempt:
-                pause(2 ** (attempt - 1) * self.settings.retry_wait_factor)
+        for attempt in range(1, self.retries + 2):
+            response = None
             try:
-                response = session.post(
-                    self._address,
-                    auth=OAUTH_CLIENT,
-                    data={
-                        "grant_type": "password",
-                        "username": self.username,
-                        "password": self.password,
-                        "expires_in": self.settings.token_lifetime,
-                    },
-                    timeout=CONNECT_AND_READ_TIMEOUT,
-                    allow_redirects=False,
-                )
+                response = self._asked_for_token(session)
             except requests.exceptions.SSLError as error:
                 raise AirbyteTracedException(
                     message=UNVERIFIED.format(self._address),
                     failure_type=FailureType.config_error,
                 ) from error
             except requests.RequestException as error:
-                problem = f"no answer ({type(error).__name__})"
+                problem = f"no answer ({type(error).__name__}). {UNREACHED}"
                 if budget_of(self.settings).is_unreachable:
                     break
-                continue
-            if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
-                refusal = self._refused(response)
-                if response.status_code in OWN_REFUSALS and is_refusal(response):
-                    self._refusal = refusal
-                raise SignInRefusedError(refusal)
-            reply = _json_object(response)
-            if response.ok and isinstance(reply.get("access_token"), str):
-                return reply
-            problem = f"status {response.status_code} without a token"
+            else:
+                reply = _json_object(response)
+                if response.ok and isinstance(reply.get("access_token"), str):
+                    return reply
+                problem = _problem_of(response)
+            if attempt <= self.retries:
+                pause_before_retry(response, seconds_before_retry(response, attempt, self.settings))
         raise AirbyteTracedException(
-            message=f"{self._address}: signing in failed {attempt + 1} times, last with {problem}. "
-            "Check whether this machine can reach the address, or try again later.",
+            message=f"{self._address}: signing in failed {attempt} times, last with {problem}",
             failure_type=FailureType.transient_error,
         )
+
+    def _asked_for_token(self, session: requests.Session) -> requests.Response:
+        """Return the reply to one login; raises SignInRefusedError if it is a refusal."""
+        response = session.post(
+            self._address,
+            auth=OAUTH_CLIENT,
+            data={
+                "grant_type": "password",
+                "username": self.username,
+                "password": self.password,
+                "expires_in": self.settings.token_lifetime,
+            },
+            timeout=CONNECT_AND_READ_TIMEOUT,
+            allow_redirects=False,
+        )
+        if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
+            refusal = self._refused(response)
+            if response.status_code in OWN_REFUSALS and is_refusal(response):
+                self._refusal = refusal
+            raise SignInRefusedError(refusal)
+        return response
 
     def _refused(self, response: requests.Response) -> str:
         error = _json_object(response).get("error")
@@ -331,6 +338,16 @@ def sign_in(config: Mapping[str, Any]) -> str:
         token: str = credentials["access_token"]
         return token
     return account_of(config).proven_token()
+
+
+def _problem_of(response: requests.Response) -> str:
+    """Return what is wrong with a reply that is no token and no refusal, and what to do."""
+    if response.status_code == requests.codes.too_many_requests:
+        return (
+            "status 429: the API had too many requests from this IP address, or has blocked it after ten failed "
+            "logins. Start again in half an hour."
+        )
+    return f"status {response.status_code} without a token. {UNREACHED}"
 
 
 def _seconds(value: Any) -> float:

@@ -98,7 +98,15 @@ def test_a_token_handed_over_by_a_planner_saves_the_login(cloud: DeviceCloud) ->
     assert cloud.ledger.logins() == 0
 
 
-@pytest.mark.parametrize("fault", [Fault("POST /oauth/token", status=503), Fault("POST /oauth/token", cut="reset")])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST /oauth/token", status=503),
+        Fault("POST /oauth/token", cut="reset"),
+        Fault("POST /oauth/token", status=429, body="{}", times=5),
+    ],
+    ids=["503", "reset", "429"],
+)
 def test_a_login_that_fails_for_a_moment_is_tried_again(cloud: DeviceCloud, fault: Fault) -> None:
     cloud.faults.add(fault)
 
@@ -111,7 +119,7 @@ def test_a_silent_token_endpoint_ends_in_an_error(cloud: DeviceCloud, monkeypatc
 
     result = sync(with_password(cloud), "devices")
 
-    assert "signing in failed 4 times" in result.errors
+    assert "signing in failed 6 times" in result.errors
 
 
 def test_an_endpoint_that_refuses_every_token_costs_two_logins_for_all_its_devices(cloud: DeviceCloud) -> None:

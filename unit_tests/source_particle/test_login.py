@@ -16,7 +16,7 @@ from airbyte_cdk.utils import airbyte_secrets_utils
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests_mock import Mocker
 
-from source_particle import login
+from source_particle import backoff
 from source_particle.errors import SignInRefusedError
 from source_particle.login import ParticleAuthenticator, account_of, sign_in
 from unit_tests.support.built import BASE_URL, PASSWORD, TOKEN_URL, account, config, grant, refusal, retrievers
@@ -272,10 +272,10 @@ HICCUPS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("hiccup", HICCUPS, ids=str)
 def test_a_login_without_an_answer_is_tried_a_few_times(server: Mocker, hiccup: dict[str, Any]) -> None:
     server.post(TOKEN_URL, **hiccup)
-    with pytest.raises(AirbyteTracedException, match="signing in failed 4 times") as caught:
+    with pytest.raises(AirbyteTracedException, match="signing in failed 6 times") as caught:
         sign_in(account())
     assert caught.value.failure_type == FailureType.transient_error
-    assert [request.url for request in server.request_history] == [TOKEN_URL] * 4
+    assert [request.url for request in server.request_history] == [TOKEN_URL] * 6
 
 
 def test_a_password_is_not_carried_to_where_a_redirect_points(server: Mocker) -> None:
@@ -293,13 +293,41 @@ def test_a_login_survives_a_temporary_failure(server: Mocker, hiccup: dict[str, 
     assert sign_in(account()) == "token-1"
 
 
-def test_waits_between_logins_double_and_shrink_by_the_factor(server: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits before a retry, in seconds, none of which takes any time."""
     waits: list[float] = []
-    monkeypatch.setattr(login, "pause", waits.append)
+    monkeypatch.setattr(backoff, "pause", waits.append)
+    return waits
+
+
+def test_waits_between_logins_double_and_shrink_by_the_factor(server: Mocker, waits: list[float]) -> None:
     server.post(TOKEN_URL, status_code=500)
     with pytest.raises(AirbyteTracedException):
         sign_in(account(retry_wait_factor=0.5))
-    assert waits == [0.5, 1, 2]
+    assert waits == [0.5, 1, 2, 4, 8]
+
+
+def test_a_login_waits_until_the_limit_of_five_minutes_is_over(server: Mocker, waits: list[float]) -> None:
+    server.post(TOKEN_URL, [{"status_code": 429, "json": {}}] * 5 + [grant()])
+    assert sign_in(account(retry_wait_factor=1)) == "token-1"
+    assert waits == [15, 30, 60, 120, 240]
+    assert sum(waits) > 300
+
+
+def test_a_login_that_is_limited_for_longer_says_what_may_have_blocked_it(server: Mocker) -> None:
+    server.post(TOKEN_URL, status_code=429, json={})
+    with pytest.raises(AirbyteTracedException, match=r"429: .*ten failed logins.*half an hour") as caught:
+        sign_in(account())
+    assert caught.value.failure_type == FailureType.transient_error
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_person_who_waits_for_check_waits_for_one_more_try(server: Mocker, waits: list[float], status: int) -> None:
+    server.post(TOKEN_URL, status_code=status, json={})
+    with pytest.raises(AirbyteTracedException, match="signing in failed 2 times"):
+        sign_in(account(retry_wait_factor=1, plan={"checking": True}))
+    assert server.call_count == 2
 
 
 # ---- secrets ----
