@@ -1,6 +1,6 @@
 """What every form of the source must do as a command: the console script, the image, the manifest-only layout.
 
-A module that has a form of it gives the fixture `source` and a subclass of `SourceCommandSuite`.
+A module that has a form of it gives the fixture `source` and subclasses of the suites. Each command starts a process.
 """
 
 from bridge.tables import catalog
@@ -10,10 +10,8 @@ from integration_tests.device_cloud import DeviceCloud
 from unit_tests.support.kinds import one_of_each_shape
 
 
-class SourceCommandSuite:
-    """Airbyte's four commands against a Device Cloud."""
-
-    tables = one_of_each_shape()
+class AnswersSuite:
+    """The commands that answer with one message, and a read that fails."""
 
     def test_spec_needs_no_configuration(self, source: Command) -> None:
         """Messages, exit code, and the form of the specification."""
@@ -53,6 +51,21 @@ class SourceCommandSuite:
             assert streams[name].default_cursor_field == ([table.cursor_field] if table.cursor_field else None)
             assert bool(streams[name].source_defined_cursor) == bool(table.cursor_field)
 
+    def test_a_read_that_fails_ends_with_exit_code_1_and_says_why(self, source: Command, cloud: DeviceCloud) -> None:
+        """A product that does not exist."""
+        config = with_token(cloud, product_devices={"product_id_or_slug": "no-such-product"})
+
+        done = source.run("read", config=config, catalog=catalog_file("product_devices"))
+
+        assert done.code == 1
+        assert "Not found (404)" in done.errors
+
+
+class ReadSuite:
+    """A read, and an incremental one after it."""
+
+    tables = one_of_each_shape()
+
     def test_read_writes_the_ledger_and_the_next_one_what_is_new(self, source: Command, cloud: DeviceCloud) -> None:
         """The second read is given the state of the first."""
         some = [part.name for part in self.tables]
@@ -72,11 +85,6 @@ class SourceCommandSuite:
         assert differing(cloud, {**first.records, "diagnostics": [*read_before, *read_now]}, some) == []
         assert cloud.token not in first.stdout + first.stderr + second.stdout + second.stderr
 
-    def test_a_read_that_fails_ends_with_exit_code_1_and_says_why(self, source: Command, cloud: DeviceCloud) -> None:
-        """A product that does not exist."""
-        config = with_token(cloud, product_devices={"product_id_or_slug": "no-such-product"})
 
-        done = source.run("read", config=config, catalog=catalog_file("product_devices"))
-
-        assert done.code == 1
-        assert "Not found (404)" in done.errors
+class SourceCommandSuite(AnswersSuite, ReadSuite):
+    """Airbyte's four commands against a Device Cloud."""

@@ -100,6 +100,7 @@ def test_it_has_the_documented_tables_and_some_more_with_their_keys_and_schemas(
         assert streams[name].default_cursor_field == ([table.cursor_field] if table.cursor_field else None)
 
 
+@pytest.mark.slow
 def test_check_tells_a_good_token_from_a_bad_one(source: Command, cloud: DeviceCloud) -> None:
     good = config(cloud, written())
     for settings, status in ((good, "SUCCEEDED"), ({**good, "access_token": "mistyped-token"}, "FAILED")):

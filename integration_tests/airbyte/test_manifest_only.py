@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.airbyte.command import Command, python_command
-from integration_tests.airbyte.command_suite import SourceCommandSuite
+from integration_tests.airbyte.command_suite import AnswersSuite, ReadSuite
 from integration_tests.airbyte.manifest_only import laid_out
 
 # `main.py` picks this one where the manifest is at an absolute path that only an image has.
@@ -20,8 +20,13 @@ def source(tmp_path: Path) -> Command:
     return python_command(tmp_path / "job", laid_out(tmp_path / "image"), MAIN)
 
 
-class TestManifestOnly(SourceCommandSuite):
-    """What every form of the source does; the environment is empty, so code from elsewhere is not enabled."""
+class TestRead(ReadSuite):
+    """What every form of the source reads; the environment is empty, so code from elsewhere is not enabled."""
+
+
+@pytest.mark.slow
+class TestAnswers(AnswersSuite):
+    """What every form of the source answers. Of this form, a process takes four seconds."""
 
 
 def test_the_code_comes_from_the_layout(source: Command) -> None:

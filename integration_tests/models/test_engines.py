@@ -129,6 +129,7 @@ def test_every_number_is_finite(lake: Lake) -> None:
             assert all(math.isfinite(value) for value in row if isinstance(value, float))
 
 
+@pytest.mark.slow
 def test_a_lake_of_one_table_has_all_models(tmp_path: Path, spark: SparkSession) -> None:
     session = _frugal(spark.newSession())
     assert set(create_views(session)) == {"as_of", "loaded_tables", *models()}
