@@ -1,5 +1,6 @@
 """How often Python looks for cycles of objects."""
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,3 +29,11 @@ def no_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def no_collection_at_exit() -> None:
+    """Let this process end without a last look for cycles, which takes a fifth of a short command's CPU.
+
+    For commands only: in the process of somebody else, objects may count on being finalized.
+    """
+    atexit.register(gc.freeze)

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from source_particle.garbage import no_collections, rare_collections
+from source_particle.garbage import no_collection_at_exit, no_collections, rare_collections
 
 with no_collections():
     from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -32,6 +32,7 @@ def run(args: list[str] | None = None) -> None:
     the source is built. Any error is a TRACE message and exit code 1; `check` reports errors in the configuration as
     its result.
     """
+    no_collection_at_exit()
     init_uncaught_exception_handler(logging.getLogger("airbyte"))
     arguments = sys.argv[1:] if args is None else args
     with rare_collections():

@@ -7,7 +7,7 @@ from types import FrameType
 from bridge.cli import exits
 from bridge.cli.streams import OutputError, discard, prepare_streams
 from bridge.errors import ParticleError
-from source_particle.garbage import no_collections
+from source_particle.garbage import no_collection_at_exit, no_collections
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     if hangup := getattr(signal, "SIGHUP", None):
         signal.signal(hangup, signal.SIG_IGN if signal.getsignal(hangup) == signal.SIG_IGN else _end)
     prepare_streams()
+    no_collection_at_exit()
     with no_collections():
         from bridge.cli.app import app  # noqa: PLC0415  (a signal that comes while this is imported is heard already)
 

@@ -63,3 +63,16 @@ def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
         assert gc.isenabled() == is_enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+ENDED = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 0, file=sys.stderr))
+from source_particle.run import run
+run(["spec"])
+"""
+
+
+def test_a_command_looks_for_no_garbage_when_it_ends() -> None:
+    ran = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=True)
+    assert ran.stderr == "True\n"

@@ -73,3 +73,11 @@ def test_a_character_that_the_encoding_lacks_is_escaped(encoding: str, expected:
 def test_json_is_json_in_every_encoding() -> None:
     code = "from bridge.cli.output import print_json; print_json('\\u00e9 \\u4f60')"
     assert json.loads(run(f'"$PYTHON" -c "{code}"', PYTHONIOENCODING="ascii").stdout) == "é 你"
+
+
+def test_a_command_looks_for_no_garbage_when_it_ends() -> None:
+    script = (
+        "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 0, file=sys.stderr))\n"
+        "sys.argv[1:] = ['tables']; from bridge.cli import main; main()"
+    )
+    assert run('"$PYTHON" -c "$SCRIPT"', SCRIPT=script).stderr == "True\n"
