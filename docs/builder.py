@@ -5,6 +5,7 @@ out; `LIMITS` lists it.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import yaml
@@ -91,10 +92,11 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _streams() -> Iterator[Component]:
+@cache
+def _streams() -> list[Component]:
     resolved = ManifestReferenceResolver().preprocess_manifest(dict(manifest()))
     # Conditional streams serve the connector's own check and clock.
-    return (stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream" and _is_plain(stream))
+    return [stream for stream in resolved["streams"] if stream["type"] == "DeclarativeStream" and _is_plain(stream)]
 
 
 def _is_plain(stream: Component) -> bool:

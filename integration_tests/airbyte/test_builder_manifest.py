@@ -77,6 +77,7 @@ def test_no_error_speaks_of_an_option_that_is_not_there() -> None:
     assert [message for message in _messages(manifest()) if named.search(message)]
 
 
+@pytest.mark.slow
 def test_the_connectors_own_manifest_is_refused_where_no_code_may_run(source: Command, cloud: DeviceCloud) -> None:
     done = source.run("discover", config=config(cloud, json.loads(json.dumps(manifest()))))
     assert done.code == 1

@@ -32,7 +32,7 @@ class TestConsoleScript(SourceCommandSuite):
     tables = one_of_each_kind()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '"text"'])
+@pytest.mark.parametrize("content", ["{", *(pytest.param(other, marks=pytest.mark.slow) for other in ("[]", '"text"'))])
 def test_a_configuration_that_is_no_object_is_a_readable_error(source: Command, content: str) -> None:
     done = source.run("check", config=content)
 
@@ -56,8 +56,8 @@ SECRET = "h0t\\'\"\n"
     [
         ("read", {"auth_type": "access_token", "access_token": f"a{SECRET}b"}),
         ("check", {"auth_type": "client", "client_secret": SECRET}),
-        ("read", {"username": "me", "password": SECRET}),
-        ("check", [SECRET]),
+        pytest.param("read", {"username": "me", "password": SECRET}, marks=pytest.mark.slow),
+        pytest.param("check", [SECRET], marks=pytest.mark.slow),
     ],
 )
 def test_credentials_that_cannot_be_used_are_in_no_output(source: Command, verb: str, credentials: object) -> None:

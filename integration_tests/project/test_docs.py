@@ -86,11 +86,18 @@ def test_the_commands_of_a_document_work(path: Path, tmp_path: Path, cloud: Devi
             check_session(text, tmp_path, environment)
 
 
-@pytest.mark.parametrize("path", RUN, ids=name_of)
-def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
+def _python(path: Path, cloud: DeviceCloud) -> str:
+    """Return the snippets of a document as one script, as they are when its reader has put in the own account."""
     script = "\n".join(block.text for block in blocks(path) if block.kind == "python")
+    return substituted(script, substitutions(cloud))
+
+
+# A process with a Spark of its own takes a minute.
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
+def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: DeviceCloud) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", substituted(script, substitutions(cloud))],
+        [sys.executable, "-c", _python(path, cloud)],
         cwd=tmp_path,
         env=environment_for(cloud),
         capture_output=True,
@@ -98,6 +105,18 @@ def test_the_python_of_a_document_works(path: Path, tmp_path: Path, cloud: Devic
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.usefixtures("spark")
+def test_the_python_of_the_readme_works_in_a_notebook(
+    tmp_path: Path, cloud: DeviceCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, a session has been started. Its paths are those of its process, which is in another folder."""
+    for name, value in environment_for(cloud).items():
+        monkeypatch.setenv(name, value)
+    script = _python(ROOT / "README.md", cloud).replace('"particle-vitals', f'"{tmp_path}/particle-vitals')
+    exec(compile(script, "README.md", "exec"), {"__name__": "__main__"})
+    assert list(tmp_path.glob("particle-vitals/*.parquet"))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

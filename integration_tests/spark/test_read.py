@@ -37,6 +37,7 @@ def test_every_table_is_read_whole_in_small_pages_whose_default_order_moves(
     assert sorted(rows) == sorted(tuple(record[name] for name in part.primary_key) for record in truth)
 
 
+@pytest.mark.slow
 def test_ten_thousand_three_hundred_devices_of_one_product_all_arrive(spark: SparkSession) -> None:
     size = FleetSize(products=1, devices=10_300, sims=0, days=0, user_devices=0, user_sims=0, samples=False)
     with DeviceCloud(Fleet.seeded(size), Switches(per_page_cap=25)) as cloud:
