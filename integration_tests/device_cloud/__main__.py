@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from contextlib import ExitStack
 
 from . import DeviceCloud, Fleet, FleetSize, Switches
 
@@ -13,13 +14,19 @@ _DEFAULTS = FleetSize()
 
 def main(arguments: list[str] | None = None) -> None:
     """Start the server, print where it is and how to get in, and stop on SIGINT or SIGTERM."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     size = FleetSize(products=given.products, devices=given.devices, sims=given.sims, days=given.days)
     switches = Switches(latency=given.latency / 1000, rate_limit=given.rate_limit)
-    with DeviceCloud(Fleet.seeded(size, seed=given.seed), switches, host=given.host, port=given.port) as cloud:
+    cloud = DeviceCloud(Fleet.seeded(size, seed=given.seed), switches, host=given.host, port=given.port)
+    with ExitStack() as running:
+        try:
+            running.enter_context(cloud)
+        except OSError as error:
+            parser.error(f"argument --port: {error.strerror}")
         for name in ("url", "token", "api_user_token", "username", "password"):
             print(f"{name}: {getattr(cloud, name)}", flush=True)
         stop.wait()

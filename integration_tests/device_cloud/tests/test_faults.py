@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
+from integration_tests.device_cloud.__main__ import main
 from integration_tests.device_cloud.faults import ERROR, HTML, MALFORMED
 from integration_tests.device_cloud.tests.client import FIRST, get, ids
 
@@ -251,8 +252,15 @@ def test_the_command_prints_how_to_get_in_and_stops_on_a_signal(number: signal.S
 
 @pytest.mark.parametrize("rate", ["fast", "10", "1/x"])
 def test_a_malformed_rate_is_refused_by_the_command(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from integration_tests.device_cloud.__main__ import main  # noqa: PLC0415 - only this test runs it in-process
-
     with pytest.raises(SystemExit):
         main(["--rate-limit", rate])
     assert "N/SECONDS" in capsys.readouterr().err
+
+
+def test_the_command_says_in_a_line_that_its_port_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
+        main(["--products", "1", "--devices", "1", "--port", str(taken.getsockname()[1])])
+    assert "error: argument --port: " in capsys.readouterr().err
