@@ -1,5 +1,6 @@
 """What unit and integration tests share."""
 
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "There is no folder secrets/ with the configurations that acceptance-test-config.yml names. Run `make "
             "acceptance`, which writes them for a local Device Cloud, or write them for an account of your own."
         )
+
+
+def pytest_collection_finish() -> None:
+    """Leave out thousands of tests wherever Python looks for garbage from now on: a twelfth of a test's CPU."""
+    gc.freeze()
 
 
 AIRBYTE = logging.getLogger("airbyte")

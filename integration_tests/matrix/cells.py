@@ -160,8 +160,9 @@ COVERED: dict[str, Aspects] = {
     ),
     LAKEFLOW: lambda cell: (cell.trouble, (cell.table, cell.expected)),
     LAKEFLOW_STREAM: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
-    SPARK: lambda cell: (cell.table, (cell.trouble.kind, cell.expected)),
-    STREAM: lambda cell: (cell.trouble.meaning, cell.expected),
+    SPARK: lambda cell: ((cell.trouble.kind, cell.expected),),
+    # Each starts a process, for seconds.
+    STREAM: lambda cell: (cell.expected,),
 }
 
 
