@@ -43,7 +43,8 @@ def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
     Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate or that is neither
     true nor false, and for one about a table that is not there.
     """
-    # By default, DuckDB divides by zero and gets infinity, which is more than any limit.
+    # By default, DuckDB divides by zero and gets infinity, which is more than any limit. So it is an error, or NULL
+    # before version 2.
     lake.connection.execute("SET ieee_floating_point_ops = false")
     return [condition for condition in conditions if _is_met(lake, condition)]
 
@@ -63,8 +64,6 @@ def _is_met(lake: Lake, condition: str) -> bool:
     if kind != "BOOLEAN":
         raise _not_understood(lake, condition, "It is neither true nor false.")
     _check_known(lake, condition)
-    if is_met is None:
-        raise _not_understood(lake, condition, "It has no answer: it divides by zero, or there is nothing to count.")
     return bool(is_met)
 
 
