@@ -18,10 +18,12 @@ from typing import Any
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
+from airbyte_cdk.sources.declarative.interpolation.interpolated_string import InterpolatedString
 from airbyte_cdk.sources.types import Config
 from airbyte_cdk.utils import airbyte_secrets_utils
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_particle import manifest
 from source_particle.backoff import pause_before_retry, seconds_before_retry
 from source_particle.budget import OneOriginSession, budget_of, budgeted_session
 from source_particle.errors import OUTLIVED, REFUSED_AFRESH, UNVERIFIED, SignInRefusedError
@@ -33,8 +35,6 @@ from source_particle.token_cache import read_private_json, write_private_json
 CONNECT_AND_READ_TIMEOUT = (6, 15)
 # A reply of a few hundred bytes, for which everything else waits.
 LONGEST_REPLY = 60.0
-# As many as a read has after a 429: the waits add up to more than the five minutes of the API's limit.
-LOGIN_RETRIES = 5
 UNREACHED = "Check whether this machine can reach the address, or try again later."
 # A token that is refused this soon after it was issued as a replacement is not replaced again.
 YOUNGEST_REPLACEABLE = 60.0
@@ -53,7 +53,7 @@ class Account:
     username: str
     password: str = field(repr=False)
     settings: Settings
-    retries: int = LOGIN_RETRIES
+    retries: int
     token: str | None = field(default=None, repr=False)
     _expires_at: float | None = None
     _margin: float = EXPIRY_MARGIN
@@ -241,11 +241,18 @@ def account_of(config: Mapping[str, Any]) -> Account:
     settings, credentials = Settings.of(config), config["credentials"]
     username, password = credentials["username"], credentials["password"]
     identity = (settings.base_url, username, password)
+    retries = _retries(config)
     with _ACCOUNTS_LOCK:
-        if identity not in _ACCOUNTS:
-            retries = 1 if settings.plan.checking else LOGIN_RETRIES
-            _ACCOUNTS[identity] = Account(username, password, settings, retries)
-        return _ACCOUNTS[identity]
+        account = _ACCOUNTS.setdefault(identity, Account(username, password, settings, retries))
+        # A read may follow a check, which has fewer.
+        account.retries = retries
+        return account
+
+
+def _retries(config: Mapping[str, Any]) -> int:
+    """Return how often the manifest lets a request be tried again; the waits after a 429 exceed the API's 5 minutes."""
+    written = manifest()["definitions"]["requester"]["error_handler"]["max_retries"]
+    return int(InterpolatedString.create(written, parameters={}).eval(config))
 
 
 def forget_accounts() -> None:

@@ -330,6 +330,13 @@ def test_a_person_who_waits_for_check_waits_for_one_more_try(server: Mocker, wai
     assert server.call_count == 2
 
 
+def test_a_read_after_a_check_has_its_own_number_of_tries(server: Mocker) -> None:
+    server.post(TOKEN_URL, status_code=429, json={})
+    for plan, tries in (({"checking": True}, 2), ({}, 6), ({"checking": True}, 2)):
+        with pytest.raises(AirbyteTracedException, match=f"signing in failed {tries} times"):
+            sign_in(account(plan=plan))
+
+
 # ---- secrets ----
 
 
