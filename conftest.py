@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave out thousands of tests wherever Python looks for garbage from now on: a twelfth of a test's CPU."""
+    """Keep the collected tests out of Python's searches for garbage, which would take a twelfth of the CPU."""
     gc.freeze()
 
 

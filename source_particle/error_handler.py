@@ -1,4 +1,4 @@
-"""Decides what to do about a failed request: retry, skip or fail. How long to wait is said in `backoff`."""
+"""Decides what to do about a failed request: retry, skip or fail. `backoff` says how long to wait."""
 
 import dataclasses
 from dataclasses import dataclass, field

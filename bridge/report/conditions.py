@@ -43,8 +43,8 @@ def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
     Raises OptionError, with the names that a condition may use, for one that DuckDB cannot evaluate or that is neither
     true nor false, and for one about a table that is not there.
     """
-    # By default, DuckDB divides by zero and gets infinity, which is more than any limit. So it is an error, or NULL
-    # before version 2.
+    # By default, a division by zero gives infinity, which is more than any limit. Without IEEE's rules it is an error
+    # (before DuckDB 2: NULL).
     lake.connection.execute("SET ieee_floating_point_ops = false")
     return [condition for condition in conditions if _is_met(lake, condition)]
 

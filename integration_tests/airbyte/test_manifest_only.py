@@ -26,7 +26,7 @@ class TestRead(ReadSuite):
 
 @pytest.mark.slow
 class TestAnswers(AnswersSuite):
-    """What every form of the source answers. Of this form, a process takes four seconds."""
+    """What every form of the source answers. A process of this form takes four seconds."""
 
 
 def test_the_code_comes_from_the_layout(source: Command) -> None:
