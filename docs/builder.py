@@ -41,6 +41,7 @@ LIMITS = """# Particle.io for Airbyte's Connector Builder, which cannot run cust
 BEARER = {"type": "BearerAuthenticator", "api_token": "{{ config['access_token'] }}"}
 # What the custom components put into an address, and the standard partition's value for it.
 PLACES = {
+    "{{ owner_path }}": "",
     "{{ product_prefix }}": (
         "{{ 'products/' ~ stream_slice.extra_fields['product_id_or_slug'] ~ '/' "
         "if stream_slice.extra_fields.get('product_id_or_slug') else '' }}"
@@ -120,8 +121,8 @@ def _reference(name: str) -> Component:
 
 def _stream(stream: Component) -> Component:
     retriever = stream["retriever"]
-    # Products are found in several ways; without code only the first is left.
-    own = retriever.get("all_products", retriever)
+    # Products are listed at several addresses; without code only the first is left.
+    own = retriever.get("products", retriever)
     parents = _parents(retriever.get("partition_router"))
     found: Component = {
         "type": "DeclarativeStream",
@@ -249,7 +250,7 @@ def _parent(source: Component, field: str) -> Component:
 
 
 def _url(retriever: Component) -> str:
-    return str(retriever.get("all_products", retriever)["requester"]["url"])
+    return str(retriever.get("products", retriever)["requester"]["url"])
 
 
 def _transformations(stream: Component, parents: list[Component]) -> Iterator[Component]:

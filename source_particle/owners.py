@@ -1,6 +1,5 @@
 """Fanning out over owners, the user, products and organizations, and over what is in their lists."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,7 +8,7 @@ from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle.errors import Refused
-from source_particle.router import FleetRouter, path_segment, records_of
+from source_particle.router import ParticleRouter, path_segment, records_of
 from source_particle.settings import EVERYTHING
 from source_particle.values import value_at
 
@@ -19,14 +18,15 @@ ME = "me"
 
 
 @dataclass
-class OwnerRouter(FleetRouter):
+class OwnerRouter(ParticleRouter):
     """Names the owners whose lists to read, of some `kinds`: the user, products and organizations.
 
     The options `owner_type` and `owner` narrow them; `*` stands for all of one. A slice holds both as its partition,
     and as `owner_path` what stands before the list in its path.
     """
 
-    organizations: Retriever | None = None
+    products: Retriever
+    organizations: Retriever
     kinds: list[str] = field(default_factory=lambda: [USER, PRODUCT, ORGANIZATION])
 
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
@@ -50,7 +50,6 @@ class OwnerRouter(FleetRouter):
             yield _owner_slice(USER, ME, found=True)
             return
         retriever, key = (self.products, "id") if kind == PRODUCT else (self.organizations, "slug")
-        assert retriever is not None
         try:
             for record in records_of(retriever):
                 yield _owner_slice(kind, str(record.get(key) or record["id"]), found=True)
@@ -60,28 +59,22 @@ class OwnerRouter(FleetRouter):
                 raise
             self.skips.add(f"the list of {kind}s", refusal)
 
-    def _turn_of(self, stream_slice: StreamSlice) -> int:
-        # Owners of one kind share the first value of their partitions, and none has a place.
-        return zlib.crc32("/".join(map(str, stream_slice.partition.values())).encode())
-
 
 @dataclass
-class WithinRouter(OwnerRouter):
+class WithinRouter(ParticleRouter):
     """Names what is in a list of each owner, such as a ledger's instances, by its field `key`.
 
     `outer` names the owners, or what is in a list of theirs; `parent` reads the list. Each slice is that of `outer`
     with one more value, `name`, and as `<name>_path` the same for the path.
     """
 
-    outer: OwnerRouter | None = None
-    parent: Retriever | None = None
-    name: str = ""
-    key: list[str] = field(default_factory=list)
+    outer: "OwnerRouter | WithinRouter"
+    parent: Retriever
+    name: str
+    key: list[str]
 
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         """Yield the slices of all tasks; a list that is refused is skipped where nobody named its owner."""
-        assert self.outer is not None
-        assert self.parent is not None
         for outer in self.outer.slices(failures):
             try:
                 for record in records_of(self.parent, outer):

@@ -302,18 +302,17 @@ class ProductsRetriever(Retriever):
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
-    all_products: Retriever
-    own_products: Retriever
+    # Reads all products, or those of the user or of an organization: the slice's `owner_path` tells.
+    products: Retriever
     organizations: Retriever
-    organization_products: Retriever
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        # The stream of products reads all four lists; where they are parents, their router names its own stream.
-        self.read_for(cast(ParticleRetriever, self.all_products).requester.name)
+        # The stream of products reads both lists; where they are parents, their router names its own stream.
+        self.read_for(cast(ParticleRetriever, self.products).requester.name)
 
     def read_for(self, stream: str) -> None:
         """Read on behalf of a stream; see `ParticleRequester.read_for`."""
-        for retriever in (self.all_products, self.own_products, self.organizations, self.organization_products):
+        for retriever in (self.products, self.organizations):
             cast(ParticleRetriever, retriever).read_for(stream)
 
     def read_records(
@@ -331,14 +330,14 @@ class ProductsRetriever(Retriever):
 
     def _records(self) -> Iterator[Record]:
         try:
-            yield from records_of(self.all_products)
+            yield from records_of(self.products)
             return
         except Refused as refusal:
             # Whoever answers this: the lists below hold the same products.
             if refusal.status != requests.codes.not_found:
                 raise
         skips = Skips("products", Settings.of(self.config).on_refused)
-        yield from _unless_refused(records_of(self.own_products), "the user's own list", skips)
+        yield from _unless_refused(records_of(self.products, _owner_slice("user/")), "the user's own list", skips)
         try:
             organizations = list(records_of(self.organizations))
         except Refused as refusal:
@@ -348,7 +347,7 @@ class ProductsRetriever(Retriever):
             organizations = []
         for organization in organizations:
             name = str(organization.get("slug") or organization["id"])
-            products = records_of(self.organization_products, _organization_slice(name))
+            products = records_of(self.products, _owner_slice(f"orgs/{path_segment(name)}/"))
             yield from _unless_refused(products, f"the products of organization {name}", skips)
         skips.all_named()
         skips.report_when_done()
@@ -366,5 +365,5 @@ def _unless_refused(records: Iterator[Record], name: str, skips: Skips) -> Itera
         skips.list_served()
 
 
-def _organization_slice(name: str) -> StreamSlice:
-    return StreamSlice(partition={}, cursor_slice={}, extra_fields={"organization_path": path_segment(name)})
+def _owner_slice(path: str) -> StreamSlice:
+    return StreamSlice(partition={}, cursor_slice={}, extra_fields={"owner_path": path})

@@ -30,8 +30,8 @@ class OnBehalf(Protocol):
 
 
 @dataclass
-class FleetRouter(PartitionRouter):
-    """Yields slices: one per product, or per device or SIM (`entity`) of products or of the user.
+class ParticleRouter(PartitionRouter):
+    """Yields the slices of a table, each once, and keeps count of what the API refuses; a subclass finds them.
 
     Options take one value, several separated by commas, or `*` for everything the token can see. If the API refuses
     what the user named, that is an error after the rest has been read. If it refuses what `*` found, that is skipped,
@@ -41,23 +41,19 @@ class FleetRouter(PartitionRouter):
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
     table: str
-    products: Retriever
-    entity: str | None = None
-    own_entities: Retriever | None = None
-    product_entities: Retriever | None = None
-    # Whether an entity that is in two products is read from each.
-    per_product: bool = False
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         settings = Settings.of(self.config)
         self._plan = settings.plan
         self._options = table_options(self.config, self.table)
         self.skips = Skips(self.table, settings.on_refused)
-        for parent in (self.products, self.own_entities, self.product_entities):
-            if isinstance(parent, OnBehalf):
-                parent.read_for(self.table)
+        for part in vars(self).values():
+            if isinstance(part, OnBehalf):
+                part.read_for(self.table)
 
-    # ---- listing ----
+    def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
+        """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
+        raise NotImplementedError
 
     def stream_slices(self) -> Iterable[StreamSlice]:
         """Yield one slice per item, each once; raises Refused at the end for an item that the user named."""
@@ -74,10 +70,6 @@ class FleetRouter(PartitionRouter):
         if failures:
             raise failures[0]
         self.skips.report_when_done()
-
-    def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
-        """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
-        return self._entity_slices(failures) if self.entity else self._product_slices()
 
     def _option(self, name: str) -> list[str] | None:
         """Return the values of an option in order, without repetition; [`*`] for everything, None if it is not set."""
@@ -96,19 +88,54 @@ class FleetRouter(PartitionRouter):
         return self._turn_of(stream_slice) % self._plan.parts == self._plan.part
 
     def _may_hold(self, key: str, name: str | None, wanted: Iterable[str]) -> bool:
-        """Whether a slice may hold records with one of the wanted values; by its name, a device may have any id."""
-        is_known_by_name = key == self.entity and name is not None and not is_id(key, name)
-        return is_known_by_name or str(name).lower() in {value.lower() for value in wanted}
+        """Whether a slice may hold records with one of the wanted values."""
+        return str(name).lower() in {value.lower() for value in wanted}
 
     def _turn_of(self, stream_slice: StreamSlice) -> int:
-        """Return a slice's number, the same in every process: the position of a named item, so that parts are even.
+        """Return a slice's number, the same in every process."""
+        return zlib.crc32("/".join(map(str, stream_slice.partition.values())).encode())
+
+    # ---- request options and state, which every router has; these need none ----
+
+    def get_stream_state(self) -> None:
+        """Return None: parents are read completely each time and keep no state."""
+
+    def get_request_params(self, **_: Any) -> Mapping[str, Any]:
+        """Return no parameters: everything is in the path."""
+        return {}
+
+    get_request_headers = get_request_body_data = get_request_body_json = get_request_params
+
+
+@dataclass
+class FleetRouter(ParticleRouter):
+    """Names the products to read, or the devices or SIMs (`entity`) of products or of the user."""
+
+    products: Retriever
+    entity: str | None = None
+    own_entities: Retriever | None = None
+    product_entities: Retriever | None = None
+    # Whether an entity that is in two products is read from each.
+    per_product: bool = False
+
+    def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
+        """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
+        return self._entity_slices(failures) if self.entity else self._product_slices()
+
+    def _may_hold(self, key: str, name: str | None, wanted: Iterable[str]) -> bool:
+        """Whether a slice may hold records with one of the wanted values; by its name, a device may have any id."""
+        is_known_by_name = key == self.entity and name is not None and not is_id(key, name)
+        return is_known_by_name or super()._may_hold(key, name, wanted)
+
+    def _turn_of(self, stream_slice: StreamSlice) -> int:
+        """Return a slice's number: the position of a named item, so that parts are even.
 
         The position of an item that `*` found can change, so its number is a hash; so is that of a device that the user
         named by its name.
         """
         name = str(next(iter(stream_slice.partition.values())))
         place = None if stream_slice.extra_fields["found"] else self._places.get(name.lower())
-        return zlib.crc32(name.encode()) if place is None else place
+        return super()._turn_of(stream_slice) if place is None else place
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -213,17 +240,6 @@ class FleetRouter(PartitionRouter):
             f"{self._options['product_id_or_slug']}. Correct {self.entity} or product_id_or_slug.",
             404,
         )
-
-    # ---- request options and state, which every router has; this one needs none ----
-
-    def get_stream_state(self) -> None:
-        """Return None: parents are read completely each time and keep no state."""
-
-    def get_request_params(self, **_: Any) -> Mapping[str, Any]:
-        """Return no parameters: everything is in the path."""
-        return {}
-
-    get_request_headers = get_request_body_data = get_request_body_json = get_request_params
 
 
 def records_of(retriever: Retriever, stream_slice: StreamSlice | None = None) -> Iterator[Record]:

@@ -89,10 +89,10 @@ def reads(table: str) -> frozenset[str]:
 def _places(retriever: Node) -> Iterator[Place]:
     router = retriever.get("partition_router")
     if router is None:
-        only, other_ways = retriever.get("all_products", retriever), "all_products" in retriever
+        only, other_ways = retriever.get("products", retriever), "products" in retriever
         yield _place("its only reply", only, has_other_way=other_ways)
         return
-    yield _place("list of products", router["products"]["all_products"], has_other_way=True)
+    yield _place("list of products", router["products"]["products"], has_other_way=True)
     if "entity" in router:
         entities = router["product_entities"]
         yield _place("list of one product", entities, skips="product", tries_order=_tries_order(entities))

@@ -48,6 +48,7 @@ class World:
     def path(self, place: Place) -> str:
         """Return where a place is in this world."""
         return place.path.format(
+            owner_path="",
             product_path=self.product,
             product_prefix=f"products/{self.product}/",
             device_id_path=self.device,

@@ -119,6 +119,6 @@ def test_a_row_that_is_lost_or_duplicated_by_a_split_would_be_seen(
         lambda _router, _slice: True,
         lambda router, _slice: Settings.of(router.config).plan.part == 0 and "x" in str(_slice),
     ):
-        monkeypatch.setattr("source_particle.router.FleetRouter._is_in_part", parts)
+        monkeypatch.setattr("source_particle.router.ParticleRouter._is_in_part", parts)
         found, _ = _read(fleet, "product_devices", {"product_id_or_slug": "*", "numPartitions": "2"})
         assert found != whole

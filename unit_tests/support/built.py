@@ -44,9 +44,9 @@ def retriever_of(stream: Any) -> Any:
 
 @functools.cache
 def error_handlers() -> Mapping[str, ParticleErrorHandler]:
-    """The error handler of each stream; of the four that the stream `products` has, the first."""
+    """The error handler of each stream; of the two lists that the stream `products` reads, the first."""
     built: dict[str, Any] = retrievers()
-    handlers = {name: getattr(built[name], "all_products", built[name]).requester.error_handler for name in built}
+    handlers = {name: getattr(built[name], "products", built[name]).requester.error_handler for name in built}
     return cast(Mapping[str, ParticleErrorHandler], handlers)
 
 
