@@ -1,7 +1,8 @@
 """Fanning out over owners, the user, products and organizations, and over what is in their lists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
@@ -10,6 +11,7 @@ from airbyte_cdk.sources.types import StreamSlice
 from source_particle.errors import Refused
 from source_particle.router import ParticleRouter, path_segment, records_of
 from source_particle.settings import EVERYTHING
+from source_particle.skips import Skips
 from source_particle.values import value_at
 
 USER, PRODUCT, ORGANIZATION = "user", "product", "organization"
@@ -72,6 +74,15 @@ class WithinRouter(ParticleRouter):
     parent: Retriever
     name: str
     key: list[str]
+
+    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__post_init__(parameters)
+        self.count_in(self.skips)
+
+    def count_in(self, skips: Skips) -> None:
+        """Leave what is refused here and in the lists around to the skips of another router, which reports them."""
+        super().count_in(skips)
+        self.outer.count_in(skips)
 
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         """Yield the slices of all tasks; a list that is refused is skipped where nobody named its owner."""

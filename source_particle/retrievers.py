@@ -330,7 +330,7 @@ class ProductsRetriever(Retriever):
 
     def _records(self) -> Iterator[Record]:
         try:
-            yield from records_of(self.products)
+            yield from records_of(self.products, _owner_slice(""))
             return
         except Refused as refusal:
             # Whoever answers this: the lists below hold the same products.

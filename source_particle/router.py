@@ -51,6 +51,10 @@ class ParticleRouter(PartitionRouter):
             if isinstance(part, OnBehalf):
                 part.read_for(self.table)
 
+    def count_in(self, skips: Skips) -> None:
+        """Leave what is refused to the skips of another router, which reports them."""
+        self.skips = skips
+
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
         raise NotImplementedError

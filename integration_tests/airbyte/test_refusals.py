@@ -9,6 +9,7 @@ from integration_tests.airbyte.syncs import sync, with_token
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize, Switches
 
 WHOLE_FLEET = {"product_id_or_slug": "*"}
+OF_OWNERS = [part.name for part in tables().values() if "owner_type" in {option.name for option in part.options}]
 
 
 @pytest.mark.parametrize("table", ["product_devices", "product_sims", "fleet_data_usage"])
@@ -121,3 +122,15 @@ def test_dates_between_which_nothing_can_be_are_refused(
     assert reason in result.errors
     assert not result.state
     assert cloud.ledger.count() == 0
+
+
+@pytest.mark.parametrize("table", [name for name in OF_OWNERS if name != "organization_team"])
+def test_a_refused_list_of_owners_is_skipped_and_named(cloud: DeviceCloud, table: str) -> None:
+    cloud.faults.add(Fault("GET /v1/orgs", status=403, body='{"ok": false, "error": "no"}', times=None))
+
+    result = sync(with_token(cloud), table)
+
+    assert not result.errors
+    assert result.records[table]
+    assert f"{table}: skipped 1 that this token may not read" in result.warnings
+    assert "the list of organizations (403)" in result.warnings
