@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +71,14 @@ def cloud(fleet: Fleet | None, request: pytest.FixtureRequest) -> Iterator[Devic
     shared.switches = Switches()
     yield shared
     shared.reset()
+
+
+@pytest.fixture
+def half_past(cloud: DeviceCloud) -> None:
+    """Set the server's clock to the next half past, so that no hour ends while whole hours are read and compared."""
+    at = cloud.fleet.clock.now()
+    ahead = timedelta(minutes=(30 - at.minute) % 60)
+    cloud.switches = replace(cloud.switches, clock_skew=ahead.total_seconds())
 
 
 @pytest.fixture(scope="session")

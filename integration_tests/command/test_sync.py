@@ -29,6 +29,7 @@ _ON_REQUEST = {address for part in tables().values() if part.on_request for addr
 }
 
 
+@pytest.mark.usefixtures("half_past")
 def test_sync_writes_every_table_that_is_not_on_request_and_reports_it(cloud: DeviceCloud, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     # By the user's own path: one of a product would need its product named as well.

@@ -92,6 +92,7 @@ def _serve(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.usefixtures("half_past")
 @pytest.mark.parametrize(
     "script",
     [
