@@ -14,6 +14,7 @@ from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_particle import manifest
+from source_particle.building import build_without_copies
 from source_particle.config import cleaned
 from source_particle.inputs import read_catalog, read_config, read_state
 from source_particle.settings import Settings
@@ -58,6 +59,7 @@ class _ManifestSource(ConcurrentDeclarativeSource):
             )
         finally:
             _needs_no_schema.reset(before)
+        build_without_copies(self._constructor)
 
     def _validate_source(self) -> None:
         """Do nothing: the manifest comes with this package, and a test validates it."""
