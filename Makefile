@@ -32,7 +32,7 @@ demo: $(INSTALLED_FOR_DEMO) ## Read a made-up fleet into ./lake; needs neither a
 unit: $(INSTALLED) ## Run the tests of rules and edges, without a server and without Spark: a minute
 	$(BIN)/python -m pytest -q -n 3 unit_tests
 
-test: java chromium $(INSTALLED) ## Run the tests, in random order: 8 to 11 minutes
+test: java chromium $(INSTALLED) ## Run the tests, in random order: 7 to 9 minutes
 	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 test-all: java chromium $(INSTALLED) ## Run all tests, with more made-up values and the whole matrix of docs/matrix.md: 45 minutes
