@@ -75,7 +75,7 @@ def cloud(fleet: Fleet | None, request: pytest.FixtureRequest) -> Iterator[Devic
 
 @pytest.fixture
 def half_past(cloud: DeviceCloud) -> None:
-    """Set the server's clock to the next half past, so that no hour ends while whole hours are read and compared."""
+    """Set the server's clock forward to half past an hour: none ends while whole hours are read and compared."""
     at = cloud.fleet.clock.now()
     ahead = timedelta(minutes=(30 - at.minute) % 60)
     cloud.switches = replace(cloud.switches, clock_skew=ahead.total_seconds())

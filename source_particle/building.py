@@ -1,7 +1,8 @@
-"""Makes building streams take a third less time.
+"""Builds streams in a third less time.
 
 For each component of this package, the CDK asks pydantic for a dictionary of its fields, and pydantic copies all that
-is below them: what lies five levels deep is copied five times. Nothing changes these fields, so they need no copy.
+is below them: what lies five levels deep is copied five times. Nothing changes these fields, so they need no copy. The
+CDK itself would add a `type` to a component that has none; the manifest names the type of each.
 """
 
 from typing import Any
@@ -24,12 +25,14 @@ def build_without_copies(factory: ModelToComponentFactory) -> None:
 
 
 class _Fields:
-    """What the CDK uses of the model of a custom component."""
+    """The model of a custom component, whose fields are not copied where all of them are asked for."""
 
     def __init__(self, model: BaseModel) -> None:
         self._model = model
-        self.class_name: str = vars(model)["class_name"]
 
-    def dict(self) -> dict[str, Any]:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def dict(self, **only: Any) -> dict[str, Any]:
         """Return the fields and their values."""
-        return dict(self._model)
+        return self._model.dict(**only) if only else dict(self._model)

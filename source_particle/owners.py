@@ -55,7 +55,6 @@ class OwnerRouter(ParticleRouter):
         try:
             for record in records_of(retriever):
                 yield _owner_slice(kind, str(record.get(key) or record["id"]), found=True)
-            self.skips.list_served()
         except Refused as refusal:
             if not refusal.may_skip:
                 raise
@@ -70,27 +69,31 @@ class WithinRouter(ParticleRouter):
     with one more value, `name`, and as `<name>_path` the same for the path.
     """
 
-    outer: "OwnerRouter | WithinRouter"
+    outer: ParticleRouter
     parent: Retriever
     name: str
     key: list[str]
 
     def __post_init__(self, parameters: Mapping[str, Any]) -> None:
         super().__post_init__(parameters)
-        self.count_in(self.skips)
+        self.outer.share_skips(self.skips)
 
-    def count_in(self, skips: Skips) -> None:
-        """Leave what is refused here and in the lists around to the skips of another router, which reports them."""
-        super().count_in(skips)
-        self.outer.count_in(skips)
+    def share_skips(self, skips: Skips) -> None:
+        """Note what is refused here and in the outer lists where the stream's own router does, which reports it."""
+        super().share_skips(skips)
+        self.outer.share_skips(skips)
 
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         """Yield the slices of all tasks; a list that is refused is skipped where nobody named its owner."""
         for outer in self.outer.slices(failures):
+            is_empty = True
             try:
                 for record in records_of(self.parent, outer):
+                    is_empty = False
                     yield _within(outer, self.name, str(value_at(record, self.key)))
-                self.skips.list_served()
+                # A list with something in it proves nothing: all that is in it may be refused.
+                if is_empty:
+                    self.skips.list_served()
             except Refused as refusal:
                 if outer.extra_fields["found"] and refusal.may_skip:
                     self.skips.add("/".join(map(str, outer.partition.values())), refusal)

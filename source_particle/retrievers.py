@@ -135,7 +135,7 @@ class ParticleRetriever(Retriever):
         """Note that what `*` found was refused; raises the refusal where that is an error."""
         if self._skips is None or not stream_slice.extra_fields.get("found") or not refusal.may_skip:
             raise refusal
-        self._skips.add(next(iter(stream_slice.partition.values())), refusal)
+        self._skips.add("/".join(map(str, stream_slice.partition.values())), refusal)
 
     def _says_there_is_none(self, refusal: Refused) -> bool:
         # Where something else is missing, such as the product, the API gives the error a name.
@@ -302,7 +302,7 @@ class ProductsRetriever(Retriever):
 
     config: Config = field(repr=False)
     parameters: InitVar[Mapping[str, Any]]
-    # Reads all products, or those of the user or of an organization: the slice's `owner_path` tells.
+    # Reads each of these lists; the slice's `owner_path` says which.
     products: Retriever
     organizations: Retriever
 
@@ -330,14 +330,14 @@ class ProductsRetriever(Retriever):
 
     def _records(self) -> Iterator[Record]:
         try:
-            yield from records_of(self.products, _owner_slice(""))
+            yield from records_of(self.products, _products_of(""))
             return
         except Refused as refusal:
             # Whoever answers this: the lists below hold the same products.
             if refusal.status != requests.codes.not_found:
                 raise
         skips = Skips("products", Settings.of(self.config).on_refused)
-        yield from _unless_refused(records_of(self.products, _owner_slice("user/")), "the user's own list", skips)
+        yield from _unless_refused(records_of(self.products, _products_of("user/")), "the user's own list", skips)
         try:
             organizations = list(records_of(self.organizations))
         except Refused as refusal:
@@ -347,7 +347,7 @@ class ProductsRetriever(Retriever):
             organizations = []
         for organization in organizations:
             name = str(organization.get("slug") or organization["id"])
-            products = records_of(self.products, _owner_slice(f"orgs/{path_segment(name)}/"))
+            products = records_of(self.products, _products_of(f"orgs/{path_segment(name)}/"))
             yield from _unless_refused(products, f"the products of organization {name}", skips)
         skips.all_named()
         skips.report_when_done()
@@ -365,5 +365,6 @@ def _unless_refused(records: Iterator[Record], name: str, skips: Skips) -> Itera
         skips.list_served()
 
 
-def _owner_slice(path: str) -> StreamSlice:
+def _products_of(path: str) -> StreamSlice:
+    """Return the slice of the list of products at `/v1/<path>products`."""
     return StreamSlice(partition={}, cursor_slice={}, extra_fields={"owner_path": path})

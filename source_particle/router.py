@@ -1,4 +1,4 @@
-"""Lists what to read: the products, devices and SIMs of a table."""
+"""Lists what to read: the slices of a table, and how to find those of products, devices and SIMs."""
 
 import logging
 import zlib
@@ -31,7 +31,7 @@ class OnBehalf(Protocol):
 
 @dataclass
 class ParticleRouter(PartitionRouter):
-    """Yields the slices of a table, each once, and keeps count of what the API refuses; a subclass finds them.
+    """Yields the slices that a subclass finds, each once, and keeps count of what the API refuses.
 
     Options take one value, several separated by commas, or `*` for everything the token can see. If the API refuses
     what the user named, that is an error after the rest has been read. If it refuses what `*` found, that is skipped,
@@ -51,8 +51,8 @@ class ParticleRouter(PartitionRouter):
             if isinstance(part, OnBehalf):
                 part.read_for(self.table)
 
-    def count_in(self, skips: Skips) -> None:
-        """Leave what is refused to the skips of another router, which reports them."""
+    def share_skips(self, skips: Skips) -> None:
+        """Note what is refused where another router does, which reports it."""
         self.skips = skips
 
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:

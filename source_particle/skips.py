@@ -103,14 +103,16 @@ class Skips:
         else:
             is_served = self._is_list_served or bool(others)
         if not is_served:
-            raise self._all_refused(len(named), next(reversed(skipped.values())))
+            raise self._all_refused([*skipped.values()])
 
-    def _all_refused(self, count: int, last: Refused) -> Refused:
+    def _all_refused(self, refusals: list[Refused]) -> Refused:
+        # That an API user has nothing of its own does not tell why it may not read what others have.
+        *_, last = [refusal for refusal in refusals if not refusal.is_closed_to_api_users] or refusals
         scope = manifest()["schemas"].get(self._table, {}).get("x-scope")
         advice = f"An API user's token needs the scope {scope}." if scope else "Check what the token may read."
         return Refused(
-            f"{self._table}: the API refused everything that * found, {count} in all. {advice} The last refusal: "
-            f"{last.message}",
+            f"{self._table}: the API refused everything that * found, {len(refusals)} in all. {advice} "
+            f"The last refusal: {last.message}",
             last.status,
         )
 

@@ -1,8 +1,8 @@
 """What to read → descriptors of the tasks that read it; pure, so that plans can be tested without a network.
 
-A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the listed products, devices or
-SIMs are this task's (see `FleetRouter`), `start` and `end` give the window of time, and `only` the items that Spark's
-filters select.
+A descriptor is a JSON object of less than 300 bytes: `part` and `parts` say which of the listed products, devices, SIMs
+or owners are this task's (see `ParticleRouter`), `start` and `end` give the window of time, and `only` the items that
+Spark's filters select.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

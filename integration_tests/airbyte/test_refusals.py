@@ -124,6 +124,17 @@ def test_dates_between_which_nothing_can_be_are_refused(
     assert cloud.ledger.count() == 0
 
 
+def test_every_owner_that_was_skipped_is_named(cloud: DeviceCloud) -> None:
+    cloud.faults.add(Fault("GET /v1/products/:p/ledgers", status=403, body='{"ok": false, "error": "no"}', times=None))
+
+    result = sync(with_token(cloud), "ledgers")
+
+    assert not result.errors
+    names = ", ".join(f"product/{product} (403)" for product in sorted(map(str, cloud.fleet.product_ids)))
+    assert names in result.warnings
+
+
+# Without organizations, nothing is left of their teams: that is an error, as for everything that is refused.
 @pytest.mark.parametrize("table", [name for name in OF_OWNERS if name != "organization_team"])
 def test_a_refused_list_of_owners_is_skipped_and_named(cloud: DeviceCloud, table: str) -> None:
     cloud.faults.add(Fault("GET /v1/orgs", status=403, body='{"ok": false, "error": "no"}', times=None))

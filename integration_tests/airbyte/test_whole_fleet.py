@@ -113,11 +113,22 @@ def test_an_empty_list_beside_an_error_is_no_answer(cloud: DeviceCloud, status: 
     assert "is not what this endpoint promises" in sync(with_token(cloud), "sims").errors
 
 
-@pytest.mark.parametrize("table", ["product_devices", "fleet_data_usage", "diagnostics"])
-def test_a_table_that_is_refused_everywhere_is_not_empty(cloud: DeviceCloud, table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "more"),
+    [
+        ("product_devices", set()),
+        ("fleet_data_usage", set()),
+        ("diagnostics", {"devices:list"}),
+        ("ledger_instances", set()),
+        ("ledger_instances", {"ledgers:list"}),
+        ("ledger_versions", {"ledgers:list"}),
+        ("logic_runs", set()),
+        ("service_agreement_notifications", set()),
+    ],
+)
+def test_a_table_that_is_refused_everywhere_is_not_empty(cloud: DeviceCloud, table: str, more: set[str]) -> None:
     # The API user has what it takes to list the fleet and lacks the table's own scope.
-    scopes = {"products:list"} if table != "diagnostics" else {"products:list", "devices:list"}
-    token = cloud.issue_token(scopes=scopes, api_user=True)
+    token = cloud.issue_token(scopes={"products:list", *more}, api_user=True)
 
     result = sync(as_api_user(cloud, token), table)
 

@@ -33,7 +33,6 @@ def main(connection: dict[str, str], folder: str, refused: str) -> None:
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
-        .config("spark.python.daemon.module", "integration_tests.spark.daemon")
         .config("spark.eventLog.enabled", "true")
         .config("spark.eventLog.dir", f"{folder}/events")
         .config("spark.eventLog.compress", "false")

@@ -43,7 +43,7 @@ def test_everything_may_be_split_as_far_as_the_option_goes() -> None:
 
 
 def test_parts_are_disjoint_and_cover_everything() -> None:
-    # What FleetRouter does with a part, of names like those of devices.
+    # What ParticleRouter does with a part, of names like those of devices.
     names = [f"{number:024x}" for number in range(1_000)]
     parts = Counter(zlib.crc32(name.encode()) % 8 for name in names)
     assert set(parts) == set(range(8))
