@@ -12,6 +12,9 @@ from source_particle.cancellation import is_wanted
 from source_particle.paging import Page, PagedList, Window
 from source_particle.prefetch import pages_ahead
 
+# Threads of earlier tests: a request of theirs may still wait for its reply.
+OTHERS: set[threading.Thread] = set()
+
 
 @pytest.fixture(autouse=True)
 def _slow_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +26,8 @@ def _threads_that_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "LINGER", 0.01)
     # None of another test, which has another name until it begins.
     monkeypatch.setattr(threads, "_THREADS", type(vars(threads)["_THREADS"])())
+    OTHERS.clear()
+    OTHERS.update(threading.enumerate())
 
 
 class Server:
@@ -44,10 +49,10 @@ def windows(*numbers: int) -> list[Window]:
 
 
 def join_threads() -> None:
-    for thread in threading.enumerate():
+    for thread in {*threading.enumerate()} - OTHERS:
         if thread.name == "pages-ahead":
             assert thread.daemon
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
