@@ -55,6 +55,10 @@ def test_runs_with_new_vitals_and_a_replayed_batch_between_them_equal_the_ledger
     stream.forget_commit(len(stream.offsets) - 1)
     publish(stream.cloud)
     stream.run(**EAGER)
+    if not KNOWS_START:
+        # Spark up to 4.1 ends a run with availableNow after one batch, here the repeated one.
+        assert len(stream.rows()) == first + 3
+        stream.run(**EAGER)
     assert len(stream.rows()) == first + 6
     assert_complete(stream)
 
