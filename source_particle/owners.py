@@ -9,7 +9,7 @@ from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle.errors import Refused
-from source_particle.router import ParticleRouter, path_segment, records_of
+from source_particle.router import ParticleRouter, path_segment, records_of, slice_name
 from source_particle.settings import EVERYTHING
 from source_particle.skips import Skips
 from source_particle.values import value_at
@@ -96,7 +96,7 @@ class WithinRouter(ParticleRouter):
                     self.skips.list_served()
             except Refused as refusal:
                 if outer.extra_fields["found"] and refusal.may_skip:
-                    self.skips.add("/".join(map(str, outer.partition.values())), refusal)
+                    self.skips.add(slice_name(outer), refusal)
                 else:
                     failures.append(refusal)
 

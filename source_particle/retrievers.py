@@ -27,7 +27,7 @@ from source_particle.prefetch import OpenLists, pages_ahead
 from source_particle.redaction import Known, known_names, redact
 from source_particle.replies import BodyShape
 from source_particle.requester import ParticleRequester
-from source_particle.router import path_segment, records_of
+from source_particle.router import path_segment, records_of, slice_name
 from source_particle.settings import Settings, table_options
 from source_particle.settled import AnyPage, settled_page
 from source_particle.skips import Skips
@@ -135,7 +135,7 @@ class ParticleRetriever(Retriever):
         """Note that what `*` found was refused; raises the refusal where that is an error."""
         if self._skips is None or not stream_slice.extra_fields.get("found") or not refusal.may_skip:
             raise refusal
-        self._skips.add("/".join(map(str, stream_slice.partition.values())), refusal)
+        self._skips.add(slice_name(stream_slice), refusal)
 
     def _says_there_is_none(self, refusal: Refused) -> bool:
         # Where something else is missing, such as the product, the API gives the error a name.

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -55,9 +56,9 @@ class ParticleRouter(PartitionRouter):
         """Note what is refused where another router does, which reports it."""
         self.skips = skips
 
+    @abstractmethod
     def slices(self, failures: list[Refused]) -> Iterator[StreamSlice]:
         """Yield the slices of all tasks; what was named and is refused is added to `failures`."""
-        raise NotImplementedError
 
     def stream_slices(self) -> Iterable[StreamSlice]:
         """Yield one slice per item, each once; raises Refused at the end for an item that the user named."""
@@ -97,7 +98,7 @@ class ParticleRouter(PartitionRouter):
 
     def _turn_of(self, stream_slice: StreamSlice) -> int:
         """Return a slice's number, the same in every process."""
-        return zlib.crc32("/".join(map(str, stream_slice.partition.values())).encode())
+        return zlib.crc32(slice_name(stream_slice).encode())
 
     # ---- request options and state, which every router has; these need none ----
 
@@ -249,6 +250,11 @@ class FleetRouter(ParticleRouter):
 def records_of(retriever: Retriever, stream_slice: StreamSlice | None = None) -> Iterator[Record]:
     """Yield the records of one of this package's retrievers, which are plain dictionaries."""
     return cast(Iterator[Record], iter(retriever.read_records({}, stream_slice)))
+
+
+def slice_name(stream_slice: StreamSlice) -> str:
+    """Return the values of a slice's partition, as `product/20001`."""
+    return "/".join(map(str, stream_slice.partition.values()))
 
 
 def path_segment(name: str) -> str:
