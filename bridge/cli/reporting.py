@@ -33,9 +33,13 @@ Open = Annotated[bool, typer.Option("--open", help="Show it in the browser.")]
 
 def run_report(source: Source, to: To = Path("report.html"), fail_if: FailIf = None, open_it: Open = False) -> None:
     """Write an HTML report about the fleet from what `sync` wrote. Neither this nor the page needs a network."""
-    from bridge.report import write_report  # noqa: PLC0415  (so that the other commands start fast)
+    from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that the other commands start fast)
+    from bridge.report import write_report  # noqa: PLC0415
 
-    met = write_report(source, to, fail_if or ())
+    with kept_logs(None) as notes:
+        met = write_report(source, to, fail_if or ())
+    for note in notes:
+        complain(note, style="yellow")
     typer.echo(f"Wrote {to}.")
     if open_it:
         typer.launch(to.resolve().as_uri())

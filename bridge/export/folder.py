@@ -28,10 +28,9 @@ from typing import TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import MARK, Mark, json_object_in, sync_to_continue
+from bridge.export.formats.sink import LOCK, MARK, Mark, json_object_in, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
-LOCK = ".particle-sync"
 ASIDE, OLD = ".aside", ".old"
 _TABLE = f"({'|'.join(tables())})"
 _OURS = re.compile(rf"{re.escape(LOCK)}\.{_TABLE}\.[0-9a-f]{{32}}({ASIDE}|{OLD})")

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
 from bridge.export.formats.duckdb import MARKS, sql_type_of
-from bridge.export.formats.sink import MARK, SYNCED_AT, json_object_in
+from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, is_unfinished, json_object_in
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -28,6 +28,8 @@ ADVICE = (
     "--to another-folder --format parquet`."
 )
 PLACES = ("product_locations", "location_history")
+Note = Mapping[str, Any]
+"""What a sync has noted about a table or about itself."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
@@ -41,6 +43,8 @@ class Lake:
     connection: DuckDBPyConnection
     synced: Mapping[str, datetime]
     """The tables that are there, and when each was synced (UTC)."""
+    is_unfinished: bool = False
+    """Whether the last sync did not write everything: it was interrupted, tables failed, or it is running."""
 
     @property
     def as_of(self) -> datetime:
@@ -66,7 +70,7 @@ def open_lake(path: str | Path) -> Lake:
     path = Path(path)
     connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": "false"})
     try:
-        synced = _open_folder(connection, path) if path.is_dir() else _open_database(connection, path)
+        synced, last_sync = (_open_folder if path.is_dir() else _open_database)(connection, path)
         if not synced:
             raise ConfigurationError(_nothing_to_read(path))
         create_models(connection, synced, as_tables=True)
@@ -75,7 +79,7 @@ def open_lake(path: str | Path) -> Lake:
         if isinstance(error, duckdb.Error):
             raise ConfigurationError(f"{path} cannot be read: {first_line(error)}") from None
         raise
-    return Lake(path, connection, synced)
+    return Lake(path, connection, synced, is_unfinished(last_sync))
 
 
 def _nothing_to_read(path: Path) -> str:
@@ -126,7 +130,7 @@ def _last_places_query(synced: Mapping[str, datetime]) -> str:
     )
 
 
-def _open_folder(connection: DuckDBPyConnection, path: Path) -> dict[str, datetime]:
+def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], Note]:
     synced = {}
     for folder in sorted(path.iterdir()):
         if files := _files(folder):
@@ -136,7 +140,7 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> dict[str, dateti
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
             )
             synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
-    return synced
+    return synced, json_object_in(path / LOCK)
 
 
 def _marked_at(mark: Path) -> datetime | None:
@@ -157,7 +161,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted((days[-1] if days else folder).rglob("[!._]*.parquet"))
 
 
-def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, datetime]:
+def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], Note]:
     import duckdb  # noqa: PLC0415
 
     if not path.exists():
@@ -171,7 +175,7 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> dict[str, date
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
         query = last_day("lake.main", name) if keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
-    return synced
+    return synced, _notes_in(connection, "lake").get("", {})
 
 
 def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
@@ -179,14 +183,22 @@ def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict
 
     A table without a mark counts as old as the oldest one with a mark: to write the file is no sync.
     """
-    found: dict[str, datetime | None] = dict.fromkeys(_tables_of(connection, database))
-    if found and MARKS in _all_tables_of(connection, database):
-        marks = f"SELECT table_name, mark FROM {_identifier(database)}.main.{MARKS}"  # noqa: S608  (quoted)
-        for name, mark in connection.execute(marks).fetchall():
-            if name in found and (synced_at := json.loads(mark).get(SYNCED_AT)):
-                found[name] = datetime.fromisoformat(synced_at)
+    moments = {
+        name: datetime.fromisoformat(note[SYNCED_AT])
+        for name, note in _notes_in(connection, database).items()
+        if note.get(SYNCED_AT)
+    }
+    found = {name: moments.get(name) for name in _tables_of(connection, database)}
     oldest = min(filter(None, found.values()), default=None) or _modified(path)
     return {name: moment or oldest for name, moment in found.items()}
+
+
+def _notes_in(connection: DuckDBPyConnection, database: str) -> dict[str, Note]:
+    """Return what syncs have noted in a database: the mark of each table and, under an empty name, the last sync."""
+    if MARKS not in _all_tables_of(connection, database):
+        return {}
+    notes = f"SELECT table_name, mark FROM {_identifier(database)}.main.{MARKS}"  # noqa: S608  (quoted)
+    return {name: json.loads(note) for name, note in connection.execute(notes).fetchall()}
 
 
 def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:

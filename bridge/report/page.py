@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,10 +31,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+LOGGER = logging.getLogger(__name__)
 # What the report imports, and the packages that have it.
 NEEDED = {"duckdb": "duckdb", "jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
 ROWS_SHOWN, MOST_ROWS = 8, 200
 DOCTYPE = b"<!doctype html>"
+UNFINISHED = (
+    "The last sync has not written every table: it was interrupted, tables failed, or it is still running. What it has "
+    "not written is older, or missing."
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A report
     that is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be
     evaluated, and ConfigurationError where there is no lake, the file cannot be written or is something other than a
-    report, or the extra `report` is not installed.
+    report, or the extra `report` is not installed. Logs a warning where the last sync has not written every table.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         packages = " ".join(NEEDED[name] for name in missing)
@@ -76,6 +82,8 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     with _writing(to):
         _check_target(to)
     opened = open_lake(lake)
+    if opened.is_unfinished:
+        LOGGER.warning("%s: %s", lake, UNFINISHED)
     try:
         met = conditions_met(opened, fail_if)
         text = page_of(opened)
@@ -129,6 +137,7 @@ def page_of(lake: Lake) -> str:
         .from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
         .render(
             as_of=lake.as_of,
+            unfinished=UNFINISHED if lake.is_unfinished else None,
             source=lake.path.name or str(lake.path),
             version=version("source-particle"),
             style=style,

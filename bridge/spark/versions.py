@@ -1,8 +1,8 @@
 """Differences between versions of PySpark, from 4.0 on; nothing else in the bridge checks versions.
 
-- Up to 4.1 `latestOffset` is called without arguments, and a run with `availableNow` is a single batch, even if that only
-  repeats an interrupted one. From 4.2 on it gets the start offset, and a reader may split the new records into several
-  batches.
+- Up to 4.1 `latestOffset` is called without arguments, and a run with `availableNow` is a single batch, even if it only
+  repeats an interrupted one. From 4.2 on `latestOffset` gets the start offset, and a reader may split the new records
+  into several batches.
 - From 4.1 on, filters can be pushed down to a reader (`pushFilters`).
 """
 

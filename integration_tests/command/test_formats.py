@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.folder import LOCK
+from bridge.export.formats.sink import LOCK
 from bridge.export.places import FORMATS
 from bridge.export.sync import sync
 from bridge.models.lake import open_lake

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from bridge.errors import OptionError, SignInError, TemporaryError, UnknownTableError
-from bridge.export.folder import LOCK
+from bridge.export.formats.sink import LOCK
 from bridge.export.sync import sync
 from bridge.tables.catalog import chosen_tables, tables
 from integration_tests.command.running import FULL, needs_full, run, run_after

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from bridge.errors import TemporaryError
-from bridge.export.folder import LOCK, locked_folder
+from bridge.export.folder import locked_folder
+from bridge.export.formats.sink import LOCK
 from bridge.export.sync import sync
 from bridge.tables.catalog import tables
 from integration_tests.command.lakes import InterruptingAt, interrupted_sync, target

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.errors import ConfigurationError, OptionError
+from bridge.export.sync import sync
 from bridge.report import write_report
 from bridge.report.questions import QUESTIONS
+from integration_tests.command.lakes import interrupted_sync
 from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
 from integration_tests.report.browser import MARKS, Browser
@@ -258,3 +260,25 @@ def test_the_command_writes_the_report_of_what_sync_wrote(tmp_path: Path) -> Non
     with duckdb.connect(str(tmp_path / "fleet.duckdb"), read_only=True) as database:
         assert database.execute("SELECT COUNT(*) FROM particle.fleet").fetchall() == [(5,)]
     assert pages[0][0] == "5"
+
+
+@pytest.mark.parametrize("place", ["lake", "fleet.duckdb"])
+def test_the_report_of_an_unfinished_sync_says_so(tmp_path: Path, place: str) -> None:
+    names = ["user", "products", "devices"]
+    with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=1, user_devices=1, samples=False))) as cloud:
+        account = {"access_token": cloud.token, "base_url": cloud.url}
+        interrupted_sync(tmp_path / place, account, names)
+        said = _said_of_the_last_sync(tmp_path / place)
+        sync(tmp_path / place, account, names, resume=True)
+    expected = "The last sync has not written every table: it was interrupted, tables failed, or it is still running."
+    assert [text.startswith(expected) for text in said] == [True, True], said
+    assert _said_of_the_last_sync(tmp_path / place) == ["", ""]
+
+
+def _said_of_the_last_sync(lake: Path) -> list[str]:
+    """Return what the page says of the last sync, and what the command complains about."""
+    page = lake.with_name("report.html")
+    done = CliRunner().invoke(app, ["report", "--from", str(lake), "--to", str(page)])
+    assert done.exit_code == 0, done.output
+    found = re.search(r'<p class="unfinished">(.*?)</p>', page.read_text("utf-8"))
+    return [found[1] if found else "", done.stderr.removeprefix(f"{lake}: ")]

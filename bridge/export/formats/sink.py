@@ -23,6 +23,8 @@ Keeping = Literal["snapshot", "days", "windows"]
 SNAPSHOT_DATE = "snapshot_date"
 MARK = "_particle_sync.json"
 """The file of a mark, in the folder of its table."""
+LOCK = ".particle-sync"
+"""The file in a folder of tables that names the last sync, and that a running one has locked."""
 SYNCED_AT = "synced_at"
 """Where a written mark says when that was: a copied file has a new time of its own."""
 
@@ -145,8 +147,12 @@ def json_object_in(path: Path) -> dict[str, Any]:
 
 def sync_to_continue(last: Mapping[str, Any]) -> str:
     """Return the id of the last sync, or a new one if there was none or it was complete."""
-    begun = last.get("sync")
-    return begun if isinstance(begun, str) and not last.get("complete") else uuid4().hex
+    return str(last["sync"]) if is_unfinished(last) else uuid4().hex
+
+
+def is_unfinished(last: Mapping[str, Any]) -> bool:
+    """Return whether the last sync did not write everything: it was interrupted, tables failed, or it is running."""
+    return isinstance(last.get("sync"), str) and not last.get("complete")
 
 
 def windows_lost(place: object, files: list[str]) -> str:

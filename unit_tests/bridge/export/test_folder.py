@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.folder import LOCK, OLD, check_folder, locked_folder, write_mark
-from bridge.export.formats.sink import MARK, Mark
+from bridge.export.folder import OLD, check_folder, locked_folder, write_mark
+from bridge.export.formats.sink import LOCK, MARK, Mark
 from bridge.tables.catalog import tables
 from unit_tests.support.paths import ROOT
 
