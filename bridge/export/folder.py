@@ -28,7 +28,7 @@ from typing import TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import LOCK, MARK, Mark, json_object_in, sync_to_continue
+from bridge.export.formats.sink import COMPLETE, LOCK, MARK, Mark, json_object_in, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
 ASIDE, OLD = ".aside", ".old"
@@ -52,7 +52,7 @@ class Folder:
     def complete(self) -> None:
         """Note that the sync has written all that it was to: nothing of it is left to resume."""
         (self.path / LOCK).write_text(
-            json.dumps({**json_object_in(self.path / LOCK), "complete": True}), encoding="utf-8"
+            json.dumps({**json_object_in(self.path / LOCK), COMPLETE: True}), encoding="utf-8"
         )
 
     def is_whole(self, table: str) -> bool:
@@ -178,7 +178,7 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
     with _locked(path) as lock:
         held = Folder(path, sync_to_continue(json_object_in(path / LOCK) if resume else {}))
         lock.truncate(0)
-        lock.write(json.dumps({"sync": held.sync_id, "format": file_format}))
+        lock.write(json.dumps({"sync": held.sync_id, "format": file_format, COMPLETE: False}))
         lock.flush()
         held.tidy()
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError, shortened
 from bridge.export.formats.arrow import comments, row_groups
-from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, sync_to_continue
+from bridge.export.formats.sink import COMPLETE, SNAPSHOT_DATE, Mark, Rows, sync_to_continue
 from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -55,7 +55,7 @@ class DuckDbSink:
 
     def complete(self) -> None:
         """Note that the sync has written all that it was to."""
-        _write_note(self.database, "", {"sync": self.sync_id, "complete": True})
+        _write_note(self.database, "", {"sync": self.sync_id, COMPLETE: True})
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one transaction."""
@@ -102,7 +102,7 @@ def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterato
         _check_tables(file, database, tables)
         _run(database, f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
         sync_id = sync_to_continue(_note(database, "") if resume else {})
-        _write_note(database, "", {"sync": sync_id})
+        _write_note(database, "", {"sync": sync_id, COMPLETE: False})
         yield DuckDbSink(file, database, sync_id)
 
 

@@ -25,6 +25,8 @@ MARK = "_particle_sync.json"
 """The file of a mark, in the folder of its table."""
 LOCK = ".particle-sync"
 """The file in a folder of tables that names the last sync, and that a running one has locked."""
+COMPLETE = "complete"
+"""Where the note about the last sync says whether it has written all that it was to."""
 SYNCED_AT = "synced_at"
 """Where a written mark says when that was: a copied file has a new time of its own."""
 
@@ -147,12 +149,14 @@ def json_object_in(path: Path) -> dict[str, Any]:
 
 def sync_to_continue(last: Mapping[str, Any]) -> str:
     """Return the id of the last sync, or a new one if there was none or it was complete."""
-    return str(last["sync"]) if is_unfinished(last) else uuid4().hex
+    begun = last.get("sync")
+    return begun if isinstance(begun, str) and not last.get(COMPLETE) else uuid4().hex
 
 
 def is_unfinished(last: Mapping[str, Any]) -> bool:
     """Return whether the last sync did not write everything: it was interrupted, tables failed, or it is running."""
-    return isinstance(last.get("sync"), str) and not last.get("complete")
+    # Version 0.2.0 did not note it, so its last sync is not judged.
+    return last.get(COMPLETE) is False
 
 
 def windows_lost(place: object, files: list[str]) -> str:

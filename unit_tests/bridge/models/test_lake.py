@@ -11,7 +11,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.export.folder import write_mark
-from bridge.export.formats.sink import MARK, SYNCED_AT, Mark
+from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, Mark
 from bridge.models.lake import open_lake
 from unit_tests.support.lakes import NOW, Opener, ago, ask, member, write_table
 
@@ -104,3 +104,22 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "lake" / "products" / "part-0.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(ConfigurationError, match=r"lake cannot be read: .*part-0\.parquet"):
         open_lake(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    ("left", "is_unfinished"),
+    [
+        ('{"sync": "1", "complete": false}', True),
+        ('{"sync": "1", "complete": true}', False),
+        # Version 0.2.0 did not note whether a sync was complete.
+        ('{"sync": "1", "format": "parquet"}', False),
+        ('{"sync": "1", "comp', False),
+        ("[]", False),
+    ],
+)
+def test_the_last_sync_is_unfinished_where_it_says_so(
+    tmp_path: Path, opened: Opener, left: str, is_unfinished: bool
+) -> None:
+    assert not opened(user=[]).is_unfinished
+    (tmp_path / "lake" / LOCK).write_text(left)
+    assert opened().is_unfinished == is_unfinished
