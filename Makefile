@@ -99,8 +99,8 @@ submission: $(INSTALLED) ## Lay out the connector for Airbyte's repository and t
 test-image: image ## Run the image as Airbyte does; prints its size and how long it takes to start
 	$(BIN)/python -m pytest -q -m image_tests integration_tests/project/test_image.py
 
-clean: ## Remove what was built and read; the virtual environment stays
-	rm -rf lake build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
+clean: ## Remove what was built; the virtual environment stays, and so does what was read
+	rm -rf build dist spark-warehouse metastore_db derby.log .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 # ---- what the targets stand on ----
 

@@ -4,6 +4,7 @@ It needs no Particle account: a local server stands in for the Device Cloud. Wit
 `particle-bridge sync`.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
+from bridge.errors import ConfigurationError
 from bridge.export.folder import check_folder
+from bridge.export.formats.sink import LOCK, MARK, json_object_in
 from bridge.export.sync import Observer, TableResult, sync
 from bridge.reading.times import moment_of
 from bridge.report import write_report
@@ -23,6 +26,7 @@ from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
 
 LAKE = Path("lake")
 REPORT = "report.html"
+NOTE = ".particle-demo"
 SIZE = FleetSize(
     products=3, devices=400, sims=200, days=6, vitals_per_day=1, user_devices=40, user_sims=20, samples=False
 )
@@ -36,7 +40,10 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
         console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
         connection = {"access_token": cloud.token, "base_url": cloud.url}
         before = _held(cloud)
-        results = sync(lake, connection, all_tables=True, observer=_Narrator(console))
+        try:
+            results = sync(lake, connection, all_tables=True, observer=_Narrator(console))
+        finally:
+            _remember(lake)
         after = _held(cloud)
     console.print(_grid(results))
     differences = [_difference(result, before[result.table], after[result.table]) for result in results]
@@ -63,10 +70,20 @@ class _Narrator(Observer):
 
 
 def _forget(lake: Path) -> None:
-    """Remove the tables of an earlier demo, which had another fleet."""
+    """Remove the tables of an earlier demo, which had another fleet; raise ConfigurationError if others are there."""
     check_folder(lake, tables(), "parquet")
+    ours = json_object_in(lake / NOTE).get("sync")
+    for name in tables():
+        if json_object_in(lake / name / MARK).get("sync", ours) != ours:
+            raise ConfigurationError(f"{lake / name} is not the demo's. Move {lake} away, and run the demo again.")
     for name in tables():
         shutil.rmtree(lake / name, ignore_errors=True)
+
+
+def _remember(lake: Path) -> None:
+    """Note which sync was the demo's, so that the next demo removes its tables and no others."""
+    if last_sync := json_object_in(lake / LOCK):
+        (lake / NOTE).write_text(json.dumps(last_sync), encoding="utf-8")
 
 
 def _held(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
@@ -99,4 +116,7 @@ def _difference(result: TableResult, *moments: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ConfigurationError as error:
+        sys.exit(str(error))

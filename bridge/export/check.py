@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.errors import ConfigurationError
+from bridge.export.estimate import minutes_at_least
 from bridge.export.selection import Access, signed_in, wanted_tables
 from bridge.reading import reader
 from bridge.reading.tasks import descriptors
 from bridge.tables.catalog import table, tables
 from bridge.tables.options import Options
 
-# Signing in, the token, the user, products twice and own devices; what is left counts the SIMs of products.
-MOST_PRODUCTS = 9
+MOST_REQUESTS = 15
+# Six go to signing in, the token, the user, products twice and own devices. The rest count the SIMs of products.
+MOST_PRODUCTS = MOST_REQUESTS - 6
 ROWS_A_PAGE = 100
-WINDOW_MINUTES = 5
 
 
 @dataclass
@@ -56,7 +57,7 @@ def check(connection: Mapping[str, str], table_options: Mapping[str, Mapping[str
     asking.count(found)
     limit = int(first.config()["requests_per_5_minutes"])
     if found.requests is not None:
-        found.minutes_at_least = WINDOW_MINUTES * (max(0, found.requests - 1) // limit)
+        found.minutes_at_least = minutes_at_least(found.requests, limit)
     return found
 
 
@@ -94,7 +95,7 @@ class _Asking:
             [task] = descriptors(options, 1)
             return list(reader.read_task(table(name), options.config(), task))
         except ConfigurationError as error:
-            self._refuse(name, found, error)
+            self._note_refusal(name, found, error)
             return None
 
     def _sims(self, found: Check) -> int | None:
@@ -105,13 +106,13 @@ class _Asking:
         try:
             return reader.count_rows(table("product_sims"), options.config())
         except ConfigurationError as error:
-            self._refuse("product_sims", found, error)
+            self._note_refusal("product_sims", found, error)
             return None
 
     def _options(self, name: str) -> Options:
         return Options.parse(self.access.given(self.wanted[name]), table(name))
 
     @staticmethod
-    def _refuse(name: str, found: Check, error: ConfigurationError) -> None:
+    def _note_refusal(name: str, found: Check, error: ConfigurationError) -> None:
         found.unserved[name] = str(error)
         found.served.remove(name)

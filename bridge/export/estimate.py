@@ -74,7 +74,7 @@ def total(found: Iterable[Cost], connection: Mapping[str, str]) -> Cost:
         sum(cost.partitions for cost in found),
         requests,
         is_counted=all(cost.is_counted for cost in found),
-        minutes_at_least=_minutes(requests, limit),
+        minutes_at_least=minutes_at_least(requests, limit),
     )
 
 
@@ -84,12 +84,13 @@ def _cost(part: Table, options: Options, partitions: int) -> Cost:
     finding, reading = (0, [1]) if part.is_one_list else reader.count_requests(part, options.config())
     requests = count * finding + sum(pages or 1 for pages in reading)
     limit = options.config()["requests_per_5_minutes"]
-    return Cost(part.name, count, requests, None not in reading, _minutes(requests, limit))
+    return Cost(part.name, count, requests, None not in reading, minutes_at_least(requests, limit))
 
 
 def _refused(part: Table, reason: str) -> Cost:
     return Cost(part.name, 0, 0, is_counted=True, minutes_at_least=0, refused=reason)
 
 
-def _minutes(requests: int, limit: int) -> int:
+def minutes_at_least(requests: int, limit: int) -> int:
+    """Return the minutes for which a limit makes requests wait: those of the first 5 minutes are sent at once."""
     return WINDOW_MINUTES * (max(0, requests - 1) // limit)

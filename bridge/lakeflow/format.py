@@ -42,6 +42,7 @@ class LakeflowDataSource(ParticleDataSource):
         virtual = self._virtual()
         if virtual is None:
             return super().reader(schema)
+        # From here on, copies of this object leave out the credentials.
         self._is_planned = True
         return VirtualReader(list(virtual.rows(self.options)))
 
@@ -80,6 +81,7 @@ class VirtualReader(DataSourceReader):
 
 
 def _metadata(options: Mapping[str, str]) -> Iterator[Row]:
+    # Nothing here depends on it, but a typing error is reported.
     _json_option(options, "tableConfigs", dict)
     for name in _json_option(options, "tableNameList", list):
         metadata = metadata_of(table(str(name)))

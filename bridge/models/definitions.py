@@ -21,6 +21,8 @@ NAMES = (
     "sim_usage",
     "freshness",
 )
+# The lists of devices. A device is silent up to the moment at which the list that has it was synced.
+LISTS = ("product_devices", "devices")
 # Where a table has no cursor, the column that tells how new its rows are.
 TIME_COLUMNS = ("last_heard", "updated_at")
 
@@ -32,9 +34,13 @@ def models() -> Mapping[str, str]:
     return {name: folder.joinpath(f"{name}.sql").read_text("utf-8") for name in NAMES}
 
 
-def as_of_query(moment: datetime | None = None) -> str:
-    """Return the query of the view `as_of`: a moment in UTC, or the time at which the view is read."""
-    return f"SELECT {_timestamp(moment) if moment else 'CURRENT_TIMESTAMP'} AS moment"
+def as_of_query(moment: datetime | None = None, synced: Mapping[str, datetime] | None = None) -> str:
+    """Return the query of the view `as_of`: a moment, and as `devices_at` when a list of devices was synced.
+
+    Without `moment` it is the time at which the view is read. A list that `synced` lacks counts to it, too.
+    """
+    moments = {"moment": moment, **{f"{name}_at": (synced or {}).get(name, moment) for name in LISTS}}
+    return f"SELECT {', '.join(f'{_time(at)} AS {name}' for name, at in moments.items())}"
 
 
 def loaded_tables_query(synced: Mapping[str, datetime | None]) -> str:
@@ -50,8 +56,7 @@ def loaded_tables_query(synced: Mapping[str, datetime | None]) -> str:
 
 def _facts(table: Table, synced: Mapping[str, datetime | None]) -> str:
     is_loaded = table.name in synced
-    moment = synced.get(table.name)
-    synced_at = (_timestamp(moment) if moment else "CURRENT_TIMESTAMP") if is_loaded else "NULL"
+    synced_at = _time(synced[table.name]) if is_loaded else "NULL"
     return (  # names of the catalog
         f"SELECT '{table.name}' AS table_name, {is_loaded} AS is_loaded, COUNT(*) AS row_count, "  # noqa: S608
         f"CAST({_newest(table)} AS TIMESTAMP) AS newest_at, CAST({synced_at} AS TIMESTAMP) AS synced_at "
@@ -70,5 +75,8 @@ def _newest(table: Table) -> str:
     return "NULL"
 
 
-def _timestamp(moment: datetime) -> str:
+def _time(moment: datetime | None) -> str:
+    """Return a moment as SQL; None is the time at which a view is read."""
+    if moment is None:
+        return "CURRENT_TIMESTAMP"
     return f"CAST('{moment.astimezone(timezone.utc).isoformat(timespec='milliseconds')[:23]}Z' AS TIMESTAMP)"

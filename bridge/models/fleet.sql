@@ -23,9 +23,12 @@ heard AS (
     GREATEST(
       TRY_CAST(device.last_heard AS TIMESTAMP), TRY_CAST(device.last_handshake_at AS TIMESTAMP), vitals.reported_at
     ) AS heard_at,
-    vitals.reported_at AS vitals_at
+    vitals.reported_at AS vitals_at,
+    -- What an old list says of a device is true of the moment at which it was synced.
+    CASE device.preference WHEN 1 THEN as_of.product_devices_at ELSE as_of.devices_at END AS listed_at
   FROM devices_once AS device
   LEFT JOIN latest_vitals AS vitals ON vitals.device_id = device.id
+  CROSS JOIN as_of
   WHERE device.position = 1
 ),
 silence AS (
@@ -35,8 +38,8 @@ silence AS (
     heard.vitals_at,
     CASE
       WHEN heard.heard_at IS NULL THEN NULL
-      WHEN heard.heard_at >= as_of.moment THEN 0
-      ELSE EXTRACT(DAY FROM as_of.moment - heard.heard_at) * 24 + EXTRACT(HOUR FROM as_of.moment - heard.heard_at)
+      WHEN heard.heard_at >= heard.listed_at THEN 0
+      ELSE EXTRACT(DAY FROM heard.listed_at - heard.heard_at) * 24 + EXTRACT(HOUR FROM heard.listed_at - heard.heard_at)
     END AS silent_hours,
     CASE
       WHEN heard.vitals_at IS NULL THEN NULL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -30,14 +29,13 @@ ADVICE = (
 PLACES = ("product_locations", "location_history")
 Note = Mapping[str, Any]
 """What a sync has noted about a table or about itself."""
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
 
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake opened in DuckDB: its tables and the models are views of `connection`."""
+    """A lake opened in DuckDB: `connection` has its tables and the models."""
 
     path: Path
     connection: DuckDBPyConnection
@@ -107,7 +105,7 @@ def create_models(connection: DuckDBPyConnection, synced: Mapping[str, datetime]
             connection.execute(f'CREATE VIEW "{name}" AS SELECT {nulls} WHERE FALSE')
     connection.execute(_EXPLODE)
     queries = {
-        "as_of": as_of_query(max(synced.values())),
+        "as_of": as_of_query(max(synced.values()), synced),
         "loaded_tables": loaded_tables_query(synced),
         **models(),
     }
@@ -136,7 +134,7 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
         if files := _files(folder):
             listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)
             connection.execute(
-                f"CREATE VIEW {folder.name} AS SELECT * FROM "  # noqa: S608  (quoted)
+                f"CREATE VIEW {folder.name} AS SELECT * FROM "  # noqa: S608  (a table of the catalog)
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
             )
             synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
@@ -144,7 +142,7 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
 
 
 def _marked_at(mark: Path) -> datetime | None:
-    """Return when a sync wrote a table, which an early version told by the time of its mark alone; None without one."""
+    """Return when a sync wrote a table; None without a mark. Of 0.2.0, which noted no time, that of the file counts."""
     if not mark.exists():
         return None
     synced_at = json_object_in(mark).get(SYNCED_AT)
@@ -153,7 +151,8 @@ def _marked_at(mark: Path) -> datetime | None:
 
 def _files(folder: Path) -> list[Path]:
     """Return the Parquet files of a table, of the last day alone where each day's snapshot is kept."""
-    if not _NAME.fullmatch(folder.name) or not folder.is_dir():
+    # Others may keep their files beside ours, under any other name.
+    if folder.name not in tables() or not folder.is_dir():
         return []
     if (folder / "_delta_log").exists():
         raise ConfigurationError(f"{folder} is a Delta table. {ADVICE}")
@@ -181,31 +180,28 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
 def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
     """Return the tables of a database, and when each was synced.
 
-    A table without a mark counts as old as the oldest one with a mark: to write the file is no sync.
+    A table without a mark counts as old as the oldest one with a mark, because others may write to the file, too.
     """
     moments = {
         name: datetime.fromisoformat(note[SYNCED_AT])
         for name, note in _notes_in(connection, database).items()
         if note.get(SYNCED_AT)
     }
-    found = {name: moments.get(name) for name in _tables_of(connection, database)}
+    # Others may keep their tables beside ours, under any other name.
+    found = {name: moments.get(name) for name in _tables_of(connection, database) if name in tables()}
     oldest = min(filter(None, found.values()), default=None) or _modified(path)
     return {name: moment or oldest for name, moment in found.items()}
 
 
 def _notes_in(connection: DuckDBPyConnection, database: str) -> dict[str, Note]:
     """Return what syncs have noted in a database: the mark of each table and, under an empty name, the last sync."""
-    if MARKS not in _all_tables_of(connection, database):
+    if MARKS not in _tables_of(connection, database):
         return {}
     notes = f"SELECT table_name, mark FROM {_identifier(database)}.main.{MARKS}"  # noqa: S608  (quoted)
     return {name: json.loads(note) for name, note in connection.execute(notes).fetchall()}
 
 
 def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
-    return [name for name in _all_tables_of(connection, database) if _NAME.fullmatch(name)]
-
-
-def _all_tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'", [database]
     ).fetchall()

@@ -27,7 +27,7 @@ def create_views(
         if name not in there:
             spark.createDataFrame([], spark_schema(table)).createOrReplaceTempView(name)
     queries = {
-        "as_of": as_of_query(moment),
+        "as_of": as_of_query(moment, synced),
         "loaded_tables": loaded_tables_query({name: (synced or {}).get(name) for name in there}),
         **models(),
     }

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
@@ -17,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
-from bridge.models import models
+from bridge.models.definitions import LISTS, models
 from bridge.models.lake import Lake, open_lake
 from bridge.report.charts import drawn
 from bridge.report.conditions import conditions_met
 from bridge.report.parts import Chart, Listing, Question
 from bridge.report.questions import QUESTIONS
-from bridge.report.texts import filled, shown
+from bridge.report.texts import HOURS, filled, shown
 from bridge.tables.catalog import table
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A report
     that is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be
     evaluated, and ConfigurationError where there is no lake, the file cannot be written or is something other than a
-    report, or the extra `report` is not installed. Logs a warning where the last sync has not written every table.
+    report, or the extra `report` is not installed. Logs what to know before reading the figures, such as
+    that the last sync has not written every table.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         packages = " ".join(NEEDED[name] for name in missing)
@@ -82,8 +84,8 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     with _writing(to):
         _check_target(to)
     opened = open_lake(lake)
-    if opened.is_unfinished:
-        LOGGER.warning("%s: %s", lake, UNFINISHED)
+    for note in _notes(opened):
+        LOGGER.warning("%s: %s", lake, note)
     try:
         met = conditions_met(opened, fail_if)
         text = page_of(opened)
@@ -137,7 +139,7 @@ def page_of(lake: Lake) -> str:
         .from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
         .render(
             as_of=lake.as_of,
-            unfinished=UNFINISHED if lake.is_unfinished else None,
+            notes=_notes(lake),
             source=lake.path.name or str(lake.path),
             version=version("source-particle"),
             style=style,
@@ -148,6 +150,17 @@ def page_of(lake: Lake) -> str:
             models=models(),
         )
     )
+
+
+def _notes(lake: Lake) -> Iterator[str]:
+    """Yield what to know before reading the figures."""
+    if lake.is_unfinished:
+        yield UNFINISHED
+    for name in LISTS:
+        hours = (lake.as_of - lake.synced.get(name, lake.as_of)) // timedelta(hours=1)
+        if hours:
+            age = shown(hours, HOURS[0])
+            yield f"The table {name} was synced {age} before the newest one. Who is online or silent counts up to then."
 
 
 def _environment() -> Environment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,10 +42,6 @@ class RequestLog:
         """Return the requests in their order, of one route or of all."""
         with self._lock:
             return [entry for entry in self._entries if route in (None, entry.route)]
-
-    def by_route(self) -> Counter[str]:
-        """Return how often each route was asked."""
-        return Counter(entry.route for entry in self.entries())
 
     def peak(self, seconds: float) -> int:
         """Return the highest number of requests in any moving window of this length."""

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.export.sync import TableResult
+from bridge.errors import ConfigurationError
+from bridge.export.formats.sink import MARK
+from bridge.export.sync import TableResult, sync
 from bridge.tables.catalog import connection_options, tables
 from docs import generate
 from examples import demo
@@ -177,6 +179,18 @@ def test_the_demo_reads_all_that_the_fleet_holds(words: list[str], tmp_path: Pat
     written = {path.name for path in (tmp_path / "lake").iterdir() if not path.name.startswith(".")}
     assert written == {*tables(), demo.REPORT}
     assert f"open lake/{demo.REPORT} in a browser" in done.stdout
+
+
+def test_the_demo_replaces_its_own_tables_and_no_others(tmp_path: Path, cloud: DeviceCloud) -> None:
+    size = FleetSize(products=1, devices=2, sims=1, days=1, user_devices=1, samples=False)
+    for _ in range(2):
+        assert demo.main(tmp_path, size) == 0
+    sync(tmp_path, {"access_token": cloud.token, "base_url": cloud.url}, ["devices"])
+    before = (tmp_path / "devices" / MARK).read_bytes()
+    with pytest.raises(ConfigurationError, match=r"devices is not the demo's\. Move .* away, and run the demo again\."):
+        demo.main(tmp_path, size)
+    assert (tmp_path / "devices" / MARK).read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} >= {*tables(), demo.REPORT}
 
 
 @pytest.mark.parametrize("rows_off", [1, -1])

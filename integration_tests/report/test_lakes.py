@@ -280,5 +280,5 @@ def _said_of_the_last_sync(lake: Path) -> list[str]:
     page = lake.with_name("report.html")
     done = CliRunner().invoke(app, ["report", "--from", str(lake), "--to", str(page)])
     assert done.exit_code == 0, done.output
-    found = re.search(r'<p class="unfinished">(.*?)</p>', page.read_text("utf-8"))
+    found = re.search(r'<p class="remark">(.*?)</p>', page.read_text("utf-8"))
     return [found[1] if found else "", done.stderr.removeprefix(f"{lake}: ")]

@@ -123,3 +123,13 @@ def test_the_last_sync_is_unfinished_where_it_says_so(
     assert not opened(user=[]).is_unfinished
     (tmp_path / "lake" / LOCK).write_text(left)
     assert opened().is_unfinished == is_unfinished
+
+
+def test_files_of_others_beside_the_tables_are_no_tables(tmp_path: Path, opened: Opener) -> None:
+    for name in ("notes", "fleet", "as_of", "order"):
+        write_table(tmp_path / "files", "user", [{"username": name}])
+        (tmp_path / "lake").mkdir(exist_ok=True)
+        (tmp_path / "files" / "user").rename(tmp_path / "lake" / name)
+    lake = opened(user=[])
+    assert lake.synced == {"user": NOW}
+    assert ask(lake, "SELECT COUNT(*) FROM fleet") == [(0,)]

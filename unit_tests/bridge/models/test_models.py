@@ -1,12 +1,14 @@
 """What the models say of small fleets."""
 
-from datetime import datetime
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.tables.catalog import chosen_tables
-from unit_tests.support.lakes import Opener, ago, ask, member, vitals
+from unit_tests.support.lakes import NOW, Opener, ago, ask, member, vitals
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,19 @@ def test_silence_is_counted_from_the_last_sign_of_life(
     assert ask(lake, "SELECT silent_hours, last_contact, is_silent FROM fleet") == [
         (hours, contact, hours is not None and hours >= 24)
     ]
+
+
+@pytest.mark.parametrize("table", ["product_devices", "devices"])
+def test_silence_is_counted_up_to_when_the_list_was_synced(opened: Opener, tmp_path: Path, table: str) -> None:
+    device = {"id": "a1", "product_id": 7, "platform_id": 13, "last_heard": ago(hours=73)}
+    opened(**{table: [{**device, "product_id_or_slug": "7"} if table == "product_devices" else device]})
+    _set_time(tmp_path / "lake" / table / "part-0.parquet", NOW - timedelta(hours=72))
+    lake = opened(user=[])
+    assert ask(lake, "SELECT silent_hours, is_silent FROM fleet") == [(1, False)]
+
+
+def _set_time(file: Path, moment: datetime) -> None:
+    os.utime(file, (moment.timestamp(), moment.timestamp()))
 
 
 def test_a_device_in_several_lists_is_one_row(opened: Opener) -> None:

@@ -102,3 +102,11 @@ def test_values_have_their_age_and_old_ones_are_called_old(key: str, page: Mappi
 def test_the_page_says_where_its_sql_runs(page: Mapping[str, str]) -> None:
     assert "It runs in the DuckDB file that sync wrote, after USE particle." in page[""]
     assert "see docs/recipes.md" in page[""]
+
+
+def test_the_page_says_that_a_list_of_devices_is_old(tmp_path: Path) -> None:
+    assert "before the newest one" not in sections(tmp_path, product_devices=[], user=[])[""]
+    then = NOW.timestamp() - 73 * 3600
+    os.utime(tmp_path / "lake" / "product_devices" / "part-0.parquet", (then, then))
+    expected = "The table product_devices was synced 3 days 1 h before the newest one. Who is online or silent"
+    assert expected in sections(tmp_path, diagnostics=[])[""]
