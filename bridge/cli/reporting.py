@@ -36,10 +36,12 @@ def run_report(source: Source, to: To = Path("report.html"), fail_if: FailIf = N
     from bridge.cli.logs import kept_logs  # noqa: PLC0415  (so that the other commands start fast)
     from bridge.report import write_report  # noqa: PLC0415
 
-    with kept_logs(None) as notes:
-        met = write_report(source, to, fail_if or ())
-    for note in notes:
-        complain(note, style="yellow")
+    try:
+        with kept_logs(None) as notes:
+            met = write_report(source, to, fail_if or ())
+    finally:
+        for note in notes:
+            complain(note, style="yellow")
     typer.echo(f"Wrote {to}.")
     if open_it:
         typer.launch(to.resolve().as_uri())

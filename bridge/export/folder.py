@@ -44,16 +44,24 @@ class Folder:
 
     path: Path
     sync_id: str
+    format: str
 
     def mark_of(self, table: str) -> Mark | None:
         """Return the mark of a table, None if there is no table."""
         return Mark.of_json(json_object_in(self.path / table / MARK))
 
+    def begin(self) -> None:
+        """Note that the sync begins to write: from now on, it is the one to resume."""
+        self._note(is_complete=False)
+
     def complete(self) -> None:
         """Note that the sync has written all that it was to: nothing of it is left to resume."""
-        (self.path / LOCK).write_text(
-            json.dumps({**json_object_in(self.path / LOCK), COMPLETE: True}), encoding="utf-8"
-        )
+        self._note(is_complete=True)
+
+    def _note(self, *, is_complete: bool) -> None:
+        note = {"sync": self.sync_id, "format": self.format, COMPLETE: is_complete}
+        (self.path / LOCK).write_text(json.dumps(note), encoding="utf-8")
+        flush(self.path / LOCK)
 
     def is_whole(self, table: str) -> bool:
         """Return whether there are files, all that the mark names, with the sizes that they were written with."""
@@ -133,6 +141,10 @@ class FolderSink:
         """Return the folder of a table."""
         return str(self.folder.path / table.name)
 
+    def begin(self) -> None:
+        """Note that the sync begins to write."""
+        self.folder.begin()
+
     def complete(self) -> None:
         """Note that the sync has written all that it was to."""
         self.folder.complete()
@@ -175,11 +187,8 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
     contains foreign files.
     """
     check_folder(path, names, file_format)
-    with _locked(path) as lock:
-        held = Folder(path, sync_to_continue(json_object_in(path / LOCK) if resume else {}))
-        lock.truncate(0)
-        lock.write(json.dumps({"sync": held.sync_id, "format": file_format, COMPLETE: False}))
-        lock.flush()
+    with _locked(path):
+        held = Folder(path, sync_to_continue(json_object_in(path / LOCK) if resume else {}), file_format)
         held.tidy()
         try:
             yield held

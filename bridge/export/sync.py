@@ -112,6 +112,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
             run = _Run(sink, wanted, access, resume, allow_data_loss, observer)
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
+            sink.begin()
             results = [run.table(part, checked[part], mark) for part, mark in marks.items()]
             if not any(result.error for result in results):
                 sink.complete()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import glob
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import ConfigurationError
-from bridge.export.formats.duckdb import MARKS, sql_type_of
-from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, is_unfinished, json_object_in
+from bridge.errors import ConfigurationError, TemporaryError
+from bridge.export.formats.duckdb import LAST_SYNC, MARKS, sql_type_of
+from bridge.export.formats.sink import LOCK, MARK, is_unfinished, json_object, json_object_in, synced_at
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -58,7 +57,7 @@ def open_lake(path: str | Path) -> Lake:
     """Open a lake for reading and create the models over it; nothing is written.
 
     A table that is not there counts as empty, and `freshness` says so. Raises ConfigurationError where there is no
-    lake, or one that holds no table.
+    lake, or one that holds no table, and TemporaryError while another program has a database open.
     """
     try:
         import duckdb  # noqa: PLC0415  (so that the command line starts fast)
@@ -70,20 +69,23 @@ def open_lake(path: str | Path) -> Lake:
     try:
         synced, last_sync = (_open_folder if path.is_dir() else _open_database)(connection, path)
         if not synced:
-            raise ConfigurationError(_nothing_to_read(path))
+            raise ConfigurationError(_nothing_to_read(path, last_sync))
         create_models(connection, synced, as_tables=True)
     except BaseException as error:
         connection.close()
         if isinstance(error, duckdb.Error):
             raise ConfigurationError(f"{path} cannot be read: {first_line(error)}") from None
         raise
-    return Lake(path, connection, synced, is_unfinished(last_sync))
+    # A sync may have begun while the files of a folder were read.
+    return Lake(path, connection, synced, is_unfinished(last_sync) or is_unfinished(json_object_in(path / LOCK)))
 
 
-def _nothing_to_read(path: Path) -> str:
+def _nothing_to_read(path: Path, last_sync: Note) -> str:
     for ending, name in UNREADABLE.items():
         if any(True for places in ("*", "*/snapshot_date=*") for _ in path.glob(f"{places}/*{ending}")):
             return f"{path} holds tables as {name} files. {ADVICE}"
+    if is_unfinished(last_sync):
+        return f"{path} holds no table yet: the last sync did not finish. Run it again, or wait for its end."
     return (
         f"{path} holds no table. Expected a folder of Parquet files or a DuckDB database, as `particle-bridge sync` "
         "writes it."
@@ -129,7 +131,7 @@ def _last_places_query(synced: Mapping[str, datetime]) -> str:
 
 
 def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], Note]:
-    synced = {}
+    synced, last_sync = {}, json_object_in(path / LOCK)
     for folder in sorted(path.iterdir()):
         if files := _files(folder):
             listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)
@@ -138,15 +140,14 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
             )
             synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
-    return synced, json_object_in(path / LOCK)
+    return synced, last_sync
 
 
 def _marked_at(mark: Path) -> datetime | None:
     """Return when a sync wrote a table; None without a mark. Of 0.2.0, which noted no time, that of the file counts."""
     if not mark.exists():
         return None
-    synced_at = json_object_in(mark).get(SYNCED_AT)
-    return datetime.fromisoformat(synced_at) if synced_at else _modified(mark)
+    return synced_at(json_object_in(mark)) or _modified(mark)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -168,13 +169,15 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
     try:
         connection.execute(f"ATTACH {_quoted(str(path))} AS lake (READ_ONLY)")
     except duckdb.Error as error:
+        if "lock" in str(error):
+            raise TemporaryError(f"A sync or another program has {path} open. Wait until it has ended.") from None
         raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {first_line(error)}") from None
     synced = synced_in(connection, "lake", path)
     for name in synced:
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
         query = last_day("lake.main", name) if keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
-    return synced, _notes_in(connection, "lake").get("", {})
+    return synced, _notes_in(connection, "lake").get(LAST_SYNC, {})
 
 
 def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
@@ -182,23 +185,20 @@ def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict
 
     A table without a mark counts as old as the oldest one with a mark, because others may write to the file, too.
     """
-    moments = {
-        name: datetime.fromisoformat(note[SYNCED_AT])
-        for name, note in _notes_in(connection, database).items()
-        if note.get(SYNCED_AT)
-    }
     # Others may keep their tables beside ours, under any other name.
-    found = {name: moments.get(name) for name in _tables_of(connection, database) if name in tables()}
+    names = [name for name in _tables_of(connection, database) if name in tables()]
+    notes = _notes_in(connection, database) if names else {}
+    found = {name: synced_at(notes.get(name, {})) for name in names}
     oldest = min(filter(None, found.values()), default=None) or _modified(path)
     return {name: moment or oldest for name, moment in found.items()}
 
 
 def _notes_in(connection: DuckDBPyConnection, database: str) -> dict[str, Note]:
-    """Return what syncs have noted in a database: the mark of each table and, under an empty name, the last sync."""
+    """Return what syncs have noted in a database: the mark of each table, and LAST_SYNC."""
     if MARKS not in _tables_of(connection, database):
         return {}
     notes = f"SELECT table_name, mark FROM {_identifier(database)}.main.{MARKS}"  # noqa: S608  (quoted)
-    return {name: json.loads(note) for name, note in connection.execute(notes).fetchall()}
+    return {name: json_object(note) for name, note in connection.execute(notes).fetchall()}
 
 
 def _tables_of(connection: DuckDBPyConnection, database: str) -> list[str]:

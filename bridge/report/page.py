@@ -38,8 +38,8 @@ NEEDED = {"duckdb": "duckdb", "jinja2": "Jinja2", "vl_convert": "vl-convert-pyth
 ROWS_SHOWN, MOST_ROWS = 8, 200
 DOCTYPE = b"<!doctype html>"
 UNFINISHED = (
-    "The last sync has not written every table: it was interrupted, tables failed, or it is still running. What it has "
-    "not written is older, or missing."
+    "The last sync did not finish: it was interrupted, tables failed, or it is still running. What it has not written "
+    "is older, or missing. Sync again with --resume, or wait for its end."
 )
 
 
@@ -76,7 +76,7 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
     that is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be
     evaluated, and ConfigurationError where there is no lake, the file cannot be written or is something other than a
     report, or the extra `report` is not installed. Logs what to know before reading the figures, such as
-    that the last sync has not written every table.
+    that the last sync did not finish.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         packages = " ".join(NEEDED[name] for name in missing)

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.errors import ConfigurationError, OptionError
-from bridge.export.sync import sync
+from bridge.export.sync import Observer, sync
 from bridge.report import write_report
 from bridge.report.questions import QUESTIONS
+from bridge.tables.options import Options
 from integration_tests.command.lakes import interrupted_sync
-from integration_tests.device_cloud import DeviceCloud, Fleet, FleetSize
+from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
 from integration_tests.report.browser import MARKS, Browser
 from unit_tests.support.lakes import write_table
@@ -262,23 +263,68 @@ def test_the_command_writes_the_report_of_what_sync_wrote(tmp_path: Path) -> Non
     assert pages[0][0] == "5"
 
 
+SAID = "The last sync did not finish: it was interrupted, tables failed, or it is still running."
+
+
 @pytest.mark.parametrize("place", ["lake", "fleet.duckdb"])
-def test_the_report_of_an_unfinished_sync_says_so(tmp_path: Path, place: str) -> None:
-    names = ["user", "products", "devices"]
+def test_the_report_of_an_unfinished_sync_says_so(tmp_path: Path, place: str, small: DeviceCloud) -> None:
+    names, account = ["user", "products", "devices"], {"access_token": small.token, "base_url": small.url}
+    to = tmp_path / place
+    interrupted_sync(to, account, names)
+    _expect(to, is_unfinished=True)
+    sync(to, account, names, resume=True)
+    _expect(to, is_unfinished=False)
+    _expect_refused(to, account, names)
+    _expect(to, is_unfinished=False)
+
+    small.faults.add(Fault("GET /v1/devices", status=403, times=None))
+    [*_, failed] = sync(to, account, names)
+    assert failed.error
+    _expect(to, is_unfinished=True)
+    small.faults.clear()
+    _expect_refused(to, account, names)
+    assert [result.is_kept for result in sync(to, account, names, resume=True)] == [True, True, False]
+    _expect(to, is_unfinished=False)
+
+
+def _expect_refused(to: Path, account: dict[str, str], names: list[str]) -> None:
+    """Let a sync be refused before it writes anything: it does not become the last one."""
+    with pytest.raises(ConfigurationError, match="keeps the latest snapshot"):
+        sync(to, account, names, history=True)
+
+
+def test_the_report_of_a_running_sync_says_so(tmp_path: Path, small: DeviceCloud) -> None:
+    class Reporting(Observer):
+        def on_start(self, options: Options) -> None:
+            if options.table.name == "products":
+                _expect(tmp_path / "lake", is_unfinished=True)
+                reported.append(options.table.name)
+
+    reported: list[str] = []
+    account = {"access_token": small.token, "base_url": small.url}
+    sync(tmp_path / "lake", account, ["user", "products"], observer=Reporting())
+    assert reported
+
+
+def test_a_report_that_fails_says_that_the_sync_did_not_finish(tmp_path: Path, small: DeviceCloud) -> None:
+    interrupted_sync(tmp_path / "lake", {"access_token": small.token, "base_url": small.url}, ["user", "products"])
+    page = tmp_path / "report.html"
+    given = ["--from", str(tmp_path / "lake"), "--to", str(page), "--fail-if", "nonsense > 1"]
+    done = CliRunner().invoke(app, ["report", *given])
+    assert isinstance(done.exception, OptionError)
+    assert SAID in done.stderr
+
+
+@pytest.fixture
+def small() -> Iterator[DeviceCloud]:
     with DeviceCloud(Fleet.seeded(FleetSize(products=1, devices=1, user_devices=1, samples=False))) as cloud:
-        account = {"access_token": cloud.token, "base_url": cloud.url}
-        interrupted_sync(tmp_path / place, account, names)
-        said = _said_of_the_last_sync(tmp_path / place)
-        sync(tmp_path / place, account, names, resume=True)
-    expected = "The last sync has not written every table: it was interrupted, tables failed, or it is still running."
-    assert [text.startswith(expected) for text in said] == [True, True], said
-    assert _said_of_the_last_sync(tmp_path / place) == ["", ""]
+        yield cloud
 
 
-def _said_of_the_last_sync(lake: Path) -> list[str]:
-    """Return what the page says of the last sync, and what the command complains about."""
+def _expect(lake: Path, *, is_unfinished: bool) -> None:
+    """Let the command write a report, and look at what it and the page say of the last sync."""
     page = lake.with_name("report.html")
     done = CliRunner().invoke(app, ["report", "--from", str(lake), "--to", str(page)])
     assert done.exit_code == 0, done.output
-    found = re.search(r'<p class="remark">(.*?)</p>', page.read_text("utf-8"))
-    return [found[1] if found else "", done.stderr.removeprefix(f"{lake}: ")]
+    assert (f'<p class="remark">{SAID}' in page.read_text("utf-8")) == is_unfinished
+    assert done.stderr.startswith(f"{lake}: {SAID}") == is_unfinished

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError, shortened
 from bridge.export.formats.arrow import comments, row_groups
-from bridge.export.formats.sink import COMPLETE, SNAPSHOT_DATE, Mark, Rows, sync_to_continue
+from bridge.export.formats.sink import COMPLETE, SNAPSHOT_DATE, Mark, Rows, json_object, sync_to_continue
 from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import duckdb
 
 MARKS = "_particle_sync"
-"""The table with the mark of each table and, under an empty name, the last sync."""
+"""The table with the mark of each table, and with a note about the last sync."""
+LAST_SYNC = ""
+"""The name under which that note is."""
 
 _SCALARS = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
 
@@ -53,9 +55,13 @@ class DuckDbSink:
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Do nothing: rows and mark are in one file."""
 
+    def begin(self) -> None:
+        """Note that the sync begins to write."""
+        _write_note(self.database, LAST_SYNC, {"sync": self.sync_id, COMPLETE: False})
+
     def complete(self) -> None:
         """Note that the sync has written all that it was to."""
-        _write_note(self.database, "", {"sync": self.sync_id, COMPLETE: True})
+        _write_note(self.database, LAST_SYNC, {"sync": self.sync_id, COMPLETE: True})
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one transaction."""
@@ -101,9 +107,7 @@ def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterato
     with _connected(file) as database:
         _check_tables(file, database, tables)
         _run(database, f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
-        sync_id = sync_to_continue(_note(database, "") if resume else {})
-        _write_note(database, "", {"sync": sync_id, COMPLETE: False})
-        yield DuckDbSink(file, database, sync_id)
+        yield DuckDbSink(file, database, sync_to_continue(_note(database, LAST_SYNC) if resume else {}))
 
 
 @contextmanager
@@ -201,8 +205,7 @@ def _note(database: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
     if not _exists(database, MARKS):
         return {}
     found = database.execute(f"SELECT mark FROM {MARKS} WHERE table_name = ?", [name]).fetchone()
-    content = json.loads(found[0]) if found else {}
-    return content if isinstance(content, dict) else {}
+    return json_object(found[0]) if found else {}
 
 
 def _write_note(database: duckdb.DuckDBPyConnection, name: str, content: dict[str, Any]) -> None:

@@ -129,6 +129,9 @@ class Sink(Protocol):
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Raise ConfigurationError if rows of earlier windows are gone that the next window does not cover."""
 
+    def begin(self) -> None:
+        """Note that the sync begins to write: from now on, it is the one to resume."""
+
     def complete(self) -> None:
         """Note that the sync has written all that it was to: nothing of it is left to resume."""
 
@@ -141,10 +144,25 @@ class Sink(Protocol):
 
 def json_object_in(path: Path) -> dict[str, Any]:
     """Return a small JSON object; a missing one, or one truncated by a crash, counts as empty."""
-    content = None
+    text = None
     with suppress(OSError, ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+    return json_object(text)
+
+
+def json_object(text: str | None) -> dict[str, Any]:
+    """Return what a text holds; anything but a JSON object counts as an empty one."""
+    content = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text or "")
     return content if isinstance(content, dict) else {}
+
+
+def synced_at(mark: Mapping[str, Any]) -> datetime | None:
+    """Return when a mark was written; None if it does not say so."""
+    with suppress(TypeError, ValueError):
+        return datetime.fromisoformat(mark.get(SYNCED_AT) or "")
+    return None
 
 
 def sync_to_continue(last: Mapping[str, Any]) -> str:

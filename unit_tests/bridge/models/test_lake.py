@@ -3,16 +3,21 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import duckdb
 import pytest
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.folder import write_mark
+from bridge.export.formats.duckdb import LAST_SYNC, MARKS
 from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, Mark
-from bridge.models.lake import open_lake
+from bridge.models.lake import create_models, open_lake
 from unit_tests.support.lakes import NOW, Opener, ago, ask, member, write_table
 
 
@@ -133,3 +138,45 @@ def test_files_of_others_beside_the_tables_are_no_tables(tmp_path: Path, opened:
     lake = opened(user=[])
     assert lake.synced == {"user": NOW}
     assert ask(lake, "SELECT COUNT(*) FROM fleet") == [(0,)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, False), (False, True)])
+def test_a_sync_that_begins_or_ends_while_a_folder_is_read_is_noticed(
+    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch, before: bool, after: bool
+) -> None:
+    def create_late(*given: Any, **more: Any) -> None:
+        create_models(*given, **more)
+        note(is_complete=not after)
+
+    def note(*, is_complete: bool) -> None:
+        (tmp_path / "lake" / LOCK).write_text(json.dumps({"sync": "1", "complete": is_complete}))
+
+    opened(user=[])
+    note(is_complete=not before)
+    monkeypatch.setattr("bridge.models.lake.create_models", create_late)
+    assert opened().is_unfinished
+
+
+@pytest.mark.parametrize("is_database", [True, False], ids=["database", "folder"])
+def test_a_lake_whose_first_sync_did_not_write_anything_says_so(tmp_path: Path, is_database: bool) -> None:
+    path = tmp_path / ("fleet.duckdb" if is_database else "lake")
+    note = '{"sync": "1", "complete": false}'
+    if is_database:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(f"CREATE TABLE {MARKS} AS SELECT '{LAST_SYNC}' AS table_name, '{note}' AS mark")
+    else:
+        path.mkdir()
+        (path / LOCK).write_text(note)
+    with pytest.raises(ConfigurationError, match="holds no table yet: the last sync did not finish"):
+        open_lake(path)
+
+
+def test_a_database_that_another_program_has_open_is_a_passing_matter(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.duckdb"
+    hold = f"import duckdb, sys; held = duckdb.connect({str(path)!r}); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=PIPE, stdout=PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(TemporaryError, match=r"fleet\.duckdb open\. Wait until it has ended\."):
+            open_lake(path)
+        holder.communicate()

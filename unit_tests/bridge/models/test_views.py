@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.export.formats.duckdb import MARKS
+from bridge.export.formats.duckdb import LAST_SYNC, MARKS
 from bridge.export.formats.sink import SYNCED_AT
 from bridge.models.lake import open_lake
 from bridge.models.views import check_views, create_views
@@ -156,3 +156,30 @@ def test_own_views_and_what_is_no_database_yet_may_be_replaced(tmp_path: Path) -
     _write_database(path, products=[{"id": 7}], product_locations=[{"device_id": "a"}])
     create_views(path)
     check_views(path)
+
+
+DAMAGED = [
+    "",
+    "[]",
+    "5",
+    "null",
+    "{",
+    None,
+    '{"synced_at": "yesterday"}',
+    '{"synced_at": 5}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("note", DAMAGED, ids=range(len(DAMAGED)))
+@pytest.mark.parametrize("name", [LAST_SYNC, "gone", "products"])
+def test_a_damaged_note_of_a_sync_does_no_harm(tmp_path: Path, name: str, note: str | None) -> None:
+    path = tmp_path / "fleet.duckdb"
+    _write_database(path, products=[{"id": 7}], user=[])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"DELETE FROM {MARKS} WHERE table_name = ?", [name])
+        connection.execute(f"INSERT INTO {MARKS} VALUES (?, ?)", [name, note])
+    create_views(path)
+    lake = open_lake(path)
+    assert (lake.synced, lake.is_unfinished) == ({"products": NOW, "user": NOW}, False)
+    lake.close()
