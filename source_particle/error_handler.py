@@ -104,7 +104,7 @@ class ParticleErrorHandler(DefaultErrorHandler):
         if isinstance(error, requests.exceptions.SSLError):
             raise AirbyteTracedException(message=UNVERIFIED.format(url), failure_type=FailureType.config_error)
         what = f"No complete answer arrived ({type(error).__name__})."
-        advice = "Check base_url, and whether this machine can reach it; if it can, start the sync again later."
+        advice = "Check base_url, and whether this machine can reach it; if it can, try again later."
         if isinstance(error, (requests.ConnectionError, requests.Timeout)) and budget_of(settings).is_unreachable:
             # Most likely the address is wrong or the way to it is closed: more retries would only be silence.
             raise AirbyteTracedException(

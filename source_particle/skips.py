@@ -92,7 +92,7 @@ class Skips:
         for number, line in enumerate(lines, start=1):
             part = f", part {number} of {len(lines)}" if len(lines) > 1 else ""
             LOGGER.warning(
-                "%s: skipped %d that this token may not read or that no longer exist (403, 404)%s: %s",
+                "%s: skipped %d that this token may not read (403) or for which there is nothing (404)%s: %s",
                 self._table,
                 len(named),
                 part,

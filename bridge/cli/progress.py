@@ -137,6 +137,6 @@ def outcome(result: TableResult) -> str:
     if result.skipped:
         return f"{result.table}: not read"
     if result.is_kept:
-        return f"{result.table}: kept from the interrupted sync"
+        return f"{result.table}: kept from the last sync"
     new = "new " if result.until else ""
     return f"{result.table}: {result.rows:,} {new}rows in {result.seconds:.1f} s"

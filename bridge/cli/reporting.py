@@ -12,7 +12,7 @@ from bridge.cli.output import complain
 MEASURES = (
     "devices, products, without_product, online, online_percent, silent, silent_online, never_heard, behind, newer, "
     "with_battery, battery_low, battery_low_old, with_signal, signal_weak, signal_weak_old, sims_at_limit, "
-    "sims_stopped, hours_since_sync"
+    "sims_stopped, hours_since_sync, unwritten_tables"
 )
 
 Source = Annotated[

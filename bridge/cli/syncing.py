@@ -117,7 +117,8 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
     """Read tables and save them as files or in a database.
 
     A complete snapshot replaces the one of the last sync. Tables that append (vitals, metrics, data usage by day) grow
-    by what is new since the last sync. Exits with 1 if a table failed; the other tables are still written.
+    by what is new since the last sync. Exits with 1 if a table failed; the other tables are still written. If the token
+    cannot read a table that you name, nothing is written.
     """
     given = Given.of(config, option, access_token=access_token, username=username, password=password, base_url=base_url)
     from rich.console import Console  # noqa: PLC0415  (so that the other commands start fast)
@@ -149,9 +150,11 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
                 observer=progress,
             )
     except SystemExit:
-        kept = ", ".join(result.table for result in progress.results if not result.error)
-        others = f"Finished tables: {kept}. To read only the others, run it again with --resume."
-        complain(f"Interrupted. {others if kept else 'No table was finished.'}")
+        complain(f"Interrupted. {_finished(progress.results) or 'No table was finished.'}")
+        raise
+    except ParticleError:
+        if finished := _finished(progress.results):
+            complain(finished)
         raise
     _report(results, notes, as_json=as_json, quiet=quiet)
     failed = any(result.error for result in results)
@@ -164,6 +167,11 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
         complain(f"Error: {error}")
     if failed:
         sys.exit(SOME_FAILED)
+
+
+def _finished(results: Iterable[TableResult]) -> str:
+    finished = ", ".join(result.table for result in results if not result.error and not result.skipped)
+    return f"Finished tables: {finished}. To read only the others, run it again with --resume." if finished else ""
 
 
 def _report(results: list[TableResult], notes: Iterable[str], *, as_json: bool, quiet: bool) -> None:
@@ -194,5 +202,5 @@ def _rows(result: TableResult) -> str:
 
 def _remark(result: TableResult) -> str:
     if result.is_kept:
-        return "kept from the interrupted sync"
+        return "kept from the last sync"
     return f"new, up to {result.until}" if result.until else ""

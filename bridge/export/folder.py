@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import COMPLETE, LOCK, MARK, Mark, json_object_in, sync_to_continue
+from bridge.export.formats.sink import LOCK, MARK, Mark, json_object_in, last_sync_note, sync_to_continue
 from bridge.tables.catalog import Table, tables
 
 ASIDE, OLD = ".aside", ".old"
@@ -50,16 +50,9 @@ class Folder:
         """Return the mark of a table, None if there is no table."""
         return Mark.of_json(json_object_in(self.path / table / MARK))
 
-    def begin(self) -> None:
-        """Note that the sync begins to write: from now on, it is the one to resume."""
-        self._note(is_complete=False)
-
-    def complete(self) -> None:
-        """Note that the sync has written all that it was to: nothing of it is left to resume."""
-        self._note(is_complete=True)
-
-    def _note(self, *, is_complete: bool) -> None:
-        note = {"sync": self.sync_id, "format": self.format, COMPLETE: is_complete}
+    def note(self, tables: Sequence[str] = ()) -> None:
+        """Note which tables the sync is going to write; none if it has written all of them."""
+        note = {**last_sync_note(self.sync_id, tables), "format": self.format}
         (self.path / LOCK).write_text(json.dumps(note), encoding="utf-8")
         flush(self.path / LOCK)
 
@@ -141,13 +134,13 @@ class FolderSink:
         """Return the folder of a table."""
         return str(self.folder.path / table.name)
 
-    def begin(self) -> None:
-        """Note that the sync begins to write."""
-        self.folder.begin()
+    def begin(self, tables: Sequence[str]) -> None:
+        """Note which tables the sync is going to write."""
+        self.folder.note(tables)
 
     def complete(self) -> None:
         """Note that the sync has written all that it was to."""
-        self.folder.complete()
+        self.folder.note()
 
     def has_result_of(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""

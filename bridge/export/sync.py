@@ -112,7 +112,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
             run = _Run(sink, wanted, access, resume, allow_data_loss, observer)
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
-            sink.begin()
+            sink.begin([part.name for part in marks if part.name not in access.facts.unserved])
             results = [run.table(part, checked[part], mark) for part, mark in marks.items()]
             if not any(result.error for result in results):
                 sink.complete()
@@ -151,18 +151,26 @@ class _Run:
             return result
         self.observer.on_start(self._options(part))
         start = time.perf_counter()
+        failure: Exception | None = None
         try:
             result = self._written(part, options, mark)
         except SignInError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it was, the other tables go on and this one is reported)
+            failure = error
             result = TableResult(part.name, 0.0, error=_message(error))
-            if isinstance(error, TemporaryError):
-                # Raises once for all tables if the API does not answer at all.
-                reader.token_facts(self._options(part).config())
         result = replace(result, seconds=time.perf_counter() - start)
         self.observer.on_end(result)
+        if isinstance(failure, TemporaryError):
+            self._check_api(part, failure)
         return result
+
+    def _check_api(self, part: Table, failure: TemporaryError) -> None:
+        """Raise TemporaryError once for all tables if the API does not answer at all."""
+        try:
+            reader.token_facts(self._options(part).config())
+        except TemporaryError:
+            raise TemporaryError(f"{failure} Nothing else is answered now, either, so the sync ends.") from None
 
     def _options(self, part: Table) -> Options:
         return Options.parse(self.access.given(self.wanted[part]), part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.formats.duckdb import LAST_SYNC, MARKS, sql_type_of
-from bridge.export.formats.sink import LOCK, MARK, is_unfinished, json_object, json_object_in, synced_at
+from bridge.export.formats.sink import LOCK, MARK, json_object, json_object_in, synced_at, unwritten_tables
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
 from bridge.tables.catalog import tables
@@ -26,8 +26,6 @@ ADVICE = (
     "--to another-folder --format parquet`."
 )
 PLACES = ("product_locations", "location_history")
-Note = Mapping[str, Any]
-"""What a sync has noted about a table or about itself."""
 # Spark's name for what DuckDB calls UNNEST, so that one text serves both.
 _EXPLODE = "CREATE MACRO explode(items) AS UNNEST(items)"
 
@@ -40,8 +38,8 @@ class Lake:
     connection: DuckDBPyConnection
     synced: Mapping[str, datetime]
     """The tables that are there, and when each was synced (UTC)."""
-    is_unfinished: bool = False
-    """Whether the last sync did not write everything: it was interrupted, tables failed, or it is running."""
+    unwritten: Sequence[str] = ()
+    """The tables that the last sync did not write: it was interrupted, they failed, or it is still running."""
 
     @property
     def as_of(self) -> datetime:
@@ -67,24 +65,26 @@ def open_lake(path: str | Path) -> Lake:
     path = Path(path)
     connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": "false"})
     try:
-        synced, last_sync = (_open_folder if path.is_dir() else _open_database)(connection, path)
+        synced, unwritten = (_open_folder if path.is_dir() else _open_database)(connection, path)
         if not synced:
-            raise ConfigurationError(_nothing_to_read(path, last_sync))
+            raise ConfigurationError(_nothing_to_read(path, unwritten))
         create_models(connection, synced, as_tables=True)
+        # A sync may have begun while the files of a folder were read.
+        unwritten = unwritten or _unwritten_in(path)
+        connection.execute("CREATE TABLE last_sync AS SELECT $count AS unwritten_tables", {"count": len(unwritten)})
     except BaseException as error:
         connection.close()
         if isinstance(error, duckdb.Error):
             raise ConfigurationError(f"{path} cannot be read: {first_line(error)}") from None
         raise
-    # A sync may have begun while the files of a folder were read.
-    return Lake(path, connection, synced, is_unfinished(last_sync) or is_unfinished(json_object_in(path / LOCK)))
+    return Lake(path, connection, synced, unwritten)
 
 
-def _nothing_to_read(path: Path, last_sync: Note) -> str:
+def _nothing_to_read(path: Path, unwritten: Sequence[str]) -> str:
     for ending, name in UNREADABLE.items():
         if any(True for places in ("*", "*/snapshot_date=*") for _ in path.glob(f"{places}/*{ending}")):
             return f"{path} holds tables as {name} files. {ADVICE}"
-    if is_unfinished(last_sync):
+    if unwritten:
         return f"{path} holds no table yet: the last sync did not finish. Run it again, or wait for its end."
     return (
         f"{path} holds no table. Expected a folder of Parquet files or a DuckDB database, as `particle-bridge sync` "
@@ -130,8 +130,8 @@ def _last_places_query(synced: Mapping[str, datetime]) -> str:
     )
 
 
-def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], Note]:
-    synced, last_sync = {}, json_object_in(path / LOCK)
+def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], list[str]]:
+    synced, unwritten = {}, _unwritten_in(path)
     for folder in sorted(path.iterdir()):
         if files := _files(folder):
             listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)
@@ -140,7 +140,12 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
             )
             synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
-    return synced, last_sync
+    return synced, unwritten
+
+
+def _unwritten_in(folder: Path) -> list[str]:
+    """Return what the last sync into a folder did not write; nothing for the file of a database."""
+    return unwritten_tables(json_object_in(folder / LOCK), lambda name: json_object_in(folder / name / MARK))
 
 
 def _marked_at(mark: Path) -> datetime | None:
@@ -161,7 +166,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted((days[-1] if days else folder).rglob("[!._]*.parquet"))
 
 
-def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], Note]:
+def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], list[str]]:
     import duckdb  # noqa: PLC0415
 
     if not path.exists():
@@ -177,7 +182,8 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
         query = last_day("lake.main", name) if keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
-    return synced, _notes_in(connection, "lake").get(LAST_SYNC, {})
+    notes = _notes_in(connection, "lake")
+    return synced, unwritten_tables(notes.get(LAST_SYNC, {}), lambda name: notes.get(name, {}))
 
 
 def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:
@@ -193,7 +199,7 @@ def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict
     return {name: moment or oldest for name, moment in found.items()}
 
 
-def _notes_in(connection: DuckDBPyConnection, database: str) -> dict[str, Note]:
+def _notes_in(connection: DuckDBPyConnection, database: str) -> dict[str, Mapping[str, Any]]:
     """Return what syncs have noted in a database: the mark of each table, and LAST_SYNC."""
     if MARKS not in _tables_of(connection, database):
         return {}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bridge.errors import OptionError, quoted
-from bridge.report.parts import SUMMARY
+from bridge.models.definitions import LISTS
+from bridge.report.parts import SUMMARY, VITALS
 
 if TYPE_CHECKING:
     from bridge.models.lake import Lake
@@ -21,20 +22,21 @@ CROSS JOIN (
     COUNT(CASE WHEN is_stopped THEN 1 END) AS sims_stopped
   FROM sim_usage
 ) AS of_sims
-CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_since_sync FROM as_of) AS of_sync"""  # noqa: S608  (our own queries)
+CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_since_sync FROM as_of) AS of_sync
+CROSS JOIN last_sync"""  # noqa: S608  (our own queries)
 
-_DEVICES, _VITALS = ("product_devices", "devices"), ("diagnostics",)
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("devices", "products", "without_product", "online", "online_percent"), _DEVICES),
-    **dict.fromkeys(("silent", "silent_online", "never_heard"), _DEVICES),
-    **dict.fromkeys(("behind", "newer"), ("product_devices",)),
-    **dict.fromkeys(("with_battery", "battery_low", "battery_low_old"), _VITALS),
-    **dict.fromkeys(("with_signal", "signal_weak", "signal_weak_old"), _VITALS),
-    "sims_at_limit": ("sim_data_usage",),
-    "sims_stopped": ("product_sims", "sims"),
+NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("devices", "products", "without_product", "online", "online_percent"), (LISTS,)),
+    **dict.fromkeys(("silent", "silent_online", "never_heard"), (LISTS,)),
+    **dict.fromkeys(("behind", "newer"), (("product_devices",),)),
+    **dict.fromkeys(("with_battery", "battery_low", "battery_low_old"), (LISTS, VITALS)),
+    **dict.fromkeys(("with_signal", "signal_weak", "signal_weak_old"), (LISTS, VITALS)),
+    "sims_at_limit": (("sim_data_usage",),),
+    "sims_stopped": (("product_sims", "sims"),),
     "hours_since_sync": (),
+    "unwritten_tables": (),
 }
-"""The tables of which a number needs at least one: without them it would be 0, which looks like good news."""
+"""Groups of tables; of each group, a number needs one at least: without it, 0 would look like good news."""
 
 
 def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
@@ -77,9 +79,9 @@ def _not_understood(lake: Lake, condition: str, problem: str) -> OptionError:
 
 def _check_known(lake: Lake, condition: str) -> None:
     for name in re.findall(r"\w+", condition.lower()):
-        needed = NEEDS.get(name, ())
-        if needed and lake.synced.keys().isdisjoint(needed):
-            raise OptionError(
-                f"Received {quoted(condition)} for --fail-if, but {name} is not known: {' or '.join(needed)} is not in "
-                f"{lake.path}. Sync it, too."
-            )
+        for needed in NEEDS.get(name, ()):
+            if lake.synced.keys().isdisjoint(needed):
+                raise OptionError(
+                    f"Received {quoted(condition)} for --fail-if, but {name} is not known: {' or '.join(needed)} is "
+                    f"not in {lake.path}. Sync it, too."
+                )

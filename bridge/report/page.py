@@ -39,7 +39,7 @@ ROWS_SHOWN, MOST_ROWS = 8, 200
 DOCTYPE = b"<!doctype html>"
 UNFINISHED = (
     "The last sync did not finish: it was interrupted, tables failed, or it is still running. What it has not written "
-    "is older, or missing. Sync again with --resume, or wait for its end."
+    "is older, or missing: {}. Sync again with --resume, or wait for its end."
 )
 
 
@@ -154,8 +154,8 @@ def page_of(lake: Lake) -> str:
 
 def _notes(lake: Lake) -> Iterator[str]:
     """Yield what to know before reading the figures."""
-    if lake.is_unfinished:
-        yield UNFINISHED
+    if lake.unwritten:
+        yield UNFINISHED.format(", ".join(lake.unwritten))
     for name in LISTS:
         hours = (lake.as_of - lake.synced.get(name, lake.as_of)) // timedelta(hours=1)
         if hours:
@@ -172,16 +172,17 @@ def _environment() -> Environment:
 
 
 def _answer(lake: Lake, question: Question) -> Mapping[str, Any]:
-    missing = [name for name in question.needs if name not in lake.synced]
-    is_there = not question.needs or len(missing) < len(question.needs)
+    missing = [group for group in question.needs if lake.synced.keys().isdisjoint(group)]
+    names = [name for group in missing for name in group]
+    is_there = not missing
     [facts] = _rows(lake, question.sql) if is_there else [{}]
     return {
         "question": question,
-        "missing": missing,
+        "missing": f"{', and '.join(' or '.join(group) for group in missing)} {'is' if len(names) == 1 else 'are'}",
         "is_there": is_there,
         "sentence": filled(question.answer, facts) if is_there else "",
         "without": {name: remark for name, remark in question.without.items() if name not in lake.synced},
-        "on_request": [name for name in missing if table(name).on_request],
+        "on_request": [name for name in names if table(name).on_request],
         "parts": list(map(partial(_part, lake), question.parts)) if is_there else [],
         "tiles": [
             {

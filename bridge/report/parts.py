@@ -57,8 +57,8 @@ class Question:
     answer: str
     sql: str
     parts: tuple[Chart | Listing, ...]
-    needs: tuple[str, ...] = ()
-    """Tables of which one at least must be there."""
+    needs: tuple[tuple[str, ...], ...] = ()
+    """Groups of tables; of each group, one table at least must be there."""
     tiles: tuple[Tile, ...] = ()
     note: str = ""
     """What the words of the answer mean."""
@@ -66,6 +66,12 @@ class Question:
     """How the answer differs while a table is missing, by table."""
 
 
+VITALS = ("diagnostics",)
+"""With LISTS, what is needed to say something of the vitals of devices."""
+WITHOUT_LISTS = {
+    "product_devices": "only your own devices are counted, not those of products.",
+    "devices": "only the devices of products are counted, not your other ones.",
+}
 OLD = "Old means that the values were reported 7 days ago or earlier."
 SUMMARY = """\
 SELECT

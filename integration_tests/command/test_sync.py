@@ -204,6 +204,23 @@ def test_an_api_that_goes_away_is_said_once(cloud: DeviceCloud, tmp_path: Path) 
     assert not cloud.ledger.count("GET /v1/products")
 
 
+def test_where_the_api_goes_away_the_failed_table_and_the_finished_ones_are_named(
+    cloud: DeviceCloud, tmp_path: Path
+) -> None:
+    def go_away() -> None:
+        cloud.faults.add(Fault("*", times=None, cut="reset"))
+
+    cloud.faults.add(Fault("GET /v1/products/:p/devices", run=go_away))
+    names = ["user", "products", "product_devices", "devices"]
+    account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
+    result = run("sync", *names, "--to", str(tmp_path), "--quiet", "--option", "retry_wait_factor=0", **account)
+    assert result.returncode == 4
+    finished, error = result.stderr.splitlines()
+    assert finished == "Finished tables: user, products. To read only the others, run it again with --resume."
+    assert error.startswith("Error: table product_devices: ")
+    assert error.endswith(" Nothing else is answered now, either, so the sync ends.")
+
+
 def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path) -> None:
     arguments = ("sync", "--to", str(tmp_path / "out"), "--engine", "spark", "--table", "user")
     account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}

@@ -117,7 +117,7 @@ def test_what_a_lake_lacks_is_said(tmp_path: Path, chromium: Browser) -> None:
     text = chromium.evaluate("document.body.innerText")
     for missing in (
         "product_devices or devices are not in lake",
-        "diagnostics is not in lake",
+        "product_devices or devices, and diagnostics are not in lake",
         "sim_data_usage is not in lake",
         "product_locations or location_history are not in lake",
     ):
@@ -271,20 +271,20 @@ def test_the_report_of_an_unfinished_sync_says_so(tmp_path: Path, place: str, sm
     names, account = ["user", "products", "devices"], {"access_token": small.token, "base_url": small.url}
     to = tmp_path / place
     interrupted_sync(to, account, names)
-    _expect(to, is_unfinished=True)
+    _expect(to, unwritten="devices")
     sync(to, account, names, resume=True)
-    _expect(to, is_unfinished=False)
+    _expect(to, unwritten="")
     _expect_refused(to, account, names)
-    _expect(to, is_unfinished=False)
+    _expect(to, unwritten="")
 
     small.faults.add(Fault("GET /v1/devices", status=403, times=None))
     [*_, failed] = sync(to, account, names)
     assert failed.error
-    _expect(to, is_unfinished=True)
+    _expect(to, unwritten="devices")
     small.faults.clear()
     _expect_refused(to, account, names)
     assert [result.is_kept for result in sync(to, account, names, resume=True)] == [True, True, False]
-    _expect(to, is_unfinished=False)
+    _expect(to, unwritten="")
 
 
 def _expect_refused(to: Path, account: dict[str, str], names: list[str]) -> None:
@@ -297,12 +297,12 @@ def test_the_report_of_a_running_sync_says_so(tmp_path: Path, small: DeviceCloud
     class Reporting(Observer):
         def on_start(self, options: Options) -> None:
             if options.table.name == "products":
-                _expect(tmp_path / "lake", is_unfinished=True)
+                _expect(tmp_path / "lake", unwritten="products, devices")
                 reported.append(options.table.name)
 
     reported: list[str] = []
     account = {"access_token": small.token, "base_url": small.url}
-    sync(tmp_path / "lake", account, ["user", "products"], observer=Reporting())
+    sync(tmp_path / "lake", account, ["user", "products", "devices"], observer=Reporting())
     assert reported
 
 
@@ -321,10 +321,13 @@ def small() -> Iterator[DeviceCloud]:
         yield cloud
 
 
-def _expect(lake: Path, *, is_unfinished: bool) -> None:
+def _expect(lake: Path, *, unwritten: str) -> None:
     """Let the command write a report, and look at what it and the page say of the last sync."""
     page = lake.with_name("report.html")
-    done = CliRunner().invoke(app, ["report", "--from", str(lake), "--to", str(page)])
-    assert done.exit_code == 0, done.output
-    assert (f'<p class="remark">{SAID}' in page.read_text("utf-8")) == is_unfinished
-    assert done.stderr.startswith(f"{lake}: {SAID}") == is_unfinished
+    given = ["--from", str(lake), "--to", str(page), "--fail-if", "unwritten_tables > 0"]
+    done = CliRunner().invoke(app, ["report", *given])
+    assert done.exit_code == (6 if unwritten else 0), done.output
+    said = f"{SAID} What it has not written is older, or missing: {unwritten}. "
+    assert (f'<p class="remark">{said}' in page.read_text("utf-8")) == bool(unwritten)
+    assert done.stderr.startswith(f"{lake}: {said}") == bool(unwritten)
+    assert ("did not finish" in done.stderr + page.read_text("utf-8")) == bool(unwritten)

@@ -12,10 +12,19 @@ from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import StreamSlice
 
 from source_particle.errors import Refused
-from source_particle.router import FleetRouter, path_segment
+from source_particle.router import FleetRouter, ParticleRouter, path_segment
 from unit_tests.support.built import config
 
 OWN = "own"
+
+
+def test_a_router_has_to_say_its_slices() -> None:
+    @dataclass
+    class Without(ParticleRouter):
+        pass
+
+    with pytest.raises(TypeError, match="slices"):
+        Without(config=config(), parameters={}, table="a_table")  # type: ignore[abstract]
 
 
 @dataclass
@@ -282,7 +291,7 @@ def test_a_found_product_that_is_refused_is_skipped_and_named_once(
     (warning,) = caplog.messages
     assert (
         warning
-        == f"a_table: skipped 1 that this token may not read or that no longer exist (403, 404): product p2 ({status})"
+        == f"a_table: skipped 1 that this token may not read (403) or for which there is nothing (404): product p2 ({status})"
     )
 
 

@@ -46,7 +46,7 @@ def test_what_is_skipped_is_named_once_when_the_last_slice_ends(caplog: pytest.L
         assert caplog.messages == []
     read(skips, "p0", refused=False)
     assert caplog.messages == [
-        "a_table: skipped 3 that this token may not read or that no longer exist (403, 404): "
+        "a_table: skipped 3 that this token may not read (403) or for which there is nothing (404): "
         "p1 (404), p2 (404), p3 (404)"
     ]
     skips.report_when_done()

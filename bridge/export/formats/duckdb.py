@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError, shortened
 from bridge.export.formats.arrow import comments, row_groups
-from bridge.export.formats.sink import COMPLETE, SNAPSHOT_DATE, Mark, Rows, json_object, sync_to_continue
+from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, json_object, last_sync_note, sync_to_continue
 from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -55,13 +55,13 @@ class DuckDbSink:
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Do nothing: rows and mark are in one file."""
 
-    def begin(self) -> None:
-        """Note that the sync begins to write."""
-        _write_note(self.database, LAST_SYNC, {"sync": self.sync_id, COMPLETE: False})
+    def begin(self, tables: Sequence[str]) -> None:
+        """Note which tables the sync is going to write."""
+        _write_note(self.database, LAST_SYNC, last_sync_note(self.sync_id, tables))
 
     def complete(self) -> None:
         """Note that the sync has written all that it was to."""
-        _write_note(self.database, LAST_SYNC, {"sync": self.sync_id, COMPLETE: True})
+        _write_note(self.database, LAST_SYNC, last_sync_note(self.sync_id))
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one transaction."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
@@ -25,8 +25,8 @@ MARK = "_particle_sync.json"
 """The file of a mark, in the folder of its table."""
 LOCK = ".particle-sync"
 """The file in a folder of tables that names the last sync, and that a running one has locked."""
-COMPLETE = "complete"
-"""Where the note about the last sync says whether it has written all that it was to."""
+COMPLETE, TO_WRITE = "complete", "tables"
+"""Where the note about the last sync says whether it has written everything, and which tables it was going to write."""
 SYNCED_AT = "synced_at"
 """Where a written mark says when that was: a copied file has a new time of its own."""
 
@@ -129,8 +129,8 @@ class Sink(Protocol):
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Raise ConfigurationError if rows of earlier windows are gone that the next window does not cover."""
 
-    def begin(self) -> None:
-        """Note that the sync begins to write: from now on, it is the one to resume."""
+    def begin(self, tables: Sequence[str]) -> None:
+        """Note which tables the sync is going to write: from now on, it is the one to resume."""
 
     def complete(self) -> None:
         """Note that the sync has written all that it was to: nothing of it is left to resume."""
@@ -171,10 +171,16 @@ def sync_to_continue(last: Mapping[str, Any]) -> str:
     return begun if isinstance(begun, str) and not last.get(COMPLETE) else uuid4().hex
 
 
-def is_unfinished(last: Mapping[str, Any]) -> bool:
-    """Return whether the last sync did not write everything: it was interrupted, tables failed, or it is running."""
-    # Version 0.2.0 did not note it, so its last sync is not judged.
-    return last.get(COMPLETE) is False
+def last_sync_note(sync_id: str, tables: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what to note about a sync: the tables that it is going to write; none if it has written all of them."""
+    return {"sync": sync_id, TO_WRITE: list(tables), COMPLETE: not tables}
+
+
+def unwritten_tables(last: Mapping[str, Any], mark_of: Callable[[str], Mapping[str, Any]]) -> list[str]:
+    """Return what the last sync was going to write and has not written. Version 0.2.0 did not note it."""
+    to_write = last.get(TO_WRITE)
+    names = map(str, to_write) if isinstance(to_write, list) else ()
+    return [name for name in names if mark_of(name).get("sync") != last.get("sync")]
 
 
 def windows_lost(place: object, files: list[str]) -> str:

@@ -1,7 +1,8 @@
 """Which batteries are low."""
 
+from bridge.models.definitions import LISTS
 from bridge.report import charts
-from bridge.report.parts import OLD, SUMMARY, Chart, Listing, Question, Tile
+from bridge.report.parts import OLD, SUMMARY, VITALS, WITHOUT_LISTS, Chart, Listing, Question, Tile
 
 QUESTION = Question(
     key="battery",
@@ -11,7 +12,8 @@ QUESTION = Question(
     "{battery_low_old:|, # of them by a report that is 7 days old or older"
     "|, # of them by a report that is 7 days old or older}.",
     sql=SUMMARY,
-    needs=("diagnostics",),
+    needs=(LISTS, VITALS),
+    without=WITHOUT_LISTS,
     tiles=(Tile("Low battery", "{battery_low}", "below 20 %, of {with_battery}", "battery_low"),),
     parts=(
         Chart(

@@ -1,8 +1,9 @@
 """Which devices restart or lose their connection."""
 
+from bridge.models.definitions import LISTS
 from bridge.report import charts
 from bridge.report.charts import SECOND
-from bridge.report.parts import Chart, Listing, Question
+from bridge.report.parts import VITALS, Chart, Listing, Question
 
 _PER_DAY = """\
 SELECT
@@ -32,7 +33,7 @@ SELECT
 FROM connectivity
 CROSS JOIN as_of
 WHERE day > CAST(as_of.moment - INTERVAL 7 DAY AS DATE)""",
-    needs=("diagnostics",),
+    needs=(LISTS, VITALS),
     parts=(
         Chart(
             "Devices that reported vitals",
@@ -75,7 +76,7 @@ CROSS JOIN as_of
 WHERE connectivity.day > CAST(as_of.moment - INTERVAL 7 DAY AS DATE)
 GROUP BY fleet.device_name, fleet.product_name, fleet.firmware_version, fleet.device_id
 HAVING SUM(connectivity.restarts) > 0 OR SUM(connectivity.disconnects) > 0
-ORDER BY restarts DESC, disconnects DESC, fleet.device_name""",
+ORDER BY restarts DESC, disconnects DESC, fleet.device_name, fleet.device_id""",
             {
                 "device_name": "Device",
                 "product_name": "~Product",

@@ -30,7 +30,7 @@ QUESTION = Question(
     "locked devices. A device with a lower version is behind. Behind by 2 means that there are two newer versions up "
     "to the release, which product_firmware lists or devices run.",
     sql=SUMMARY,
-    needs=("product_devices",),
+    needs=(("product_devices",),),
     without={"product_firmware": "a product's release, and the versions in between, are known from its devices alone."},
     tiles=(Tile("Behind", "{behind}", "older firmware than the release", "behind"),),
     parts=(

@@ -1,5 +1,6 @@
 """Where the devices are."""
 
+from bridge.models.lake import PLACES
 from bridge.report import charts
 from bridge.report.parts import Chart, Question
 
@@ -8,7 +9,7 @@ QUESTION = Question(
     title="Where are the devices?",
     answer="The place of {devices:# device|# devices} is known.",
     sql="SELECT COUNT(DISTINCT device_id) AS devices FROM last_places",
-    needs=("product_locations", "location_history"),
+    needs=(PLACES,),
     parts=(
         Chart(
             "Last known places",

@@ -1,7 +1,8 @@
 """Where the signal is weak."""
 
+from bridge.models.definitions import LISTS
 from bridge.report import charts
-from bridge.report.parts import OLD, SUMMARY, Chart, Listing, Question, Tile
+from bridge.report.parts import OLD, SUMMARY, VITALS, WITHOUT_LISTS, Chart, Listing, Question, Tile
 
 QUESTION = Question(
     key="signal",
@@ -11,7 +12,8 @@ QUESTION = Question(
     "{signal_weak_old:|, # of them by a report that is 7 days old or older"
     "|, # of them by a report that is 7 days old or older}.",
     sql=SUMMARY,
-    needs=("diagnostics",),
+    needs=(LISTS, VITALS),
+    without=WITHOUT_LISTS,
     tiles=(Tile("Weak signal", "{signal_weak}", "below 25 %, of {with_signal}", "signal_weak"),),
     parts=(
         Chart(

@@ -1,8 +1,9 @@
 """Which devices are silent, and since when."""
 
+from bridge.models.definitions import LISTS
 from bridge.report import charts
 from bridge.report.charts import ATTENTION, NORMAL
-from bridge.report.parts import SUMMARY, Chart, Listing, Question, Tile
+from bridge.report.parts import SUMMARY, WITHOUT_LISTS, Chart, Listing, Question, Tile
 
 QUESTION = Question(
     key="silence",
@@ -11,9 +12,9 @@ QUESTION = Question(
     "{never_heard} {never_heard:was|were} never heard. The API lists {online} as online"
     "{silent_online:|, # of them although silent|, # of them although silent}.",
     sql=SUMMARY,
-    needs=("product_devices", "devices"),
+    needs=(LISTS,),
     without={
-        "product_devices": "only your own devices are counted, not those of products.",
+        **WITHOUT_LISTS,
         "diagnostics": "a report of vitals does not count as contact, so more devices may be listed as silent.",
     },
     tiles=(

@@ -25,7 +25,7 @@ OURS = Mark("snapshot", "a sync", "hash")
 
 def _finish(to: Path, *, resume: bool = False, content: str = "new") -> None:
     with locked_folder(to, ["devices"], "parquet", resume=resume) as held:
-        held.begin()
+        held.note(["devices"])
         mark = replace(OURS, sync=held.sync_id)
         with held.aside("devices") as aside:
             (aside / "part-0.parquet").write_text(content)
@@ -34,7 +34,7 @@ def _finish(to: Path, *, resume: bool = False, content: str = "new") -> None:
 
 def _is_finished(to: Path, options: str = "hash", *, resume: bool = True) -> bool:
     with locked_folder(to, ["devices"], "parquet", resume=resume) as held:
-        held.begin()
+        held.note(["devices"])
         mark = held.mark_of("devices")
         assert mark is not None
         return mark.is_result_of(Mark("snapshot", held.sync_id, options)) and held.is_whole("devices")

@@ -16,7 +16,7 @@ import pytest
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.export.folder import write_mark
 from bridge.export.formats.duckdb import LAST_SYNC, MARKS
-from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, Mark
+from bridge.export.formats.sink import LOCK, MARK, SYNCED_AT, Mark, last_sync_note
 from bridge.models.lake import create_models, open_lake
 from unit_tests.support.lakes import NOW, Opener, ago, ask, member, write_table
 
@@ -112,22 +112,29 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "is_unfinished"),
+    ("left", "unwritten"),
     [
-        ('{"sync": "1", "complete": false}', True),
-        ('{"sync": "1", "complete": true}', False),
-        # Version 0.2.0 did not note whether a sync was complete.
-        ('{"sync": "1", "format": "parquet"}', False),
-        ('{"sync": "1", "comp', False),
-        ("[]", False),
+        ('{"sync": "1", "tables": ["user", "devices"], "complete": false}', ["devices"]),
+        ('{"sync": "2", "tables": ["user"], "complete": false}', ["user"]),
+        ('{"sync": "1", "tables": ["user"], "complete": false}', []),
+        ('{"sync": "2", "tables": [], "complete": true}', []),
+        # Version 0.2.0 did not note which tables a sync was going to write.
+        ('{"sync": "2", "format": "parquet"}', []),
+        ('{"sync": "2", "tabl', []),
+        ("[]", []),
+        ('{"sync": "2", "tables": "user"}', []),
     ],
 )
-def test_the_last_sync_is_unfinished_where_it_says_so(
-    tmp_path: Path, opened: Opener, left: str, is_unfinished: bool
+def test_a_lake_tells_what_its_last_sync_did_not_write(
+    tmp_path: Path, opened: Opener, left: str, unwritten: list[str]
 ) -> None:
-    assert not opened(user=[]).is_unfinished
+    opened(user=[])
+    write_mark(tmp_path / "lake" / "user", Mark("snapshot", "1"))
+    assert opened().unwritten == []
     (tmp_path / "lake" / LOCK).write_text(left)
-    assert opened().is_unfinished == is_unfinished
+    lake = opened()
+    assert lake.unwritten == unwritten
+    assert ask(lake, "SELECT unwritten_tables FROM last_sync") == [(len(unwritten),)]
 
 
 def test_files_of_others_beside_the_tables_are_no_tables(tmp_path: Path, opened: Opener) -> None:
@@ -146,21 +153,21 @@ def test_a_sync_that_begins_or_ends_while_a_folder_is_read_is_noticed(
 ) -> None:
     def create_late(*given: Any, **more: Any) -> None:
         create_models(*given, **more)
-        note(is_complete=not after)
+        note(is_running=after)
 
-    def note(*, is_complete: bool) -> None:
-        (tmp_path / "lake" / LOCK).write_text(json.dumps({"sync": "1", "complete": is_complete}))
+    def note(*, is_running: bool) -> None:
+        (tmp_path / "lake" / LOCK).write_text(json.dumps(last_sync_note("1", ["user"] if is_running else [])))
 
     opened(user=[])
-    note(is_complete=not before)
+    note(is_running=before)
     monkeypatch.setattr("bridge.models.lake.create_models", create_late)
-    assert opened().is_unfinished
+    assert opened().unwritten == ["user"]
 
 
 @pytest.mark.parametrize("is_database", [True, False], ids=["database", "folder"])
 def test_a_lake_whose_first_sync_did_not_write_anything_says_so(tmp_path: Path, is_database: bool) -> None:
     path = tmp_path / ("fleet.duckdb" if is_database else "lake")
-    note = '{"sync": "1", "complete": false}'
+    note = json.dumps(last_sync_note("1", ["user"]))
     if is_database:
         with duckdb.connect(str(path)) as connection:
             connection.execute(f"CREATE TABLE {MARKS} AS SELECT '{LAST_SYNC}' AS table_name, '{note}' AS mark")

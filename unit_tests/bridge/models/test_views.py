@@ -181,5 +181,5 @@ def test_a_damaged_note_of_a_sync_does_no_harm(tmp_path: Path, name: str, note: 
         connection.execute(f"INSERT INTO {MARKS} VALUES (?, ?)", [name, note])
     create_views(path)
     lake = open_lake(path)
-    assert (lake.synced, lake.is_unfinished) == ({"products": NOW, "user": NOW}, False)
+    assert (lake.synced, lake.unwritten) == ({"products": NOW, "user": NOW}, [])
     lake.close()

@@ -110,3 +110,21 @@ def test_the_page_says_that_a_list_of_devices_is_old(tmp_path: Path) -> None:
     os.utime(tmp_path / "lake" / "product_devices" / "part-0.parquet", (then, then))
     expected = "The table product_devices was synced 3 days 1 h before the newest one. Who is online or silent"
     assert expected in sections(tmp_path, diagnostics=[])[""]
+
+
+@pytest.mark.parametrize("key", ["battery", "signal", "connection"])
+def test_nothing_is_said_of_the_vitals_of_devices_that_no_list_has(tmp_path: Path, key: str) -> None:
+    reported = {"power": {"battery": {"charge": 5}}, "network": {"signal": {"strength": 9}}}
+    said = sections(tmp_path, diagnostics=[vitals("a", ago(hours=1), **reported)])
+    assert "Not known: product_devices or devices are not in lake." in said[key]
+    assert "Low battery" not in said[""]
+    assert "0 of the" not in said[key]
+
+
+def test_an_answer_about_vitals_says_which_list_is_missing(tmp_path: Path) -> None:
+    said = sections(tmp_path / "own", diagnostics=[], devices=[])
+    assert (
+        "product_devices is not in lake: only your own devices are counted, not those of products." in said["battery"]
+    )
+    said = sections(tmp_path / "other", diagnostics=[], product_devices=[])
+    assert "devices is not in lake: only the devices of products are counted, not your other ones." in said["silence"]
