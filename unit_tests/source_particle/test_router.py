@@ -289,10 +289,8 @@ def test_a_found_product_that_is_refused_is_skipped_and_named_once(
     with caplog.at_level(logging.WARNING):
         assert outcome(fan) == (["a", "c", "o"], None)
     (warning,) = caplog.messages
-    assert (
-        warning
-        == f"a_table: skipped 1 that this token may not read (403) or for which there is nothing (404): product p2 ({status})"
-    )
+    skipped = "a_table: skipped 1 that this token may not read (403) or for which there is nothing (404)"
+    assert warning == f"{skipped}: product p2 ({status})"
 
 
 def test_a_found_product_that_is_refused_for_another_reason_is_an_error() -> None:
