@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.duckdb import LAST_SYNC, MARKS, sql_type_of
+from bridge.export.formats.duckdb import LAST_SYNC, MARKS, sql_text, sql_type_of
 from bridge.export.formats.sink import LOCK, MARK, json_object, json_object_in, synced_at, unwritten_tables
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
@@ -134,7 +134,7 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
     synced, unwritten = {}, _unwritten_in(path)
     for folder in sorted(path.iterdir()):
         if files := _files(folder):
-            listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)
+            listed = ", ".join(sql_text(glob.escape(str(file))) for file in files)
             connection.execute(
                 f"CREATE VIEW {folder.name} AS SELECT * FROM "  # noqa: S608  (a table of the catalog)
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
@@ -172,7 +172,7 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist. Expected what `particle-bridge sync --to` wrote.")
     try:
-        connection.execute(f"ATTACH {_quoted(str(path))} AS lake (READ_ONLY)")
+        connection.execute(f"ATTACH {sql_text(str(path))} AS lake (READ_ONLY)")
     except duckdb.Error as error:
         if "lock" in str(error):
             raise TemporaryError(f"A sync or another program has {path} open. Wait until it has ended.") from None
@@ -241,7 +241,3 @@ def first_line(error: Exception) -> str:
 
 def _modified(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

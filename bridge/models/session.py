@@ -19,8 +19,8 @@ def create_views(
 ) -> list[str]:
     """Create the models as temporary views over the tables or views of the current schema, and return their names.
 
-    A table that is not there counts as empty. `moment` is what "silent for" counts to and `synced` when each table was
-    loaded; without them, both are the time at which a view is read.
+    A table that is not there counts as empty. `moment` is when the last table was loaded and `synced` when each was, up
+    to which silence counts; without them, both are the time at which a view is read.
     """
     there = [name for name in tables() if spark.catalog.tableExists(name)]
     for name, table in tables().items():

@@ -159,9 +159,9 @@ def _create(database: duckdb.DuckDBPyConnection, table: Table, mark: Mark) -> No
         lines.append(f"PRIMARY KEY ({', '.join(table.primary_key)})")
     _run(database, f'CREATE OR REPLACE TABLE "{table.name}" ({", ".join(lines)})')
     key = f"Key: {', '.join(table.primary_key)}."
-    _run(database, f'COMMENT ON TABLE "{table.name}" IS {_quoted(f"{table.description} {key}")}')
+    _run(database, f'COMMENT ON TABLE "{table.name}" IS {sql_text(f"{table.description} {key}")}')
     for name, text in comments(table).items():
-        _run(database, f'COMMENT ON COLUMN "{table.name}"."{name}" IS {_quoted(text)}')
+        _run(database, f'COMMENT ON COLUMN "{table.name}"."{name}" IS {sql_text(text)}')
 
 
 def _widen(database: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -225,5 +225,6 @@ def _roll_back(database: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _quoted(text: str) -> str:
+def sql_text(text: str) -> str:
+    """Return a text as SQL."""
     return "'" + text.replace("'", "''") + "'"
