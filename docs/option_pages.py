@@ -80,7 +80,8 @@ def connection() -> list[Option]:
 
 
 def connection_overview() -> str:
-    return grid(("Option", "What it does"), ((code(option.name), option.description) for option in connection()))
+    rows = ((code(option.name), default_of(option), option.description) for option in connection())
+    return grid(("Option", "Default", "What it does"), rows)
 
 
 def documented(options: Iterable[Option]) -> list[Option]:
