@@ -62,7 +62,7 @@ def show_check(  # noqa: PLR0913, PLR0917  (one parameter is one option of the c
         "Token valid until": found.expires_at or "unknown",
         "Scopes": ", ".join(found.scopes) or "all (a user's own token)",
         "Products": unknown if found.products is None else f"{found.products:,}",
-        "Devices": unknown if found.devices is None else f"{found.devices:,}",
+        "Devices": unknown if found.devices is None else f"about {found.devices:,}",
         "SIMs of products": unknown if found.sims is None else f"at most {found.sims:,}",
         "A full read": unknown if found.requests is None else _cost(found),
         "Tables": ", ".join(name for name in found.served if not table(name).on_request),

@@ -31,6 +31,7 @@ class Check:
     """What an API user's token may do; empty for a user's own token, which may do everything."""
     products: int | None = None
     devices: int | None = None
+    """About how many: a device that is in several products counts in each."""
     sims: int | None = None
     """Upper bound for the SIMs of products: of a list longer than a page the API reports the pages, not the length."""
     requests: int | None = None
