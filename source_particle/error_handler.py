@@ -1,4 +1,7 @@
-"""Decides what to do about a failed request: retry, skip or fail. `backoff` says how long to wait."""
+"""Decides what to do about a failed request: retry, skip or fail.
+
+`manifest.yaml` says which status codes mean what, with their texts, and how often to retry; `backoff` how long to wait.
+"""
 
 import dataclasses
 from dataclasses import dataclass, field

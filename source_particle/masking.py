@@ -3,7 +3,8 @@
 A secret rarely shows as it was typed: JSON escapes characters in several ways, and may escape any, a URL encodes them
 with percent signs, HTML as entities, Python as backslashes, and each of them may be quoted in another one. So a secret
 becomes one regular expression, with all spellings of each of its characters. The backslashes before a character are
-counted separately, which leaves one way to match a text, in time proportional to its length.
+counted separately, which leaves one way to match a text, in time proportional to its length. `redaction` removes what
+has the name of a secret.
 """
 
 import base64

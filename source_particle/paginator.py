@@ -1,4 +1,4 @@
-"""Pages as the manifest declares them: their numbers, size and sorting."""
+"""Pages as the manifest declares them: their numbers, size and sorting. `paging` reads a list to its end."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field

@@ -1,1 +1,1 @@
-"""Records as typed rows: schemas, values, columns and batches."""
+"""Records as typed rows: schemas, values, arrays of Arrow and batches."""

@@ -76,7 +76,7 @@ def batch_converter(table: Table) -> Callable[[Sequence[Record]], pa.RecordBatch
     """Return a function that converts records into one record batch, `_rescued_data` last."""
     import pyarrow as pa  # noqa: PLC0415  (so that the catalog and the CLI's help start fast)
 
-    from bridge.rows.columns import MisfitError, column_of  # noqa: PLC0415  (imports pyarrow)
+    from bridge.rows.arrow_arrays import MisfitError, column_of  # noqa: PLC0415  (imports pyarrow)
 
     schema, known, empty = arrow_schema(table), frozenset(table.columns), dict.fromkeys(table.columns)
     columns = [(schema.field(name).type, coercer(part), quoted_name(name)) for name, part in table.columns.items()]

@@ -2,7 +2,7 @@
 
 Spark pickles the data source and its readers several times, so they hold strings and plain objects only; everything of
 the CDK is built inside `read`. The reader is pickled before `partitions` runs, so the access token that the planner
-obtains travels in the partitions.
+obtains travels in the partitions. `manifest.yaml` declares the options, and `bridge.tables.options` checks them.
 """
 
 import logging

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
-from bridge.cli.reporting import MEASURES
+from bridge.cli.commands.report import MEASURES
 from bridge.errors import OptionError
 from bridge.models.lake import open_lake
 from bridge.report import conditions

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
-from bridge.rows.columns import MisfitError, column_of
+from bridge.rows.arrow_arrays import MisfitError, column_of
 
 STRUCT = pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])
 MAP = pa.map_(pa.string(), pa.string())

@@ -1,0 +1,1 @@
+"""The commands of `particle-bridge`: their help, their options and what they print."""
