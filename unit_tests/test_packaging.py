@@ -138,8 +138,10 @@ def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
 
 
 def test_make_says_why_it_skips_the_framework(tmp_path: Path) -> None:
-    (installed := tmp_path / "installed").touch()
-    done = _make(_tools(tmp_path, java=17, user=0), "test-framework", f"INSTALLED={installed}")
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    for name in ("bin/python", ".installed"):
+        (tmp_path / "venv" / name).touch()
+    done = _make(_tools(tmp_path, java=17, user=0), "test-framework", f"VENV={tmp_path}/venv")
     assert done.returncode == 0, done.stderr
     assert "Skipped: the Lakeflow framework is on no package registry" in done.stdout
 
