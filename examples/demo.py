@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, ParticleError
 from bridge.export.folder import check_folder
-from bridge.export.formats.sink import LOCK, MARK, json_object_in
+from bridge.export.formats.sink import MARK, json_object_in
 from bridge.export.sync import Observer, TableResult, sync
 from bridge.reading.times import moment_of
 from bridge.report import write_report
@@ -40,10 +40,7 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
         console.print(f"A Device Cloud with {size.products} large products listens on {cloud.url}.")
         connection = {"access_token": cloud.token, "base_url": cloud.url}
         before = _held(cloud)
-        try:
-            results = sync(lake, connection, all_tables=True, observer=_Narrator(console))
-        finally:
-            _remember(lake)
+        results = sync(lake, connection, all_tables=True, observer=_Narrator(console, lake))
         after = _held(cloud)
     console.print(_grid(results))
     differences = [_difference(result, before[result.table], after[result.table]) for result in results]
@@ -62,28 +59,33 @@ def main(lake: Path = LAKE, size: FleetSize = SIZE) -> int:
 
 
 class _Narrator(Observer):
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    """Says what is read, and notes the tables that were written, so that the next demo removes these and no others."""
+
+    def __init__(self, console: Console, lake: Path) -> None:
+        self._console, self._lake = console, lake
+        self._written: dict[str, str] = {}
 
     def on_start(self, options: Options) -> None:
         self._console.print(f"  reading {options.table.name} …")
+
+    def on_end(self, result: TableResult) -> None:
+        if not result.error:
+            self._written[result.table] = (self._lake / result.table / MARK).read_text("utf-8")
+            (self._lake / NOTE).write_text(json.dumps(self._written), encoding="utf-8")
 
 
 def _forget(lake: Path) -> None:
     """Remove the tables of an earlier demo, which had another fleet; raise ConfigurationError if others are there."""
     check_folder(lake, tables(), "parquet")
-    ours = json_object_in(lake / NOTE).get("sync")
-    for name in tables():
-        if json_object_in(lake / name / MARK).get("sync", ours) != ours:
-            raise ConfigurationError(f"{lake / name} is not the demo's. Move {lake} away, and run the demo again.")
-    for name in tables():
-        shutil.rmtree(lake / name, ignore_errors=True)
-
-
-def _remember(lake: Path) -> None:
-    """Note which sync was the demo's, so that the next demo removes its tables and no others."""
-    if last_sync := json_object_in(lake / LOCK):
-        (lake / NOTE).write_text(json.dumps(last_sync), encoding="utf-8")
+    written = json_object_in(lake / NOTE)
+    there = [name for name in tables() if (lake / name).exists()]
+    for name in there:
+        if (lake / name / MARK).read_text("utf-8") != written.get(name):
+            raise ConfigurationError(
+                f"{lake / name} was not written by the last demo. Move {lake} away, and run the demo again."
+            )
+    for name in there:
+        shutil.rmtree(lake / name)
 
 
 def _held(cloud: DeviceCloud) -> dict[str, list[dict[str, Any]]]:
@@ -118,5 +120,5 @@ def _difference(result: TableResult, *moments: list[dict[str, Any]]) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except ConfigurationError as error:
+    except ParticleError as error:
         sys.exit(str(error))

@@ -28,7 +28,15 @@ from typing import TextIO
 from uuid import uuid4
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.sink import LOCK, MARK, Mark, json_object_in, last_sync_note, sync_to_continue
+from bridge.export.formats.sink import (
+    LOCK,
+    MARK,
+    Mark,
+    json_object_in,
+    last_sync_note,
+    sync_to_continue,
+    unwritten_tables,
+)
 from bridge.tables.catalog import Table, tables
 
 ASIDE, OLD = ".aside", ".old"
@@ -45,14 +53,16 @@ class Folder:
     path: Path
     sync_id: str
     format: str
+    unwritten: Sequence[str] = ()
+    """The tables that are left of the sync that is resumed."""
 
     def mark_of(self, table: str) -> Mark | None:
         """Return the mark of a table, None if there is no table."""
         return Mark.of_json(json_object_in(self.path / table / MARK))
 
-    def note(self, tables: Sequence[str] = ()) -> None:
-        """Note which tables the sync is going to write; none if it has written all of them."""
-        note = {**last_sync_note(self.sync_id, tables), "format": self.format}
+    def note(self, unwritten: Sequence[str]) -> None:
+        """Note which tables the sync is still to write."""
+        note = {**last_sync_note(self.sync_id, unwritten), "format": self.format}
         (self.path / LOCK).write_text(json.dumps(note), encoding="utf-8")
         flush(self.path / LOCK)
 
@@ -134,13 +144,14 @@ class FolderSink:
         """Return the folder of a table."""
         return str(self.folder.path / table.name)
 
-    def begin(self, tables: Sequence[str]) -> None:
-        """Note which tables the sync is going to write."""
-        self.folder.note(tables)
+    @property
+    def unwritten(self) -> Sequence[str]:
+        """The tables that are left of the sync that is resumed."""
+        return self.folder.unwritten
 
-    def complete(self) -> None:
-        """Note that the sync has written all that it was to."""
-        self.folder.note()
+    def note(self, unwritten: Sequence[str]) -> None:
+        """Note which tables the sync is still to write."""
+        self.folder.note(unwritten)
 
     def has_result_of(self, table: Table, mark: Mark) -> bool:
         """Return whether this sync wrote the table with the same options before it was interrupted."""
@@ -181,7 +192,8 @@ def locked_folder(path: Path, names: Iterable[str], file_format: str, *, resume:
     """
     check_folder(path, names, file_format)
     with _locked(path):
-        held = Folder(path, sync_to_continue(json_object_in(path / LOCK) if resume else {}), file_format)
+        last = json_object_in(path / LOCK) if resume else {}
+        held = Folder(path, sync_to_continue(last), file_format, unwritten_tables(last))
         held.tidy()
         try:
             yield held

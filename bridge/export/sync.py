@@ -36,7 +36,7 @@ class TableResult:
     """Number of rows that this sync wrote."""
     error: str | None = None
     is_kept: bool = False
-    """Whether it was written before the sync was interrupted, and not read again."""
+    """Whether the sync that is resumed had written it, so that it was not read again."""
     skipped: str | None = None
     """Why the table was not read: the token cannot read it, and it was not named."""
     until: str | None = None
@@ -112,11 +112,7 @@ def sync(  # noqa: PLR0913  (the keyword-only ones are for programs)
             run = _Run(sink, wanted, access, resume, allow_data_loss, observer)
             marks = {part: run.mark_of(options, history=history) for part, options in checked.items()}
             run.check(marks)
-            sink.begin([part.name for part in marks if part.name not in access.facts.unserved])
-            results = [run.table(part, checked[part], mark) for part, mark in marks.items()]
-            if not any(result.error for result in results):
-                sink.complete()
-            return results
+            return list(run.tables(checked, marks))
 
 
 @dataclass(frozen=True)
@@ -142,6 +138,18 @@ class _Run:
         for part, mark in marks.items():
             if before := self.sink.mark_of(part):
                 before.check_next(mark, self.sink.place_of(part))
+
+    def tables(self, checked: Mapping[Table, Options], marks: Mapping[Table, Mark]) -> Iterator[TableResult]:
+        """Read and write the tables one after the other, and note after each which are left."""
+        names = [part.name for part in marks if part.name not in self.access.facts.unserved]
+        unwritten = [*names, *(name for name in self.sink.unwritten if name not in names)]
+        self.sink.note(unwritten)
+        for part, mark in marks.items():
+            result = self.table(part, checked[part], mark)
+            if not result.error and not result.skipped:
+                unwritten.remove(part.name)
+                self.sink.note(unwritten)
+            yield result
 
     def table(self, part: Table, options: Options, mark: Mark) -> TableResult:
         """Read and write one table; raises errors that concern the whole run."""
@@ -170,7 +178,7 @@ class _Run:
         try:
             reader.token_facts(self._options(part).config())
         except TemporaryError:
-            raise TemporaryError(f"{failure} Nothing else is answered now, either, so the sync ends.") from None
+            raise TemporaryError(f"{failure} The API answers nothing else now, either, so the sync ends.") from None
 
     def _options(self, part: Table) -> Options:
         return Options.parse(self.access.given(self.wanted[part]), part)

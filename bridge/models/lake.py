@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.export.formats.duckdb import LAST_SYNC, MARKS, sql_text, sql_type_of
+from bridge.export.formats.duckdb import LAST_SYNC, MARKS, is_locked, sql_text, sql_type_of
 from bridge.export.formats.sink import LOCK, MARK, json_object, json_object_in, synced_at, unwritten_tables
 from bridge.models.definitions import as_of_query, loaded_tables_query, models
 from bridge.rows.schema import RESCUED_DATA
@@ -70,7 +70,7 @@ def open_lake(path: str | Path) -> Lake:
             raise ConfigurationError(_nothing_to_read(path, unwritten))
         create_models(connection, synced, as_tables=True)
         # A sync may have begun while the files of a folder were read.
-        unwritten = unwritten or _unwritten_in(path)
+        unwritten = unwritten or unwritten_tables(json_object_in(path / LOCK))
         connection.execute("CREATE TABLE last_sync AS SELECT $count AS unwritten_tables", {"count": len(unwritten)})
     except BaseException as error:
         connection.close()
@@ -131,7 +131,7 @@ def _last_places_query(synced: Mapping[str, datetime]) -> str:
 
 
 def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, datetime], list[str]]:
-    synced, unwritten = {}, _unwritten_in(path)
+    synced, unwritten = {}, unwritten_tables(json_object_in(path / LOCK))
     for folder in sorted(path.iterdir()):
         if files := _files(folder):
             listed = ", ".join(sql_text(glob.escape(str(file))) for file in files)
@@ -141,11 +141,6 @@ def _open_folder(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str, 
             )
             synced[folder.name] = _marked_at(folder / MARK) or max(map(_modified, files))
     return synced, unwritten
-
-
-def _unwritten_in(folder: Path) -> list[str]:
-    """Return what the last sync into a folder did not write; nothing for the file of a database."""
-    return unwritten_tables(json_object_in(folder / LOCK), lambda name: json_object_in(folder / name / MARK))
 
 
 def _marked_at(mark: Path) -> datetime | None:
@@ -174,7 +169,7 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
     try:
         connection.execute(f"ATTACH {sql_text(str(path))} AS lake (READ_ONLY)")
     except duckdb.Error as error:
-        if "lock" in str(error):
+        if is_locked(error):
             raise TemporaryError(f"A sync or another program has {path} open. Wait until it has ended.") from None
         raise ConfigurationError(f"{path} cannot be opened as a DuckDB database: {first_line(error)}") from None
     synced = synced_in(connection, "lake", path)
@@ -182,8 +177,7 @@ def _open_database(connection: DuckDBPyConnection, path: Path) -> tuple[dict[str
         every = f"SELECT * FROM lake.main.{name}"  # noqa: S608  (a checked name)
         query = last_day("lake.main", name) if keeps_days(connection, "lake", name) else every
         connection.execute(f"CREATE VIEW {name} AS {query}")
-    notes = _notes_in(connection, "lake")
-    return synced, unwritten_tables(notes.get(LAST_SYNC, {}), lambda name: notes.get(name, {}))
+    return synced, unwritten_tables(_notes_in(connection, "lake").get(LAST_SYNC, {}))
 
 
 def synced_in(connection: DuckDBPyConnection, database: str, path: Path) -> dict[str, datetime]:

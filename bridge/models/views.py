@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigurationError, TemporaryError
+from bridge.export.formats.duckdb import is_locked
 from bridge.models.definitions import models
 from bridge.models.lake import create_models, first_line, keeps_days, last_day, synced_in
 from bridge.tables.catalog import tables
@@ -50,7 +51,7 @@ def create_views(database: Path) -> None:
             _check_schema(connection, database)
             _create_views(connection, database)
     except duckdb.Error as error:
-        kind = TemporaryError if "lock" in str(error) else ConfigurationError
+        kind = TemporaryError if is_locked(error) else ConfigurationError
         raise kind(f"The views of {database} cannot be written: {first_line(error)}") from None
 
 

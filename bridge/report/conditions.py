@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import OptionError, quoted
 from bridge.models.definitions import LISTS
-from bridge.report.parts import SUMMARY, VITALS
+from bridge.report.parts import SUMMARY, VITALS, Groups, lacking
 
 if TYPE_CHECKING:
     from bridge.models.lake import Lake
@@ -25,7 +25,7 @@ CROSS JOIN (
 CROSS JOIN (SELECT EPOCH(CAST(NOW() AS TIMESTAMP) - moment) / 3600 AS hours_since_sync FROM as_of) AS of_sync
 CROSS JOIN last_sync"""  # noqa: S608  (our own queries)
 
-NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+NEEDS: Mapping[str, Groups] = {
     **dict.fromkeys(("devices", "products", "without_product", "online", "online_percent"), (LISTS,)),
     **dict.fromkeys(("silent", "silent_online", "never_heard"), (LISTS,)),
     **dict.fromkeys(("behind", "newer"), (("product_devices",),)),
@@ -36,7 +36,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "hours_since_sync": (),
     "unwritten_tables": (),
 }
-"""Groups of tables; of each group, a number needs one at least: without it, 0 would look like good news."""
+"""The tables that a number needs: without them, 0 would look like good news."""
 
 
 def conditions_met(lake: Lake, conditions: Iterable[str]) -> list[str]:
@@ -79,9 +79,8 @@ def _not_understood(lake: Lake, condition: str, problem: str) -> OptionError:
 
 def _check_known(lake: Lake, condition: str) -> None:
     for name in re.findall(r"\w+", condition.lower()):
-        for needed in NEEDS.get(name, ()):
-            if lake.synced.keys().isdisjoint(needed):
-                raise OptionError(
-                    f"Received {quoted(condition)} for --fail-if, but {name} is not known: {' or '.join(needed)} is "
-                    f"not in {lake.path}. Sync it, too."
-                )
+        if missing := lacking(NEEDS.get(name, ()), lake.synced, lake.path):
+            raise OptionError(
+                f"Received {quoted(condition)} for --fail-if, but {name} is not known: {', and '.join(missing)}. Sync "
+                "that, too."
+            )

@@ -22,7 +22,7 @@ from bridge.models.definitions import LISTS, models
 from bridge.models.lake import Lake, open_lake
 from bridge.report.charts import drawn
 from bridge.report.conditions import conditions_met
-from bridge.report.parts import Chart, Listing, Question
+from bridge.report.parts import Chart, Listing, Question, lacking
 from bridge.report.questions import QUESTIONS
 from bridge.report.texts import HOURS, filled, shown
 from bridge.tables.catalog import table
@@ -35,6 +35,7 @@ Row = dict[str, Any]
 LOGGER = logging.getLogger(__name__)
 # What the report imports, and the packages that have it.
 NEEDED = {"duckdb": "duckdb", "jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
+OLD_LIST = timedelta(hours=24)
 ROWS_SHOWN, MOST_ROWS = 8, 200
 DOCTYPE = b"<!doctype html>"
 UNFINISHED = (
@@ -140,7 +141,7 @@ def page_of(lake: Lake) -> str:
         .render(
             as_of=lake.as_of,
             notes=_notes(lake),
-            source=lake.path.name or str(lake.path),
+            source=_name_of(lake),
             version=version("source-particle"),
             style=style,
             # Browsers apply this style sheet, and whatever else might have got into the page they do not.
@@ -152,15 +153,23 @@ def page_of(lake: Lake) -> str:
     )
 
 
+def _name_of(lake: Lake) -> str:
+    return lake.path.name or str(lake.path)
+
+
 def _notes(lake: Lake) -> Iterator[str]:
     """Yield what to know before reading the figures."""
     if lake.unwritten:
         yield UNFINISHED.format(", ".join(lake.unwritten))
     for name in LISTS:
-        hours = (lake.as_of - lake.synced.get(name, lake.as_of)) // timedelta(hours=1)
-        if hours:
-            age = shown(hours, HOURS[0])
-            yield f"The table {name} was synced {age} before the newest one. Who is online or silent counts up to then."
+        age = lake.as_of - lake.synced.get(name, lake.as_of)
+        [[is_empty]] = lake.connection.execute(f"SELECT COUNT(*) = 0 FROM {name}").fetchall()  # noqa: S608  (our own)
+        if age >= OLD_LIST and not is_empty:
+            hours = shown(age // timedelta(hours=1), HOURS[0])
+            yield (
+                f"The table {name} was synced {hours} before the last one. Whether its devices are online or silent "
+                "counts up to then."
+            )
 
 
 def _environment() -> Environment:
@@ -172,17 +181,16 @@ def _environment() -> Environment:
 
 
 def _answer(lake: Lake, question: Question) -> Mapping[str, Any]:
-    missing = [group for group in question.needs if lake.synced.keys().isdisjoint(group)]
-    names = [name for group in missing for name in group]
+    missing = lacking(question.needs, lake.synced, _name_of(lake))
     is_there = not missing
     [facts] = _rows(lake, question.sql) if is_there else [{}]
     return {
         "question": question,
-        "missing": f"{', and '.join(' or '.join(group) for group in missing)} {'is' if len(names) == 1 else 'are'}",
+        "missing": ", and ".join(missing),
         "is_there": is_there,
         "sentence": filled(question.answer, facts) if is_there else "",
         "without": {name: remark for name, remark in question.without.items() if name not in lake.synced},
-        "on_request": [name for name in names if table(name).on_request],
+        "on_request": [name for group in question.needs for name in group if table(name).on_request],
         "parts": list(map(partial(_part, lake), question.parts)) if is_there else [],
         "tiles": [
             {

@@ -1,9 +1,12 @@
 """What a page is made of: questions, the sentences that answer them, and charts and lists, each with its SQL."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from bridge.report.charts import Rows, Spec
+
+Groups = tuple[tuple[str, ...], ...]
+"""Groups of tables; of each group, one table at least must be there."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,7 @@ class Question:
     answer: str
     sql: str
     parts: tuple[Chart | Listing, ...]
-    needs: tuple[tuple[str, ...], ...] = ()
-    """Groups of tables; of each group, one table at least must be there."""
+    needs: Groups = ()
     tiles: tuple[Tile, ...] = ()
     note: str = ""
     """What the words of the answer mean."""
@@ -92,3 +94,12 @@ SELECT
   COUNT(CASE WHEN is_signal_weak THEN 1 END) AS signal_weak,
   COUNT(CASE WHEN is_signal_weak AND is_vitals_old THEN 1 END) AS signal_weak_old
 FROM fleet"""
+
+
+def lacking(needs: Groups, there: Collection[str], place: object) -> list[str]:
+    """Return a clause for each group of which no table is there, as "neither sims nor product_sims is in lake"."""
+    missing = [group for group in needs if not set(group) & set(there)]
+    return [
+        f"neither {' nor '.join(group)} is in {place}" if len(group) > 1 else f"{group[0]} is not in {place}"
+        for group in missing
+    ]

@@ -213,12 +213,16 @@ def test_where_the_api_goes_away_the_failed_table_and_the_finished_ones_are_name
     cloud.faults.add(Fault("GET /v1/products/:p/devices", run=go_away))
     names = ["user", "products", "product_devices", "devices"]
     account = {"PARTICLE_ACCESS_TOKEN": cloud.token, "PARTICLE_BASE_URL": cloud.url}
-    result = run("sync", *names, "--to", str(tmp_path), "--quiet", "--option", "retry_wait_factor=0", **account)
+    to = tmp_path / "fleet.duckdb"
+    result = run("sync", *names, "--to", str(to), "--quiet", "--option", "retry_wait_factor=0", **account)
     assert result.returncode == 4
     finished, error = result.stderr.splitlines()
     assert finished == "Finished tables: user, products. To read only the others, run it again with --resume."
     assert error.startswith("Error: table product_devices: ")
-    assert error.endswith(" Nothing else is answered now, either, so the sync ends.")
+    assert error.endswith(" The API answers nothing else now, either, so the sync ends.")
+    with duckdb.connect(str(to), read_only=True) as database:
+        [[count]] = database.execute("SELECT COUNT(*) FROM particle.product_names").fetchall()
+    assert count == len(cloud.ledger.records("products"))
 
 
 def test_the_engine_spark_says_what_it_lacks(cloud: DeviceCloud, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from bridge.export.formats.sink import MARK, SYNCED_AT
 from bridge.models import models
 from bridge.models.lake import Lake, open_lake
 from bridge.models.session import create_views
@@ -35,6 +36,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     folder = tmp_path_factory.mktemp("models") / "lake"
     with DeviceCloud(Fleet.seeded(SIZE)) as cloud:
         write_lake(cloud, folder)
+    # Silence counts up to when a list was synced.
+    mark = folder / "devices" / MARK
+    then = datetime.now(timezone.utc) - timedelta(hours=30)
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), SYNCED_AT: then.isoformat()}))
     opened = open_lake(folder)
     yield opened
     opened.close()

@@ -17,8 +17,9 @@ import yaml
 
 from bridge.errors import ConfigurationError
 from bridge.export.formats.sink import MARK
-from bridge.export.sync import TableResult, sync
+from bridge.export.sync import Observer, TableResult, sync
 from bridge.tables.catalog import connection_options, tables
+from bridge.tables.options import Options
 from docs import generate
 from examples import demo
 from integration_tests.device_cloud import DeviceCloud, FleetSize
@@ -181,16 +182,33 @@ def test_the_demo_reads_all_that_the_fleet_holds(words: list[str], tmp_path: Pat
     assert f"open lake/{demo.REPORT} in a browser" in done.stdout
 
 
-def test_the_demo_replaces_its_own_tables_and_no_others(tmp_path: Path, cloud: DeviceCloud) -> None:
-    size = FleetSize(products=1, devices=2, sims=1, days=1, user_devices=1, samples=False)
-    for _ in range(2):
-        assert demo.main(tmp_path, size) == 0
-    sync(tmp_path, {"access_token": cloud.token, "base_url": cloud.url}, ["devices"])
+def _interrupted(to: Path, connection: Mapping[str, str], *, observer: Observer, **given: Any) -> list[TableResult]:
+    """Sync until the table devices is to be read."""
+
+    def on_start(options: Options) -> None:
+        if options.table.name == "devices":
+            raise KeyboardInterrupt
+
+    observer.on_start = on_start  # type: ignore[method-assign]
+    return sync(to, connection, observer=observer, **given)
+
+
+SMALL = FleetSize(products=1, devices=2, sims=1, days=1, user_devices=1, samples=False)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_demo_replaces_its_own_tables_and_no_others(tmp_path: Path, cloud: DeviceCloud, resume: bool) -> None:
+    assert demo.main(tmp_path, SMALL) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "sync", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            demo.main(tmp_path, SMALL)
+    sync(tmp_path, {"access_token": cloud.token, "base_url": cloud.url}, ["devices"], resume=resume)
     before = (tmp_path / "devices" / MARK).read_bytes()
-    with pytest.raises(ConfigurationError, match=r"devices is not the demo's\. Move .* away, and run the demo again\."):
-        demo.main(tmp_path, size)
+    with pytest.raises(ConfigurationError, match=r"devices was not written by the last demo\. Move .* away, and run"):
+        demo.main(tmp_path, SMALL)
     assert (tmp_path / "devices" / MARK).read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} >= {*tables(), demo.REPORT}
+    assert demo.REPORT in {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("rows_off", [1, -1])

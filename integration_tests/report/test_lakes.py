@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 from bridge.cli.app import app
 from bridge.errors import ConfigurationError, OptionError
 from bridge.export.sync import Observer, sync
+from bridge.models.lake import open_lake
+from bridge.reading.times import iso_ms
 from bridge.report import write_report
 from bridge.report.questions import QUESTIONS
 from bridge.tables.options import Options
-from integration_tests.command.lakes import interrupted_sync
+from integration_tests.command.lakes import InterruptingAt, interrupted_sync
 from integration_tests.device_cloud import DeviceCloud, Fault, Fleet, FleetSize
 from integration_tests.models.lakes import write_lake
 from integration_tests.report.browser import MARKS, Browser
@@ -116,10 +118,10 @@ def test_what_a_lake_lacks_is_said(tmp_path: Path, chromium: Browser) -> None:
     chromium.open(tmp_path / "report.html")
     text = chromium.evaluate("document.body.innerText")
     for missing in (
-        "product_devices or devices are not in lake",
-        "product_devices or devices, and diagnostics are not in lake",
+        "neither product_devices nor devices is in lake",
+        "neither product_devices nor devices is in lake, and diagnostics is not in lake",
         "sim_data_usage is not in lake",
-        "product_locations or location_history are not in lake",
+        "neither product_locations nor location_history is in lake",
     ):
         assert missing in text
     assert "these tables only on request: name them, or use --all-tables" in text
@@ -291,6 +293,39 @@ def _expect_refused(to: Path, account: dict[str, str], names: list[str]) -> None
     """Let a sync be refused before it writes anything: it does not become the last one."""
     with pytest.raises(ConfigurationError, match="keeps the latest snapshot"):
         sync(to, account, names, history=True)
+
+
+def test_a_table_with_nothing_new_is_not_called_unwritten(tmp_path: Path, small: DeviceCloud) -> None:
+    account = {"access_token": small.token, "base_url": small.url}
+    yesterday = iso_ms(small.fleet.clock.now() - timedelta(days=1))
+    names, given = ["diagnostics", "devices"], {"diagnostics": {"end_date": yesterday}}
+    sync(tmp_path / "lake", account, names, given)
+    small.faults.add(Fault("GET /v1/devices", status=403, times=None))
+    assert [bool(result.error) for result in sync(tmp_path / "lake", account, names, given)] == [False, True]
+    _expect(tmp_path / "lake", unwritten="devices")
+
+
+def test_what_a_resumed_sync_could_not_read_again_is_unwritten(tmp_path: Path, small: DeviceCloud) -> None:
+    names, account = ["user", "products", "devices"], {"access_token": small.token, "base_url": small.url}
+    interrupted_sync(tmp_path / "lake", account, names)
+    small.faults.add(Fault("GET /v1/user", status=403, times=None))
+    other = {**account, "base_url": small.url.replace("127.0.0.1", "localhost")}
+    sync(tmp_path / "lake", other, ["user"], resume=True)
+    # What the resumed sync was not asked for is left, too.
+    _expect(tmp_path / "lake", unwritten="user, devices")
+    small.faults.clear()
+    sync(tmp_path / "lake", account, names, resume=True)
+    _expect(tmp_path / "lake", unwritten="")
+
+
+def test_what_a_token_cannot_read_is_not_called_unwritten(tmp_path: Path, small: DeviceCloud) -> None:
+    account = {"access_token": small.api_user_token, "base_url": small.url}
+    with pytest.raises(KeyboardInterrupt):
+        sync(tmp_path / "lake", account, observer=InterruptingAt("product_sims"))
+    opened = open_lake(tmp_path / "lake")
+    assert "product_sims" in opened.unwritten
+    assert not {"user", "devices", "sims"} & set(opened.unwritten)
+    opened.close()
 
 
 def test_the_report_of_a_running_sync_says_so(tmp_path: Path, small: DeviceCloud) -> None:

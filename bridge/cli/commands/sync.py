@@ -149,24 +149,33 @@ def run_sync(  # noqa: PLR0913, PLR0917  (one parameter is one option of the com
                 allow_data_loss=allow_data_loss,
                 observer=progress,
             )
-    except SystemExit:
-        complain(f"Interrupted. {_finished(progress.results) or 'No table was finished.'}")
-        raise
-    except ParticleError:
-        if finished := _finished(progress.results):
+    except (SystemExit, ParticleError) as error:
+        finished = _finished(progress.results)
+        if isinstance(error, SystemExit):
+            complain(f"Interrupted. {finished or 'No table was finished.'}")
+        elif finished:
             complain(finished)
+        if is_database and finished:
+            _renew_views(to)
         raise
     _report(results, notes, as_json=as_json, quiet=quiet)
     failed = any(result.error for result in results)
-    try:
-        if is_database:
-            create_views(to.expanduser())
-    except ParticleError as error:
-        if not failed:
-            raise
-        complain(f"Error: {error}")
+    if is_database and failed:
+        _renew_views(to)
+    elif is_database:
+        create_views(to.expanduser())
     if failed:
         sys.exit(SOME_FAILED)
+
+
+def _renew_views(database: Path) -> None:
+    """Create the views over what was written by a sync that failed; that they cannot be written is said, too."""
+    from bridge.models.views import create_views  # noqa: PLC0415  (so that the other commands start fast)
+
+    try:
+        create_views(database.expanduser())
+    except ParticleError as error:
+        complain(f"Error: {error}")
 
 
 def _finished(results: Iterable[TableResult]) -> str:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError, TemporaryError, shortened
 from bridge.export.formats.arrow import comments, row_groups
-from bridge.export.formats.sink import SNAPSHOT_DATE, Mark, Rows, json_object, last_sync_note, sync_to_continue
+from bridge.export.formats.sink import (
+    SNAPSHOT_DATE,
+    Mark,
+    Rows,
+    json_object,
+    last_sync_note,
+    sync_to_continue,
+    unwritten_tables,
+)
 from bridge.rows.schema import RESCUED_DATA, arrow_schema, kind_of
 from bridge.tables.catalog import JsonSchema, Table
 
@@ -38,6 +46,8 @@ class DuckDbSink:
     file: Path
     database: duckdb.DuckDBPyConnection
     sync_id: str
+    unwritten: Sequence[str] = ()
+    """The tables that are left of the sync that is resumed."""
 
     def place_of(self, table: Table) -> str:
         """Return the file and the table in it."""
@@ -55,13 +65,9 @@ class DuckDbSink:
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Do nothing: rows and mark are in one file."""
 
-    def begin(self, tables: Sequence[str]) -> None:
-        """Note which tables the sync is going to write."""
-        _write_note(self.database, LAST_SYNC, last_sync_note(self.sync_id, tables))
-
-    def complete(self) -> None:
-        """Note that the sync has written all that it was to."""
-        _write_note(self.database, LAST_SYNC, last_sync_note(self.sync_id))
+    def note(self, unwritten: Sequence[str]) -> None:
+        """Note which tables the sync is still to write."""
+        _write_note(self.database, LAST_SYNC, last_sync_note(self.sync_id, unwritten))
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read in one transaction."""
@@ -107,7 +113,8 @@ def duckdb_sink(file: Path, tables: Iterable[Table], *, resume: bool) -> Iterato
     with _connected(file) as database:
         _check_tables(file, database, tables)
         _run(database, f"CREATE TABLE IF NOT EXISTS {MARKS} (table_name VARCHAR PRIMARY KEY, mark VARCHAR)")
-        yield DuckDbSink(file, database, sync_to_continue(_note(database, LAST_SYNC) if resume else {}))
+        last = _note(database, LAST_SYNC) if resume else {}
+        yield DuckDbSink(file, database, sync_to_continue(last), unwritten_tables(last))
 
 
 @contextmanager
@@ -132,13 +139,18 @@ def _connected(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         database = duckdb.connect(str(file))
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if is_locked(error):
             raise TemporaryError(f"Another program has {file} open. Close it, or choose another file.") from None
         raise ConfigurationError(f"{file} cannot be opened: {shortened(str(error))}") from None
     try:
         yield database
     finally:
         database.close()
+
+
+def is_locked(error: Exception) -> bool:
+    """Return whether DuckDB cannot open a file because another program has it open."""
+    return "Could not set lock" in str(error)
 
 
 def _check_tables(file: Path, database: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
@@ -226,5 +238,5 @@ def _roll_back(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def sql_text(text: str) -> str:
-    """Return a text as SQL."""
+    """Return a text as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

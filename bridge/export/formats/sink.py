@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
@@ -25,8 +25,8 @@ MARK = "_particle_sync.json"
 """The file of a mark, in the folder of its table."""
 LOCK = ".particle-sync"
 """The file in a folder of tables that names the last sync, and that a running one has locked."""
-COMPLETE, TO_WRITE = "complete", "tables"
-"""Where the note about the last sync says whether it has written everything, and which tables it was going to write."""
+COMPLETE, UNWRITTEN = "complete", "unwritten"
+"""Where the note about the last sync says whether it has written everything, and what it has not."""
 SYNCED_AT = "synced_at"
 """Where a written mark says when that was: a copied file has a new time of its own."""
 
@@ -129,11 +129,12 @@ class Sink(Protocol):
     def check_windows(self, table: Table, *, allow_data_loss: bool) -> None:
         """Raise ConfigurationError if rows of earlier windows are gone that the next window does not cover."""
 
-    def begin(self, tables: Sequence[str]) -> None:
-        """Note which tables the sync is going to write: from now on, it is the one to resume."""
+    @property
+    def unwritten(self) -> Sequence[str]:
+        """The tables that are left of the sync that is resumed; none of a new one."""
 
-    def complete(self) -> None:
-        """Note that the sync has written all that it was to: nothing of it is left to resume."""
+    def note(self, unwritten: Sequence[str]) -> None:
+        """Note which tables the sync is still to write: from now on, it is the one to resume while there are any."""
 
     def write(self, rows: Rows, mark: Mark) -> None:
         """Write the rows of one read and the mark, completely or not at all.
@@ -160,8 +161,9 @@ def json_object(text: str | None) -> dict[str, Any]:
 
 def synced_at(mark: Mapping[str, Any]) -> datetime | None:
     """Return when a mark was written; None if it does not say so."""
-    with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(mark.get(SYNCED_AT) or "")
+    with suppress(TypeError, ValueError, OverflowError):
+        moment = datetime.fromisoformat(mark.get(SYNCED_AT) or "")
+        return moment.astimezone(timezone.utc) if moment.tzinfo else None
     return None
 
 
@@ -171,16 +173,15 @@ def sync_to_continue(last: Mapping[str, Any]) -> str:
     return begun if isinstance(begun, str) and not last.get(COMPLETE) else uuid4().hex
 
 
-def last_sync_note(sync_id: str, tables: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what to note about a sync: the tables that it is going to write; none if it has written all of them."""
-    return {"sync": sync_id, TO_WRITE: list(tables), COMPLETE: not tables}
+def last_sync_note(sync_id: str, unwritten: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what to note about a sync that is still to write some tables; it is complete if there are none."""
+    return {"sync": sync_id, UNWRITTEN: list(unwritten), COMPLETE: not unwritten}
 
 
-def unwritten_tables(last: Mapping[str, Any], mark_of: Callable[[str], Mapping[str, Any]]) -> list[str]:
-    """Return what the last sync was going to write and has not written. Version 0.2.0 did not note it."""
-    to_write = last.get(TO_WRITE)
-    names = map(str, to_write) if isinstance(to_write, list) else ()
-    return [name for name in names if mark_of(name).get("sync") != last.get("sync")]
+def unwritten_tables(last: Mapping[str, Any]) -> list[str]:
+    """Return what the last sync was to write and has not written. Version 0.2.0 did not note it."""
+    noted = last.get(UNWRITTEN)
+    return list(map(str, noted)) if isinstance(noted, list) else []
 
 
 def windows_lost(place: object, files: list[str]) -> str:

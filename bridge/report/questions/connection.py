@@ -1,6 +1,5 @@
 """Which devices restart or lose their connection."""
 
-from bridge.models.definitions import LISTS
 from bridge.report import charts
 from bridge.report.charts import SECOND
 from bridge.report.parts import VITALS, Chart, Listing, Question
@@ -33,7 +32,7 @@ SELECT
 FROM connectivity
 CROSS JOIN as_of
 WHERE day > CAST(as_of.moment - INTERVAL 7 DAY AS DATE)""",
-    needs=(LISTS, VITALS),
+    needs=(VITALS,),
     parts=(
         Chart(
             "Devices that reported vitals",
@@ -62,21 +61,21 @@ WHERE day > CAST(as_of.moment - INTERVAL 7 DAY AS DATE)""",
             "Most restarts and disconnects in the last 7 days",
             """\
 SELECT
-  fleet.device_name,
+  COALESCE(fleet.device_name, connectivity.device_id) AS device_name,
   fleet.product_name,
   CAST(SUM(connectivity.restarts) AS INTEGER) AS restarts,
   CAST(SUM(connectivity.disconnects) AS INTEGER) AS disconnects,
   AVG(connectivity.round_trip_ms) AS round_trip_ms,
   MIN(connectivity.lowest_signal_percent) AS lowest_signal_percent,
   fleet.firmware_version,
-  fleet.device_id
+  connectivity.device_id
 FROM connectivity
-JOIN fleet ON fleet.device_id = connectivity.device_id
+LEFT JOIN fleet ON fleet.device_id = connectivity.device_id
 CROSS JOIN as_of
 WHERE connectivity.day > CAST(as_of.moment - INTERVAL 7 DAY AS DATE)
-GROUP BY fleet.device_name, fleet.product_name, fleet.firmware_version, fleet.device_id
+GROUP BY fleet.device_name, fleet.product_name, fleet.firmware_version, connectivity.device_id
 HAVING SUM(connectivity.restarts) > 0 OR SUM(connectivity.disconnects) > 0
-ORDER BY restarts DESC, disconnects DESC, fleet.device_name, fleet.device_id""",
+ORDER BY restarts DESC, disconnects DESC, connectivity.device_id""",
             {
                 "device_name": "Device",
                 "product_name": "~Product",

@@ -114,23 +114,19 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("left", "unwritten"),
     [
-        ('{"sync": "1", "tables": ["user", "devices"], "complete": false}', ["devices"]),
-        ('{"sync": "2", "tables": ["user"], "complete": false}', ["user"]),
-        ('{"sync": "1", "tables": ["user"], "complete": false}', []),
-        ('{"sync": "2", "tables": [], "complete": true}', []),
-        # Version 0.2.0 did not note which tables a sync was going to write.
-        ('{"sync": "2", "format": "parquet"}', []),
-        ('{"sync": "2", "tabl', []),
+        ('{"sync": "1", "unwritten": ["user", "devices"], "complete": false}', ["user", "devices"]),
+        ('{"sync": "1", "unwritten": [], "complete": true}', []),
+        # Version 0.2.0 did not note which tables a sync was to write.
+        ('{"sync": "1", "format": "parquet"}', []),
+        ('{"sync": "1", "unwri', []),
         ("[]", []),
-        ('{"sync": "2", "tables": "user"}', []),
+        ('{"sync": "1", "unwritten": "user"}', []),
     ],
 )
-def test_a_lake_tells_what_its_last_sync_did_not_write(
+def test_a_lake_tells_what_its_last_sync_has_not_written(
     tmp_path: Path, opened: Opener, left: str, unwritten: list[str]
 ) -> None:
-    opened(user=[])
-    write_mark(tmp_path / "lake" / "user", Mark("snapshot", "1"))
-    assert opened().unwritten == []
+    assert opened(user=[]).unwritten == []
     (tmp_path / "lake" / LOCK).write_text(left)
     lake = opened()
     assert lake.unwritten == unwritten
@@ -187,3 +183,9 @@ def test_a_database_that_another_program_has_open_is_a_passing_matter(tmp_path: 
         with pytest.raises(TemporaryError, match=r"fleet\.duckdb open\. Wait until it has ended\."):
             open_lake(path)
         holder.communicate()
+
+
+def test_a_file_that_is_no_database_is_not_taken_for_one_in_use(tmp_path: Path) -> None:
+    (tmp_path / "blocked.duckdb").write_text("no database, but a text that is as long as a header of one")
+    with pytest.raises(ConfigurationError, match="blocked"):
+        open_lake(tmp_path / "blocked.duckdb")

@@ -37,13 +37,17 @@ def test_silence_is_counted_from_the_last_sign_of_life(
     ]
 
 
-@pytest.mark.parametrize("table", ["product_devices", "devices"])
-def test_silence_is_counted_up_to_when_the_list_was_synced(opened: Opener, tmp_path: Path, table: str) -> None:
-    device = {"id": "a1", "product_id": 7, "platform_id": 13, "last_heard": ago(hours=73)}
-    opened(**{table: [{**device, "product_id_or_slug": "7"} if table == "product_devices" else device]})
-    _set_time(tmp_path / "lake" / table / "part-0.parquet", NOW - timedelta(hours=72))
-    lake = opened(user=[])
-    assert ask(lake, "SELECT silent_hours, is_silent FROM fleet") == [(1, False)]
+def test_silence_is_counted_up_to_when_the_list_was_synced(opened: Opener, tmp_path: Path) -> None:
+    last_heard = ago(hours=80)
+    opened(
+        product_devices=[member("a", last_heard=last_heard)],
+        devices=[{"id": "b", "product_id": 13, "platform_id": 13, "last_heard": last_heard}],
+        user=[],
+    )
+    for table, hours in (("product_devices", 72), ("devices", 30)):
+        _set_time(tmp_path / "lake" / table / "part-0.parquet", NOW - timedelta(hours=hours))
+    silence = ask(opened(), "SELECT device_id, silent_hours, is_silent FROM fleet ORDER BY device_id")
+    assert silence == [("a", 8, False), ("b", 50, True)]
 
 
 def _set_time(file: Path, moment: datetime) -> None:

@@ -167,6 +167,8 @@ DAMAGED = [
     None,
     '{"synced_at": "yesterday"}',
     '{"synced_at": 5}',
+    '{"synced_at": "2026-11-01T00:00:00"}',
+    '{"synced_at": "0001-01-01T00:00:00+14:00"}',
     "[" * 100_000,
 ]
 

@@ -104,19 +104,31 @@ def test_the_page_says_where_its_sql_runs(page: Mapping[str, str]) -> None:
     assert "see docs/recipes.md" in page[""]
 
 
-def test_the_page_says_that_a_list_of_devices_is_old(tmp_path: Path) -> None:
-    assert "before the newest one" not in sections(tmp_path, product_devices=[], user=[])[""]
-    then = NOW.timestamp() - 73 * 3600
+@pytest.mark.parametrize(("hours", "devices", "is_said"), [(73, ["a"], True), (23, ["a"], False), (73, [], False)])
+def test_the_page_says_that_a_list_with_devices_is_old(
+    tmp_path: Path, hours: int, devices: list[str], is_said: bool
+) -> None:
+    sections(tmp_path, product_devices=list(map(member, devices)))
+    then = NOW.timestamp() - hours * 3600
     os.utime(tmp_path / "lake" / "product_devices" / "part-0.parquet", (then, then))
-    expected = "The table product_devices was synced 3 days 1 h before the newest one. Who is online or silent"
-    assert expected in sections(tmp_path, diagnostics=[])[""]
+    expected = "The table product_devices was synced 3 days 1 h before the last one. Whether its devices are online"
+    said = sections(tmp_path, diagnostics=[], devices=[{"id": "b"}])[""]
+    assert (expected in said) == ("before the last one" in said) == is_said
 
 
-@pytest.mark.parametrize("key", ["battery", "signal", "connection"])
+def test_who_restarts_is_known_without_a_list_of_devices(tmp_path: Path) -> None:
+    reports = [vitals("a", ago(hours=number), system={"uptime": 60}) for number in (1, 2)]
+    said = sections(tmp_path, diagnostics=reports)["connection"]
+    assert "In the last 7 days 1 device restarted" in said
+    assert re.search(r"^a$", said, re.MULTILINE)
+    assert "No device restarted" not in said
+
+
+@pytest.mark.parametrize("key", ["battery", "signal"])
 def test_nothing_is_said_of_the_vitals_of_devices_that_no_list_has(tmp_path: Path, key: str) -> None:
     reported = {"power": {"battery": {"charge": 5}}, "network": {"signal": {"strength": 9}}}
     said = sections(tmp_path, diagnostics=[vitals("a", ago(hours=1), **reported)])
-    assert "Not known: product_devices or devices are not in lake." in said[key]
+    assert "Not known: neither product_devices nor devices is in lake." in said[key]
     assert "Low battery" not in said[""]
     assert "0 of the" not in said[key]
 
