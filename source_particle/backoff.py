@@ -38,7 +38,7 @@ class ParticleBackoff(BackoffStrategy):
         response = response_or_exception if isinstance(response_or_exception, requests.Response) else None
         wait = seconds_before_retry(response, attempt_count, self._settings)
         if endings():
-            # Somebody wants to know when to stop, and the CDK's sleep would continue after the reader has gone.
+            # The CDK's sleep would continue after the reader that these events stand for has gone.
             pause_before_retry(response, wait)
             wait = 0.0
         # Exactly 0 would count as "no opinion" and trigger the CDK's own waits.

@@ -1,4 +1,4 @@
-"""The commands of `particle-bridge`; the texts and options of each are in a file of its name, in `commands`."""
+"""The commands of `particle-bridge`; their texts and options are in `commands`."""
 
 from typing import Annotated
 

@@ -75,9 +75,9 @@ def write_report(lake: Path, to: Path, fail_if: Sequence[str] = ()) -> list[str]
 
     Returns those conditions of `fail_if` (SQL over the numbers of the summary) that are true of the fleet. A report
     that is there is replaced once the new one is complete. Raises OptionError for a condition that cannot be
-    evaluated, and ConfigurationError where there is no lake, the file cannot be written or is something other than a
-    report, or the extra `report` is not installed. Logs what to know before reading the figures, such as
-    that the last sync did not finish.
+    evaluated, ConfigurationError where there is no lake, the file cannot be written or is something other than a
+    report, or the extra `report` is not installed, and TemporaryError while a database is in use. Logs what to know
+    before reading the figures, such as that the last sync did not finish.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         packages = " ".join(NEEDED[name] for name in missing)
