@@ -234,3 +234,10 @@ def _normal(name: str) -> str:
 def test_no_message_advises_to_install_this_project_from_a_registry_that_does_not_have_it() -> None:
     sources = [path for name in ("bridge", "source_particle") for path in (ROOT / name).rglob("*.py")]
     assert [path for path in sources if "install 'source-particle" in path.read_text(encoding="utf-8")] == []
+
+
+def test_what_make_mutants_names_is_there() -> None:
+    [settings] = re.findall(r"(?ms)^\[tool\.mutmut\]$(.+?)^\[", (ROOT / "pyproject.toml").read_text("utf-8"))
+    named = re.findall(r'"(\w[^"]*[/.][^"]*)"', settings)
+    assert len(named) > 10
+    assert [name for name in named if name[:3] != "no:" and not (ROOT / name).exists()] == []
