@@ -23,6 +23,7 @@ NAMES = (
 )
 # The lists of devices. A device is silent up to the moment at which the list that has it was synced.
 LISTS = ("product_devices", "devices")
+SIM_LISTS = ("product_sims", "sims")
 # Where a table has no cursor, the column that tells how new its rows are.
 TIME_COLUMNS = ("last_heard", "updated_at")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bridge.errors import OptionError, quoted
-from bridge.models.definitions import LISTS
+from bridge.models.definitions import LISTS, SIM_LISTS
 from bridge.report.parts import SUMMARY, VITALS, Groups, lacking
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ NEEDS: Mapping[str, Groups] = {
     **dict.fromkeys(("behind", "newer"), (("product_devices",),)),
     **dict.fromkeys(("with_battery", "battery_low", "battery_low_old"), (LISTS, VITALS)),
     **dict.fromkeys(("with_signal", "signal_weak", "signal_weak_old"), (LISTS, VITALS)),
-    "sims_at_limit": (("sim_data_usage",),),
-    "sims_stopped": (("product_sims", "sims"),),
+    "sims_at_limit": (SIM_LISTS, ("sim_data_usage",)),
+    "sims_stopped": (SIM_LISTS,),
     "hours_since_sync": (),
     "unwritten_tables": (),
 }

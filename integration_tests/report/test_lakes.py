@@ -130,7 +130,7 @@ def test_what_a_lake_lacks_is_said(tmp_path: Path, chromium: Browser) -> None:
 
 def test_an_answer_that_lacks_a_table_says_how_it_differs(tmp_path: Path) -> None:
     remarks = {name: remark for question in QUESTIONS for name, remark in question.without.items()}
-    for there in ("devices", "product_devices", "sim_data_usage"):
+    for there in ("devices", "product_devices", "sims", "sim_data_usage"):
         write_table(tmp_path / "lake", there, [])
     said = []
     for _ in range(2):

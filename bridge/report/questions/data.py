@@ -1,5 +1,6 @@
 """Which SIMs use how much data, against their limits."""
 
+from bridge.models.definitions import SIM_LISTS
 from bridge.report import charts
 from bridge.report.charts import ATTENTION, NORMAL, SECOND
 from bridge.report.parts import Chart, Listing, Question, Tile
@@ -17,7 +18,7 @@ SELECT
   COUNT(CASE WHEN is_stopped THEN 1 END) AS stopped,
   COUNT(CASE WHEN NOT is_at_limit AND forecast_percent_of_limit >= 100 THEN 1 END) AS forecast
 FROM sim_usage""",
-    needs=(("sim_data_usage",),),
+    needs=(SIM_LISTS, ("sim_data_usage",)),
     without={
         "product_sims": "only your own SIMs are counted, not those of products.",
         "products": "limits that a product sets for its SIMs are not known.",

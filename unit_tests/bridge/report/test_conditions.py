@@ -82,6 +82,7 @@ def test_the_help_and_the_recipes_list_every_number(tmp_path: Path) -> None:
         ("devices", "behind > 0", "behind is not known: product_devices is not in"),
         ("diagnostics", "battery_low > 0", "battery_low is not known: neither product_devices nor devices is in"),
         ("diagnostics", "silent > 0", "silent is not known: neither product_devices nor devices is in"),
+        ("sim_data_usage", "sims_at_limit > 0", "sims_at_limit is not known: neither product_sims nor sims is in"),
         ("sims", "sims_at_limit > 0", "sims_at_limit is not known: sim_data_usage is not in"),
     ],
 )

@@ -133,6 +133,13 @@ def test_nothing_is_said_of_the_vitals_of_devices_that_no_list_has(tmp_path: Pat
     assert "0 of the" not in said[key]
 
 
+def test_nothing_is_said_of_the_data_of_sims_that_no_list_has(tmp_path: Path) -> None:
+    days = [{"date": "2026-11-01", "mbs_used": 1.0}]
+    said = sections(tmp_path, sim_data_usage=[{"iccid": "1", "usage_by_day": days}])
+    assert "Not known: neither product_sims nor sims is in lake." in said["data"]
+    assert "Data limit" not in said[""]
+
+
 def test_an_answer_about_vitals_says_which_list_is_missing(tmp_path: Path) -> None:
     said = sections(tmp_path / "own", diagnostics=[], devices=[])
     assert (
